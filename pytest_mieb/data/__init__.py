@@ -1,0 +1,40 @@
+"""From a task card to rows: images and texts to embed, and the truth about them."""
+
+from __future__ import annotations
+
+from pytest_mieb.data.errors import DatasetError
+from pytest_mieb.data.inputs import Images, Inputs
+from pytest_mieb.data.rows import Rows
+from pytest_mieb.data.sources import Source, open_source
+from pytest_mieb.data.table import Opener
+from pytest_mieb.suite import DEFAULT_SUBSET, Task
+
+__all__ = ["DatasetError", "Images", "Inputs", "Rows", "Source", "load_rows", "open_source"]
+
+
+def load_rows(task: Task, subset: str, source: Source) -> Rows:
+    """The rows of one subset of a task.
+
+    Raises:
+        DatasetError: the dataset is missing, gated or damaged, lacks a column, or has fewer rows than the card expects.
+    """
+    from pytest_mieb.data.layouts import READERS
+
+    rows = READERS[task.dataset.layout](task, subset, Opener(source, task.dataset))
+    if source.checks_sizes:
+        for split, count in rows.sizes.items():
+            expected = task.expected.get(_expected_name(task, subset, split))
+            if expected is not None and count < expected:
+                raise DatasetError(
+                    f"dataset {task.dataset.path} (revision {task.dataset.revision}), {subset} {split}: {count} rows "
+                    f"where the card expects {expected}; download it again, or correct `expected` in {task.file.name}"
+                )
+    return rows
+
+
+def _expected_name(task: Task, subset: str, split: str) -> str:
+    if subset != DEFAULT_SUBSET:
+        return subset
+    option = "train_split" if split == "train" else "split"
+    name: str = task.dataset.options.get(option, split)
+    return name

@@ -1,0 +1,140 @@
+"""What is to be embedded: images, texts or both, read lazily, each with a key of its content."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Literal, overload
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+    from PIL.Image import Image
+
+Modality = Literal["image", "text", "interleaved"]
+_ROWS_AT_ONCE = 256
+
+
+class Images(Sequence["Image"]):
+    """An image column of a dataset; a picture is decoded when it is asked for, and never kept.
+
+    The column may be an image column or raw bytes of image files. `datasets` decides what a picture is: it turns it as
+    its EXIF data says. With `reencode` each picture is decoded and encoded once more, in its own format at Pillow's
+    default quality.
+    """
+
+    def __init__(self, dataset: Dataset, column: str, *, reencode: bool = False) -> None:
+        import datasets
+
+        undecoded = datasets.Image(decode=False)
+        self._rows = dataset.select_columns([column]).cast_column(column, undecoded)
+        self._column = column
+        self._reencode = reencode
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> Image: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[Image]: ...
+    def __getitem__(self, index: int | slice) -> Image | Sequence[Image]:
+        """The picture in RGB."""
+        import datasets
+
+        if isinstance(index, slice):
+            return self.take(range(len(self))[index])
+        feature = datasets.Image()
+        image = feature.decode_example(self._rows[index][self._column])
+        if self._reencode:
+            image = feature.decode_example({"bytes": _encoded_again(image), "path": None})
+        return image if image.mode == "RGB" else image.convert("RGB")
+
+    def take(self, indices: Sequence[int]) -> Images:
+        chosen = object.__new__(Images)
+        chosen._rows, chosen._column, chosen._reencode = self._rows.select(indices), self._column, self._reencode
+        return chosen
+
+    @cached_property
+    def keys(self) -> list[bytes]:
+        """One key an image, of the bytes of its file."""
+        kind = b"reencoded" if self._reencode else b"image"
+        keys = []
+        for batch in self._rows.with_format("arrow").iter(batch_size=_ROWS_AT_ONCE):
+            keys += [_key(kind, _file_bytes(row)) for row in batch[self._column].to_pylist()]
+        return keys
+
+
+def _encoded_again(image: Image) -> bytes:
+    from io import BytesIO
+
+    from datasets.features.image import list_image_compression_formats
+
+    lossless = "PNG" if image.mode in ("1", "L", "LA", "RGB", "RGBA") else "TIFF"
+    buffer = BytesIO()
+    image.save(buffer, format=image.format if image.format in list_image_compression_formats() else lossless)
+    return buffer.getvalue()
+
+
+def _file_bytes(row: dict[str, Any] | None) -> bytes:
+    if row is None:
+        return b""
+    if row["bytes"] is not None:
+        content: bytes = row["bytes"]
+        return content
+    with open(row["path"], "rb") as file:
+        return file.read()
+
+
+def _key(kind: bytes, *parts: bytes) -> bytes:
+    digest = blake2b(digest_size=16, person=kind)
+    for part in parts:
+        digest.update(part)
+    return digest.digest()
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Items to embed, in order: images, texts, or images each with its text (interleaved)."""
+
+    images: Images | None = None
+    texts: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        if self.images is None and self.texts is None:
+            raise ValueError("Inputs need images, texts or both")
+        if self.images is not None and self.texts is not None and len(self.images) != len(self.texts):
+            raise ValueError(f"{len(self.images)} images for {len(self.texts)} texts")
+
+    @property
+    def modality(self) -> Modality:
+        if self.texts is None:
+            return "image"
+        return "text" if self.images is None else "interleaved"
+
+    def __len__(self) -> int:
+        return len(self.images) if self.images is not None else len(self.texts or ())
+
+    def take(self, indices: Sequence[int]) -> Inputs:
+        return Inputs(
+            None if self.images is None else self.images.take(indices),
+            None if self.texts is None else [self.texts[index] for index in indices],
+        )
+
+    @cached_property
+    def keys(self) -> list[bytes]:
+        """One 16-byte key an item: equal keys mean equal content, whatever dataset it comes from."""
+        if self.images is None:
+            return [_key(b"text", text.encode()) for text in self.texts or ()]
+        if self.texts is None:
+            return self.images.keys
+        texts = (_key(b"text", text.encode()) for text in self.texts)
+        return [_key(b"interleaved", *pair) for pair in zip(self.images.keys, texts, strict=True)]
+
+    def __iter__(self) -> Iterator[tuple[Image | None, str | None]]:
+        for index in range(len(self)):
+            yield (
+                None if self.images is None else self.images[index],
+                None if self.texts is None else self.texts[index],
+            )

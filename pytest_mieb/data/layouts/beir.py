@@ -1,0 +1,74 @@
+"""`beir`: configs corpus, queries and qrels, as most retrieval datasets of the hub have them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from pytest_mieb.data.inputs import Inputs
+from pytest_mieb.data.layouts.ranked import collection, letters
+from pytest_mieb.data.rows import Collection
+from pytest_mieb.data.table import Opener, Table
+from pytest_mieb.suite import Task
+
+
+def read(task: Task, subset: str, opener: Opener) -> Collection:
+    """Every query against every document; a query without judgements is dropped."""
+    return _read(task, opener, candidates_from_qrels=False)
+
+
+def read_with_candidates(task: Task, subset: str, opener: Opener) -> Collection:
+    """Every query against the documents of its own qrels, those with score 0 too."""
+    return _read(task, opener, candidates_from_qrels=True)
+
+
+def _read(task: Task, opener: Opener, *, candidates_from_qrels: bool) -> Collection:
+    configs = opener.configs()
+
+    def table(*names: str) -> Table:
+        config = next((name for name in names if name in configs), names[0])
+        return opener.table(opener.only_or_test_split(config), config)
+
+    corpus, queries, qrels = table("corpus"), table("query", "queries"), table("default", "qrels")
+    return collection(
+        queries=inputs(queries, task.modalities.split("2")[0], document=False),
+        query_ids=ids(queries),
+        documents=inputs(corpus, task.modalities.split("2")[1], document=True),
+        document_ids=ids(corpus),
+        judgements=judgements(qrels),
+        candidates_from_qrels=candidates_from_qrels,
+        error=qrels.error,
+    )
+
+
+def ids(table: Table) -> list[str]:
+    return [str(value) for value in table.values("_id" if "_id" in table.columns else "id")]
+
+
+def inputs(table: Table, modalities: str, *, document: bool) -> Inputs:
+    """The columns of the modalities that the task uses on this side; others are ignored."""
+    wanted = letters(modalities)
+    return Inputs(
+        images=table.images("image") if "i" in wanted else None,
+        texts=(document_texts(table) if document else table.texts("text")) if "t" in wanted else None,
+    )
+
+
+def document_texts(table: Table) -> list[str]:
+    """Title, a space and text where there is a title, else the text; stripped."""
+    texts: Sequence[str] = table.texts("text")
+    titles = table.values("title") if "title" in table.columns else [None] * len(texts)
+    return [f"{title} {text}".strip() if title else text.strip() for title, text in zip(titles, texts, strict=True)]
+
+
+def judgements(table: Table) -> dict[str, dict[str, int]]:
+    """Query id to document id to grade; of a repeated pair the last counts."""
+    grades: dict[str, dict[str, int]] = defaultdict(dict)
+    scores = table.values("score")
+    if any(score is None or int(score) != score for score in scores):
+        raise table.error("column 'score' holds something that is not an integer")
+    for query, document, score in zip(table.values("query-id"), table.values("corpus-id"), scores, strict=True):
+        grades[str(query)][str(document)] = int(np.int64(score))
+    return grades

@@ -1,0 +1,49 @@
+"""Images with captions in many languages: one split a language, every caption a query for its image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pytest_mieb.data.inputs import Inputs
+from pytest_mieb.data.layouts.ranked import collection
+from pytest_mieb.data.rows import Collection
+from pytest_mieb.data.table import Opener, Table
+from pytest_mieb.suite import Task
+
+
+def read_captions(task: Task, subset: str, opener: Opener) -> Collection:
+    """`captioned_images_per_language`: columns image_id, image and captions, a list."""
+    table = opener.table(subset)
+    return _read(
+        table,
+        [str(name) for name in table.values("image_id")],
+        table.values("captions"),
+        reencode=task.dataset.options.get("reencode", False),
+    )
+
+
+def read_sentences(task: Task, subset: str, opener: Opener) -> Collection:
+    """`sentence_per_image_per_language`: columns id, image and sentences, one text."""
+    table = opener.table(subset)
+    return _read(
+        table,
+        [str(name) for name in table.values("id")],
+        [[sentence] for sentence in table.texts("sentences")],
+        reencode=False,
+    )
+
+
+def _read(table: Table, names: list[str], captions: Sequence[Sequence[str]], *, reencode: bool) -> Collection:
+    queries = [
+        (f"query-{name}-{place}", f"corpus-{name}", caption)
+        for name, own in zip(names, captions, strict=True)
+        for place, caption in enumerate(own)
+    ]
+    return collection(
+        queries=Inputs(texts=[caption for _, _, caption in queries]),
+        query_ids=[query for query, _, _ in queries],
+        documents=Inputs(images=table.images("image", reencode=reencode)),
+        document_ids=[f"corpus-{name}" for name in names],
+        judgements={query: {document: 1} for query, document, _ in queries},
+        error=table.error,
+    )

@@ -1,0 +1,44 @@
+"""`cv_bench`: an image with a question, the choices as texts, the answer as a letter."""
+
+from __future__ import annotations
+
+from pytest_mieb.data.inputs import Inputs
+from pytest_mieb.data.layouts.ranked import collection
+from pytest_mieb.data.rows import Collection
+from pytest_mieb.data.table import Opener
+from pytest_mieb.suite import Task
+
+ANSWERS = {f"({letter})": place for place, letter in enumerate("ABCDEF")}
+
+
+def read(task: Task, subset: str, opener: Opener) -> Collection:
+    """The documents are the distinct choices of the rows of the task; a query's candidates are its own."""
+    options = task.dataset.options
+    table = opener.table(options["split"])
+    table = table.take([row for row, name in enumerate(table.values("task")) if name == options["task"]])
+    if not len(table):
+        raise table.error(f"no row whose task is {options['task']!r}")
+    documents: dict[str, str] = {}
+    judgements: dict[str, dict[str, int]] = {}
+    for row, (choices, answer) in enumerate(zip(table.values("choices"), table.values("answer"), strict=True)):
+        if ANSWERS.get(answer, len(choices)) >= len(choices):
+            raise table.error(f"column 'answer' holds {answer!r} in row {row} for {len(choices)} choices")
+        for choice in choices:
+            documents.setdefault(choice, f"corpus-{options['split']}-{len(documents)}")
+        correct = choices[ANSWERS[answer]]
+        judgements[_query_id(options["split"], row)] = {
+            documents[choice]: int(choice == correct) for choice in choices
+        }
+    return collection(
+        queries=Inputs(table.images("image"), table.texts("question")),
+        query_ids=[_query_id(options["split"], row) for row in range(len(table))],
+        documents=Inputs(texts=[choice.strip() for choice in documents]),
+        document_ids=list(documents.values()),
+        judgements=judgements,
+        candidates_from_qrels=True,
+        error=table.error,
+    )
+
+
+def _query_id(split: str, row: int) -> str:
+    return f"query-{split}-{row}"

@@ -1,0 +1,85 @@
+"""`hateful_memes` and `memotion`: memes with the text on them; the documents are pooled from all splits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import datasets
+
+from pytest_mieb.data.errors import DatasetError
+from pytest_mieb.data.inputs import Inputs
+from pytest_mieb.data.layouts.ranked import collection
+from pytest_mieb.data.rows import Collection
+from pytest_mieb.data.table import Opener, Table
+from pytest_mieb.suite import Task
+
+POOLED_SPLITS = ("test", "validation", "train")
+
+
+def read_hateful_memes(task: Task, subset: str, opener: Opener) -> Collection:
+    """Documents with a text seen before are dropped, in both directions; a query's document has the query's own id."""
+    test = opener.table(task.dataset.options["split"])
+    pool = _concatenated([opener.table(split) for split in POOLED_SPLITS])
+    first: dict[str, int] = {}
+    for row, text in enumerate(pool.texts("text")):
+        first.setdefault(text, row)
+    pool = pool.take(list(first.values()))
+    names = [str(name) for name in test.values("id")]
+    return _directed(
+        task, test, pool, "text", names, [str(name) for name in pool.values("id")], dict(zip(names, names, strict=True))
+    )
+
+
+def read_memotion(task: Task, subset: str, opener: Opener) -> Collection:
+    """Rows without a corrected text are dropped first."""
+    split = task.dataset.options["split"]
+    tables = {name: _with_text(opener.table(name)) for name in opener.splits()}
+    document_ids = [f"{name}-{row}" for name, table in tables.items() for row in range(len(table))]
+    names = [f"{split}-{row}" for row in range(len(tables[split]))]
+    return _directed(
+        task,
+        tables[split],
+        _concatenated(list(tables.values())),
+        "text_corrected",
+        names,
+        document_ids,
+        dict(zip(names, names, strict=True)),
+    )
+
+
+def _with_text(table: Table) -> Table:
+    return table.take([row for row, text in enumerate(table.values("text_corrected")) if text is not None])
+
+
+def _concatenated(tables: list[Table]) -> Table:
+    first = tables[0]
+    return Table(datasets.concatenate_datasets([table.dataset for table in tables]), first.ref, "all splits")
+
+
+def _directed(
+    task: Task,
+    test: Table,
+    pool: Table,
+    text: str,
+    names: list[str],
+    pool_names: list[str],
+    relevant: dict[str, str],
+) -> Collection:
+    """Images search texts (i2t) or texts search images (t2i)."""
+    query_side, _, document_side = task.modalities.partition("2")
+    error: Callable[[str], DatasetError] = test.error
+    return collection(
+        queries=_side(test, query_side, text, document=False),
+        query_ids=[f"query-{name}" for name in names],
+        documents=_side(pool, document_side, text, document=True),
+        document_ids=[f"corpus-{name}" for name in pool_names],
+        judgements={f"query-{query}": {f"corpus-{document}": 1} for query, document in relevant.items()},
+        error=error,
+    )
+
+
+def _side(table: Table, side: str, text: str, *, document: bool) -> Inputs:
+    if side == "i":
+        return Inputs(images=table.images("image" if "image" in table.columns else "img"))
+    texts = table.texts(text)
+    return Inputs(texts=[entry.strip() for entry in texts] if document else texts)

@@ -1,0 +1,17 @@
+"""`pairs`: named image columns and named text columns; what belongs together has the same place in both."""
+
+from __future__ import annotations
+
+from pytest_mieb.data.inputs import Inputs
+from pytest_mieb.data.rows import CaptionedImages
+from pytest_mieb.data.table import Opener
+from pytest_mieb.suite import Task
+
+
+def read(task: Task, subset: str, opener: Opener) -> CaptionedImages:
+    options = task.dataset.options
+    table = opener.table(options["split"])
+    return CaptionedImages(
+        images=tuple(Inputs(images=table.images(column)) for column in options["images"]),
+        texts=tuple(Inputs(texts=table.texts(column)) for column in options["texts"]),
+    )

@@ -1,0 +1,23 @@
+"""`sts`: two image columns and a human score; with subsets, one config a subset."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pytest_mieb.data.inputs import Inputs
+from pytest_mieb.data.rows import ScoredPairs
+from pytest_mieb.data.table import Opener
+from pytest_mieb.suite import DEFAULT_SUBSET, Task
+
+
+def read(task: Task, subset: str, opener: Opener) -> ScoredPairs:
+    options = task.dataset.options
+    table = opener.table(options["split"], None if subset == DEFAULT_SUBSET else subset)
+    first, second = options["images"]
+    try:
+        scores = np.asarray(table.values(options["score"]), dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise table.error(f"column {options['score']!r} holds something that is not a number") from error
+    if not np.isfinite(scores).all():
+        raise table.error(f"column {options['score']!r} holds no number in row {int(np.isfinite(scores).argmin())}")
+    return ScoredPairs(Inputs(images=table.images(first)), Inputs(images=table.images(second)), scores)

@@ -1,0 +1,27 @@
+"""`vidore`: pages of documents, each an image, searched by a question."""
+
+from __future__ import annotations
+
+from pytest_mieb.data.inputs import Inputs
+from pytest_mieb.data.layouts.beir import judgements
+from pytest_mieb.data.layouts.ranked import collection
+from pytest_mieb.data.rows import Collection
+from pytest_mieb.data.table import Opener
+from pytest_mieb.suite import Task
+
+
+def read(task: Task, subset: str, opener: Opener) -> Collection:
+    corpus, queries, qrels = (
+        opener.table(opener.only_or_test_split(config), config) for config in ("corpus", "queries", "qrels")
+    )
+    return collection(
+        queries=Inputs(texts=queries.texts("query")),
+        query_ids=[f"query-test-{number}" for number in queries.values("query-id")],
+        documents=Inputs(images=corpus.images("image")),
+        document_ids=[f"corpus-test-{number}" for number in corpus.values("corpus-id")],
+        judgements={
+            f"query-test-{query}": {f"corpus-test-{document}": grade for document, grade in judged.items()}
+            for query, judged in judgements(qrels).items()
+        },
+        error=qrels.error,
+    )

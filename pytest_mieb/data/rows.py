@@ -1,0 +1,92 @@
+"""What a layout's reader hands to a protocol: inputs to embed, and the truth about them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_mieb.data.inputs import Inputs
+
+
+@dataclass(frozen=True)
+class LabelledSplit:
+    """Images and one label each: an integer, a text, or (multilabel) a list of integers."""
+
+    inputs: Inputs
+    labels: Sequence[Any]
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """`class_names` are those of the dataset's ClassLabel column, where it has one."""
+
+    test: LabelledSplit
+    train: LabelledSplit | None = None
+    class_names: tuple[str, ...] | None = None
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        train = {} if self.train is None else {"train": len(self.train.inputs)}
+        return {"test": len(self.test.inputs), **train}
+
+
+@dataclass(frozen=True)
+class ScoredPairs:
+    """Pairs of images with a human similarity score each, shape (n,)."""
+
+    first: Inputs
+    second: Inputs
+    scores: NDArray[np.float64]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {"test": len(self.first)}
+
+
+@dataclass(frozen=True)
+class CaptionedImages:
+    """Rows of several images and several texts: one `Inputs` a column, all of the same length."""
+
+    images: tuple[Inputs, ...]
+    texts: tuple[Inputs, ...]
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {"test": len(self.images[0])}
+
+
+@dataclass(frozen=True)
+class Qrels:
+    """Relevance judgements as three parallel arrays, shape (n,).
+
+    `queries` indexes the queries, `documents` the corpus (-1: judged, but not in the corpus), `gains` is the grade.
+    """
+
+    queries: NDArray[np.int64]
+    documents: NDArray[np.int64]
+    gains: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Collection:
+    """Queries, the documents they search, and which are relevant.
+
+    With `candidates`, query i is compared with the documents `candidates[i]` only.
+    """
+
+    queries: Inputs
+    documents: Inputs
+    document_ids: Sequence[str]
+    qrels: Qrels
+    candidates: Sequence[NDArray[np.int64]] | None = None
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {"test": len(self.queries) + len(self.documents)}
+
+
+Rows = Labelled | ScoredPairs | CaptionedImages | Collection

@@ -1,0 +1,168 @@
+"""The ways to get a dataset: the hub, a mirror of it in a folder, or the miniature."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pytest_mieb.data.errors import DatasetError
+from pytest_mieb.suite import DatasetRef
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+
+class Source(Protocol):
+    """Where datasets come from.
+
+    `name` is shown to people. `checks_sizes` says whether a dataset has the number of rows that its card expects.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def checks_sizes(self) -> bool: ...
+    def configs(self, ref: DatasetRef) -> list[str]: ...
+    def splits(self, ref: DatasetRef, config: str | None) -> list[str]: ...
+    def load(self, ref: DatasetRef, config: str | None, split: str) -> Dataset: ...
+
+
+@dataclass(frozen=True)
+class Hub:
+    """Datasets of the Hugging Face hub at their pinned revision, through its own cache."""
+
+    name: str = "hub"
+    checks_sizes: bool = True
+
+    def configs(self, ref: DatasetRef) -> list[str]:
+        import datasets
+
+        return self._try(ref, lambda: datasets.get_dataset_config_names(ref.path, revision=ref.revision))
+
+    def splits(self, ref: DatasetRef, config: str | None) -> list[str]:
+        import datasets
+
+        return self._try(
+            ref, lambda: datasets.get_dataset_split_names(ref.path, config_name=config, revision=ref.revision)
+        )
+
+    def load(self, ref: DatasetRef, config: str | None, split: str) -> Dataset:
+        import datasets
+
+        return self._try(ref, lambda: datasets.load_dataset(ref.path, config, split=split, revision=ref.revision))
+
+    @staticmethod
+    def _try(ref: DatasetRef, action: Callable[[], Any]) -> Any:
+        return _translated(ref, "hub", action)
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """Datasets in a folder, `<folder>/<org>/<name>/` each as a snapshot download of the hub lays it.
+
+    `cache` is where `datasets` keeps what it prepares from them.
+    """
+
+    folder: Path
+    cache: Path
+    checks_sizes: bool = True
+
+    @property
+    def name(self) -> str:
+        return str(self.folder)
+
+    def configs(self, ref: DatasetRef) -> list[str]:
+        import datasets
+
+        return self._try(ref, lambda: datasets.get_dataset_config_names(self._folder(ref)))
+
+    def splits(self, ref: DatasetRef, config: str | None) -> list[str]:
+        import datasets
+
+        return self._try(ref, lambda: datasets.get_dataset_split_names(self._folder(ref), config_name=config))
+
+    def load(self, ref: DatasetRef, config: str | None, split: str) -> Dataset:
+        import datasets
+
+        return self._try(
+            ref, lambda: datasets.load_dataset(self._folder(ref), config, split=split, cache_dir=str(self.cache))
+        )
+
+    def _folder(self, ref: DatasetRef) -> str:
+        folder = self.folder / ref.path
+        if not folder.is_dir():
+            raise DatasetError(
+                f"dataset {ref.path} (revision {ref.revision}) is not in the mirror {self.folder}: "
+                f"download a snapshot of it to {folder}"
+            )
+        return str(folder)
+
+    def _try(self, ref: DatasetRef, action: Callable[[], Any]) -> Any:
+        return _translated(ref, f"mirror {self.folder}", action)
+
+
+@dataclass(frozen=True)
+class Miniature:
+    """The package's own small stand-ins, written to `cache` once."""
+
+    cache: Path
+    warn: Callable[[str], None]
+    name: str = "miniature"
+    checks_sizes: bool = False
+
+    @cached_property
+    def _mirror(self) -> Mirror:
+        from pytest_mieb.miniature import mirror
+
+        return Mirror(mirror(self.cache, self.warn), self.cache / "datasets")
+
+    def configs(self, ref: DatasetRef) -> list[str]:
+        return self._mirror.configs(ref)
+
+    def splits(self, ref: DatasetRef, config: str | None) -> list[str]:
+        return self._mirror.splits(ref, config)
+
+    def load(self, ref: DatasetRef, config: str | None, split: str) -> Dataset:
+        return self._mirror.load(ref, config, split)
+
+
+def open_source(name: str, cache: Path, warn: Callable[[str], None] = print) -> Source:
+    """The source called `name`: hub, miniature, or a folder that holds a mirror."""
+    if name == "hub":
+        return Hub()
+    if name == "miniature":
+        return Miniature(cache, warn)
+    return Mirror(Path(name).resolve(), cache / "datasets")
+
+
+def _translated(ref: DatasetRef, where: str, action: Callable[[], Any]) -> Any:
+    """The result of `action`, whose failures become a DatasetError with a remedy."""
+    from datasets.exceptions import DatasetsError
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        return action()
+    except (DatasetsError, HfHubHTTPError, OSError, ValueError, KeyError, RuntimeError) as error:
+        cause = " ".join(str(error).split()) or type(error).__name__
+        raise DatasetError(
+            f"dataset {ref.path} (revision {ref.revision}) cannot be read from the {where}: {_remedy(cause, error)}"
+            f" [{type(error).__name__}: {cause[:300]}]"
+        ) from error
+
+
+def _remedy(cause: str, error: Exception) -> str:
+    lowered = cause.lower()
+    if "gated" in lowered:
+        return "it is gated; accept its terms on the hub and log in with `hf auth login` (or set HF_TOKEN)"
+    if "offline" in lowered or "couldn't reach" in lowered or isinstance(error, ConnectionError):
+        return "the hub was not reached and the dataset is not cached; go online once, or give a --mieb-data mirror"
+    if "config" in lowered and "not found" in lowered:
+        return "it lacks a config that the card's layout needs; check the card's layout and revision"
+    if "split" in lowered:
+        return "it lacks a split that the card names, or a split is incomplete; check the card, then download it again"
+    if "doesn't exist" in lowered or "not found" in lowered or "404" in lowered:
+        return "it or its revision does not exist there, or you may not see it; check path and revision, or log in"
+    return "a file is missing, truncated or damaged; delete it from the cache and download it again"

@@ -1,0 +1,107 @@
+"""One split of a dataset, whose columns are asked for by name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from pytest_mieb.data.errors import DatasetError
+from pytest_mieb.data.inputs import Images
+from pytest_mieb.suite import DatasetRef
+
+if TYPE_CHECKING:
+    from datasets import Dataset
+
+    from pytest_mieb.data.sources import Source
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of one config and split; a column that is not there raises a DatasetError."""
+
+    dataset: Dataset
+    ref: DatasetRef
+    where: str
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    @property
+    def columns(self) -> list[str]:
+        return list(self.dataset.column_names)
+
+    def images(self, column: str, *, reencode: bool = False) -> Images:
+        """An image column, or one of raw bytes, none of them missing."""
+        self._require(column)
+        missing = next((row for row, gap in enumerate(self._gaps(column)) if gap), None)
+        if missing is not None:
+            raise self.error(f"column {column!r} holds no image in row {missing}")
+        return Images(self.dataset, column, reencode=reencode)
+
+    def values(self, column: str) -> list[Any]:
+        """The values of a column of texts, numbers or lists."""
+        self._require(column)
+        return list(self.dataset.with_format(None)[column])
+
+    def texts(self, column: str) -> list[str]:
+        values = self.values(column)
+        for row, value in enumerate(values):
+            if not isinstance(value, str):
+                raise self.error(f"column {column!r} holds {value!r} in row {row} where a text should be")
+        return values
+
+    def class_names(self, column: str) -> tuple[str, ...] | None:
+        """The names of a ClassLabel column, or None where it is of another type."""
+        self._require(column)
+        return tuple(getattr(self.dataset.features[column], "names", None) or ()) or None
+
+    def take(self, rows: Sequence[int]) -> Table:
+        return Table(self.dataset.select(rows), self.ref, self.where)
+
+    def error(self, sentence: str) -> DatasetError:
+        return DatasetError(
+            f"dataset {self.ref.path} (revision {self.ref.revision}), {self.where}: {sentence}; "
+            "check the card against the dataset, or download it again"
+        )
+
+    def _require(self, column: str) -> None:
+        if column not in self.dataset.column_names:
+            raise self.error(f"no column {column!r}, only {', '.join(self.dataset.column_names) or 'none'}")
+
+    def _gaps(self, column: str) -> list[bool]:
+        rows = self.dataset.select_columns([column]).with_format("arrow")
+        return [gap for batch in rows.iter(batch_size=1000) for gap in batch[column].is_null().to_pylist()]
+
+
+@dataclass(frozen=True)
+class Opener:
+    """A source bound to one dataset: what a layout's reader opens tables with."""
+
+    source: Source
+    ref: DatasetRef
+
+    def table(self, split: str, config: str | None = None) -> Table:
+        where = f"split {split}" if config is None else f"config {config}, split {split}"
+        dataset = self.source.load(self.ref, config, split)
+        if not len(dataset):
+            raise Table(dataset, self.ref, where).error("no rows")
+        return Table(dataset, self.ref, where)
+
+    def configs(self) -> list[str]:
+        return self.source.configs(self.ref)
+
+    def splits(self, config: str | None = None) -> list[str]:
+        return self.source.splits(self.ref, config)
+
+    def only_or_test_split(self, config: str) -> str:
+        """`test`, or the one split that the config has, whatever it is called."""
+        splits = self.splits(config)
+        if "test" in splits:
+            return "test"
+        if len(splits) == 1:
+            return splits[0]
+        raise DatasetError(
+            f"dataset {self.ref.path} (revision {self.ref.revision}), config {config}: no split 'test' among "
+            f"{', '.join(splits)}; check the card's layout and revision"
+        )

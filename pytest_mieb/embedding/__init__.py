@@ -1,0 +1,6 @@
+"""From inputs to embeddings: looked up, or computed once."""
+
+from pytest_mieb.embedding.pipeline import EmbeddingError, Pipeline
+from pytest_mieb.embedding.store import Store
+
+__all__ = ["EmbeddingError", "Pipeline", "Store"]

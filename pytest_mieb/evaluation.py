@@ -1,0 +1,200 @@
+"""From a task, a source of data and a model to a score: every station in order, without pytest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_mieb.data import DatasetError, Inputs, Source, load_rows
+from pytest_mieb.data.rows import CaptionedImages, Collection, Labelled, Rows, ScoredPairs
+from pytest_mieb.embedding import Pipeline
+from pytest_mieb.protocols import Scored
+from pytest_mieb.suite import CLASS_NAMES, SCENE_NAMES, Task
+
+Embed = Callable[[Inputs], NDArray[np.float32]]
+
+
+class ScoreError(Exception):
+    """A task that cannot be scored; the message says why."""
+
+
+@dataclass(frozen=True)
+class SubsetResult:
+    """The score of one subset, 0..1, with the metrics, details and outcomes of its `Scored`."""
+
+    score: float
+    scored: Scored
+    sizes: Mapping[str, int]
+
+    @property
+    def n_examples(self) -> int:
+        return len(self.scored.outcomes)
+
+
+@dataclass(frozen=True)
+class TaskResult:
+    """The score of a task, 0..1: the plain mean of its subsets.
+
+    `embedded` and `reused` count distinct inputs; `seconds` maps reading and embedding (`embedding`) and all of it
+    (`total`) to wall-clock time.
+    """
+
+    task: Task
+    score: float
+    subsets: Mapping[str, SubsetResult]
+    embedded: int
+    reused: int
+    seconds: Mapping[str, float]
+
+
+def evaluate(task: Task, source: Source, pipeline: Pipeline, device: str = "cpu") -> TaskResult:
+    """Score one task, subset by subset.
+
+    Args:
+        device: where similarities of retrieval are computed, in float32.
+
+    Raises:
+        DatasetError: the data cannot be used.
+        EmbeddingError: the model gave something that is no embedding.
+        ScoreError: the score is not a number.
+    """
+    before = pipeline.counts
+    started = perf_counter()
+    subsets = {}
+    for subset in task.subsets:
+        rows = load_rows(task, subset, source)
+        scored = PROTOCOLS[task.protocol](task, rows, pipeline.embed, device)
+        score = scored.metrics[task.metric]
+        if not math.isfinite(score):
+            raise ScoreError(
+                f"{task.name}, {subset}: {task.metric} is not a number, because all similarities or all human scores "
+                "are equal; check the model's outputs and the dataset"
+            )
+        subsets[subset] = SubsetResult(score, scored, rows.sizes)
+    after = pipeline.counts
+    return TaskResult(
+        task=task,
+        score=float(np.mean([subset.score for subset in subsets.values()])),
+        subsets=subsets,
+        embedded=after.embedded - before.embedded,
+        reused=after.reused - before.reused,
+        seconds={"embedding": after.seconds - before.seconds, "total": perf_counter() - started},
+    )
+
+
+def _probe(task: Task, rows: Rows, embed: Embed, module: Any) -> Scored:
+    """Only the training rows that some experiment draws are embedded."""
+    assert isinstance(rows, Labelled) and rows.train is not None
+    labels = rows.train.labels
+    draws = module.draw(labels, task.scoring["n_experiments"], task.scoring["samples_per_label"])
+    drawn = sorted(set().union(*draws))
+    place = {row: place for place, row in enumerate(drawn)}
+    scored: Scored = module.score(
+        embed(rows.train.inputs.take(drawn)),
+        [labels[row] for row in drawn],
+        [[place[row] for row in draw] for draw in draws],
+        embed(rows.test.inputs),
+        rows.test.labels,
+        task.scoring["samples_per_label"],
+    )
+    return scored
+
+
+def _linear_probe(task: Task, rows: Rows, embed: Embed, device: str) -> Scored:
+    from pytest_mieb.protocols import linear_probe
+
+    return _probe(task, rows, embed, linear_probe)
+
+
+def _multilabel_linear_probe(task: Task, rows: Rows, embed: Embed, device: str) -> Scored:
+    from pytest_mieb.protocols import multilabel_linear_probe
+
+    return _probe(task, rows, embed, multilabel_linear_probe)
+
+
+def _clustering(task: Task, rows: Rows, embed: Embed, device: str) -> Scored:
+    from pytest_mieb.protocols import clustering
+
+    assert isinstance(rows, Labelled)
+    return clustering.score(embed(rows.test.inputs), rows.test.labels)
+
+
+def _zero_shot(task: Task, rows: Rows, embed: Embed, device: str) -> Scored:
+    from pytest_mieb.protocols import zero_shot
+
+    assert isinstance(rows, Labelled)
+    names = class_names(task, rows)
+    index = {name: place for place, name in enumerate(names)}
+    labels = [index.get(label, -1) if isinstance(label, str) else label for label in rows.test.labels]
+    stray = next((row for row, label in enumerate(labels) if not 0 <= label < len(names)), None)
+    if stray is not None:
+        raise DatasetError(
+            f"dataset {task.dataset.path} (revision {task.dataset.revision}): row {stray} has the label "
+            f"{rows.test.labels[stray]!r}, which is none of the {len(names)} classes; check `labels` in the card"
+        )
+    prompts = Inputs(texts=[task.scoring["template"].replace("{label}", name) for name in names])
+    return zero_shot.score(embed(rows.test.inputs), embed(prompts), labels)
+
+
+def class_names(task: Task, rows: Labelled) -> tuple[str, ...]:
+    """The names that go into the prompts, in class order."""
+    from pytest_mieb.protocols.zero_shot import scene_name
+
+    labels = task.scoring["labels"]
+    if isinstance(labels, tuple):
+        return labels
+    if rows.class_names is None:
+        raise DatasetError(
+            f"dataset {task.dataset.path} (revision {task.dataset.revision}): the column "
+            f"{task.dataset.options['label']!r} has no class names; list them under `labels` in the card"
+        )
+    return {CLASS_NAMES: rows.class_names, SCENE_NAMES: tuple(map(scene_name, rows.class_names))}[labels]
+
+
+def _pair_classification(task: Task, rows: Rows, embed: Embed, device: str) -> Scored:
+    from pytest_mieb.protocols import pair_classification
+
+    assert isinstance(rows, CaptionedImages)
+    images, texts = (np.stack([embed(column) for column in side], axis=1) for side in (rows.images, rows.texts))
+    return pair_classification.score(images, texts, task.metric)
+
+
+def _sts(task: Task, rows: Rows, embed: Embed, device: str) -> Scored:
+    from pytest_mieb.protocols import sts
+
+    assert isinstance(rows, ScoredPairs)
+    return sts.score(embed(rows.first), embed(rows.second), rows.scores)
+
+
+def _retrieval(task: Task, rows: Rows, embed: Embed, device: str) -> Scored:
+    from pytest_mieb.protocols import retrieval
+
+    assert isinstance(rows, Collection)
+    return retrieval.score(
+        embed(rows.queries),
+        embed(rows.documents),
+        rows.document_ids,
+        rows.qrels,
+        task.metric,
+        candidates=rows.candidates,
+        skip_first_result=task.scoring.get("skip_first_result", False),
+        device=device,
+    )
+
+
+PROTOCOLS: Mapping[str, Callable[[Task, Rows, Embed, str], Scored]] = {
+    "linear_probe": _linear_probe,
+    "multilabel_linear_probe": _multilabel_linear_probe,
+    "clustering": _clustering,
+    "zero_shot": _zero_shot,
+    "pair_classification": _pair_classification,
+    "sts": _sts,
+    "retrieval": _retrieval,
+    "multiple_choice": _retrieval,
+}

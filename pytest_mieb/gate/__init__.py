@@ -1,0 +1,1 @@
+"""Baselines, and what a score means against one."""

@@ -1,0 +1,119 @@
+"""The protocol that all models meet."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+
+class ModelError(Exception):
+    """A model that cannot be loaded; the message says why and what to do."""
+
+
+@runtime_checkable
+class Embedder(Protocol):
+    """A loaded model.
+
+    Embeddings are NumPy float32 of shape (n, dimension), as the model gives them: normalised only if it does so.
+    Images come as RGB Pillow images of any size. A method whose modality the model lacks is never called.
+    """
+
+    @property
+    def modalities(self) -> frozenset[str]:
+        """`image`, `text`, and `interleaved` where the model takes an image together with a text."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """The length of an embedding."""
+        ...
+
+    @property
+    def fingerprint(self) -> str | None:
+        """A hash of all that determines an embedding: weights, preprocessing, pooling, dtype.
+
+        What was embedded under a fingerprint is kept and used again in later runs. None: only within one run.
+        """
+        ...
+
+    def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
+        """n images to (n, dimension)."""
+        ...
+
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """n texts, any of them empty or very long, to (n, dimension)."""
+        ...
+
+    def embed_interleaved(self, images: Sequence[Image], texts: Sequence[str]) -> NDArray[np.float32]:
+        """n images each with its text to (n, dimension); the sum of both where the model has no way of its own."""
+        summed: NDArray[np.float32] = self.embed_images(images) + self.embed_texts(texts)
+        return summed
+
+
+class FunctionEmbedder(Embedder):
+    """An `Embedder` from functions: what a `package.module:factory` returns in a few lines.
+
+    Args:
+        images: a function from a list of RGB Pillow images to their embeddings, (n, d), or None.
+        texts: the same for a list of texts, or None.
+        dimension: d; by default that of the first embedding made of a blank image or a short text.
+        fingerprint: what names these weights and this preprocessing, so that embeddings are kept between runs. Give a
+            new one whenever they change. By default they are kept for one run only.
+    """
+
+    def __init__(
+        self,
+        images: Callable[[list[Image]], Any] | None = None,
+        texts: Callable[[list[str]], Any] | None = None,
+        *,
+        dimension: int | None = None,
+        fingerprint: str | None = None,
+    ) -> None:
+        if images is None and texts is None:
+            raise ModelError("FunctionEmbedder needs a function for images, for texts, or both")
+        self._images, self._texts = images, texts
+        self._dimension = dimension
+        self._fingerprint = fingerprint
+
+    @property
+    def modalities(self) -> frozenset[str]:
+        have = {"image": self._images, "text": self._texts}
+        return frozenset(name for name, function in have.items() if function)
+
+    @property
+    def dimension(self) -> int:
+        if self._dimension is None:
+            if self._images:
+                from PIL import Image as images
+
+                self._dimension = self.embed_images([images.new("RGB", (224, 224), "grey")]).shape[1]
+            else:
+                self._dimension = self.embed_texts(["a photo"]).shape[1]
+        return self._dimension
+
+    @property
+    def fingerprint(self) -> str | None:
+        return self._fingerprint
+
+    def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
+        if self._images is None:
+            raise ModelError("this model does not embed images")
+        return as_array(self._images(list(images)))
+
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        if self._texts is None:
+            raise ModelError("this model does not embed texts")
+        return as_array(self._texts(list(texts)))
+
+
+def as_array(embeddings: Any) -> NDArray[np.float32]:
+    """A torch tensor on any device and of any dtype, or an array, as float32 NumPy."""
+    if hasattr(embeddings, "detach"):
+        embeddings = embeddings.detach().float().cpu().numpy()
+    return np.asarray(embeddings, dtype=np.float32)

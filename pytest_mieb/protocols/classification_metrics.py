@@ -1,0 +1,39 @@
+"""Metrics of predicted classes, shared by the probes and zero-shot classification."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn import metrics
+
+
+def classification_metrics(
+    truth: Sequence[Any] | NDArray[Any], predicted: NDArray[Any], positive_scores: NDArray[Any] | None = None
+) -> dict[str, float]:
+    """Accuracy, and F1, precision and recall, macro-averaged and weighted by class size.
+
+    Args:
+        truth: the classes, shape (n,).
+        predicted: the predicted classes, shape (n,).
+        positive_scores: scores of the second class, shape (n,), for the average precision of two classes;
+            without them the predictions themselves are ranked.
+
+    A class that is never predicted has precision 0. `ap` and `ap_weighted` are there for two classes only.
+    """
+    found = {"accuracy": float(metrics.accuracy_score(truth, predicted))}
+    for name, score in (
+        ("f1", metrics.f1_score),
+        ("precision", metrics.precision_score),
+        ("recall", metrics.recall_score),
+    ):
+        found[name] = float(score(truth, predicted, average="macro", zero_division=0))
+        found[f"{name}_weighted"] = float(score(truth, predicted, average="weighted", zero_division=0))
+    if len(np.unique(np.asarray(truth))) == 2:
+        ranked = predicted if positive_scores is None else positive_scores
+        if np.issubdtype(np.asarray(ranked).dtype, np.number):
+            for name, average in (("ap", "macro"), ("ap_weighted", "weighted")):
+                found[name] = float(metrics.average_precision_score(truth, ranked, average=average))
+    return found

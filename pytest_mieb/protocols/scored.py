@@ -1,0 +1,27 @@
+"""What every protocol returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32] | NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Scored:
+    """The metrics of one subset, the examples behind its score, and what else is worth keeping.
+
+    `outcomes` holds one value an example, shape (n,): what the example adds to the score (1 for a hit, nDCG of a
+    query, a pair's cosine, the cluster an image fell into). A probe has one column an experiment, shape (n, e).
+    `truth`, shape (n,), is there where the score cannot be computed from the outcomes alone.
+    """
+
+    metrics: Mapping[str, float]
+    outcomes: NDArray[Any]
+    truth: NDArray[Any] | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
