@@ -1,0 +1,72 @@
+"""The public fixtures: a user's own tests can ask for them too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_mieb.keys import RECORD, SESSION
+
+if TYPE_CHECKING:
+    from pytest_mieb.evaluation import TaskResult
+    from pytest_mieb.gate.verdict import Verdict
+    from pytest_mieb.models import Embedder
+    from pytest_mieb.session import MiebSession
+    from pytest_mieb.suite import Task
+
+
+@pytest.fixture(scope="session")
+def mieb_session(pytestconfig: pytest.Config) -> MiebSession:
+    """The run: settings, tasks, source of data, model. A test that uses it is skipped without --mieb-model."""
+    session = pytestconfig.stash.get(SESSION, None)
+    if session is None:
+        pytest.skip("needs --mieb-model")
+    return session
+
+
+@pytest.fixture
+def mieb_task(request: pytest.FixtureRequest, mieb_session: MiebSession) -> Task:
+    """The task of this item. A test that uses it runs once for every selected task.
+
+    With `@pytest.mark.parametrize("mieb_task", ["CIFAR10"], indirect=True)` it runs for the named ones.
+    """
+    return mieb_session.task(request.param)
+
+
+@pytest.fixture(scope="session")
+def mieb_embedder(mieb_session: MiebSession) -> Embedder:
+    """The loaded model."""
+    from pytest_mieb.models import ModelError
+
+    try:
+        return mieb_session.embedder
+    except ModelError as error:
+        pytest.fail(str(error), pytrace=False)
+
+
+@pytest.fixture
+def mieb_result(
+    request: pytest.FixtureRequest, mieb_task: Task, mieb_session: MiebSession, mieb_embedder: Embedder
+) -> TaskResult:
+    """The task's result: score, subsets, metrics and outcomes. It is computed once, and its files are written."""
+    from pytest_mieb.data import DatasetError
+    from pytest_mieb.embedding import EmbeddingError
+    from pytest_mieb.evaluation import ScoreError
+    from pytest_mieb.record import TaskRecord
+
+    reason = mieb_session.lacks(mieb_task)
+    if reason:
+        pytest.skip(reason)
+    try:
+        result = mieb_session.result(mieb_task)
+    except (DatasetError, EmbeddingError, ScoreError) as error:
+        pytest.fail(f"{mieb_task.name}: {error}", pytrace=False)
+    request.node.user_properties.append((RECORD, TaskRecord.of(result).to_json()))
+    return result
+
+
+@pytest.fixture
+def mieb_verdict(mieb_result: TaskResult, mieb_session: MiebSession) -> Verdict:
+    """The verdict on the task against the baseline, and on each of its subsets."""
+    return mieb_session.verdict(mieb_result)

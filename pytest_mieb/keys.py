@@ -1,0 +1,22 @@
+"""Names under which the plugin keeps its state: on the config, and on reports that travel between processes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+    from pytest_mieb.session import MiebSession
+
+SESSION: pytest.StashKey[MiebSession] = pytest.StashKey()
+TASK = "mieb_task"
+RECORD = "mieb_record"
+
+
+def task_in(nodeid: str, tasks: Container[str]) -> str | None:
+    """The task that an item's id names, where it is one: `.../test_mieb.py::test_mieb[CIFAR10]`."""
+    name = nodeid.rpartition("[")[2].removesuffix("]")
+    return name if name in tasks else None

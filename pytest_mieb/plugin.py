@@ -1,0 +1,131 @@
+"""Every pytest hook of the package. Without `--mieb-model` they do nothing but declare options and markers."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from pytest_mieb.fixtures import mieb_embedder, mieb_result, mieb_session, mieb_task, mieb_verdict
+from pytest_mieb.keys import SESSION, TASK, task_in
+from pytest_mieb.settings import add_options, read_settings
+from pytest_mieb.suite import CATEGORIES, SUITES, packaged
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pytest_mieb.session import MiebSession
+
+__all__ = ["mieb_embedder", "mieb_result", "mieb_session", "mieb_task", "mieb_verdict"]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    add_options(parser)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for category in CATEGORIES:
+        config.addinivalue_line("markers", f"{category}: MIEB tasks of this category")
+    for suite, description in SUITES.items():
+        config.addinivalue_line("markers", f"{suite}: {description}")
+    settings = read_settings(config)
+    if settings is None:
+        return
+    from pytest_mieb.distribution import worker_of
+    from pytest_mieb.session import MiebSession
+
+    session = MiebSession(settings, worker_of(config))
+    config.stash[SESSION] = session
+    config.pluginmanager.register(ActiveRun(session, suite_command(config.invocation_params.args)), "mieb-run")
+    if config.args_source is not pytest.Config.ArgsSource.ARGS:
+        config.args[:] = [str(packaged("tasks") / "test_mieb.py")]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if TASK not in metafunc.fixturenames or _parametrised_by_hand(metafunc):
+        return
+    session = metafunc.config.stash.get(SESSION, None)
+    tasks = session.tasks.values() if session else ()
+    metafunc.parametrize(
+        TASK,
+        [pytest.param(task.name, id=task.name, marks=[getattr(pytest.mark, name) for name in task.markers]) for task in tasks],
+        indirect=True,
+    )
+
+
+def _parametrised_by_hand(metafunc: pytest.Metafunc) -> bool:
+    return any(
+        TASK in (marker.args[0].split(",") if isinstance(marker.args[0], str) else marker.args[0])
+        for marker in metafunc.definition.iter_markers("parametrize")
+        if marker.args
+    )
+
+
+class ActiveRun:
+    """The hooks of a run with `--mieb-model`: each hands over at once."""
+
+    def __init__(self, session: MiebSession, command: str) -> None:
+        from pytest_mieb.report.run import Run
+
+        self.session = session
+        self.run = Run(command, session.tasks, session.baseline)
+
+    def pytest_report_header(self) -> str:
+        return self.session.header()
+
+    def pytest_collection_modifyitems(self, items: Sequence[pytest.Item]) -> None:
+        for item in items:
+            name = getattr(getattr(item, "callspec", None), "params", {}).get(TASK)
+            if name:
+                item.user_properties.append((TASK, name))
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Load the model before the first item, so that one that cannot be loaded is one usage error."""
+        names = {str(value) for item in session.items for key, value in item.user_properties if key == TASK}
+        self.run.selected |= names
+        if names and self.session.worker is None and not session.config.option.collectonly:
+            self.session.load_or_refuse()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+        self.run.selected |= {name for nodeid in ids if (name := task_in(nodeid, self.session.tasks))}
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
+        from pytest_mieb.distribution import make_scheduler
+
+        return make_scheduler(config, log, self.session.tasks)
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self.run.note(report)
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_sessionfinish(self) -> None:
+        if self.session.settings.update and self.session.worker is None and self.run.records:
+            self.run.notes += self.session.record(self.run.records.values())
+
+    def pytest_terminal_summary(
+        self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
+    ) -> None:
+        if config.option.collectonly:
+            return
+        from pytest_mieb.report.summary import summary_lines
+
+        lines = summary_lines(self.run)
+        if lines:
+            terminalreporter.section("mieb")
+        for line in lines:
+            terminalreporter.write_line(line)
+
+
+def suite_command(args: Sequence[str]) -> str:
+    """The command line of this run without what chose its items or asked for an update: the start of the next one."""
+    kept: list[str] = []
+    rest = iter(args)
+    for argument in rest:
+        if argument == "-k":
+            next(rest, None)
+        elif argument != "--mieb-update" and not argument.startswith("-k"):
+            kept.append(argument)
+    return shlex.join(["pytest", *kept])

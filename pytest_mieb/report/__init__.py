@@ -1,0 +1,1 @@
+"""What a run leaves behind: lines for the terminal, files for machines and people."""

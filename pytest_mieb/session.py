@@ -1,0 +1,167 @@
+"""One run of the suite in one process: what the hooks and fixtures share."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Collection
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pytest_mieb import distribution
+from pytest_mieb.gate.baseline import Baseline, BaselineError
+from pytest_mieb.gate.baseline import read as read_baseline
+from pytest_mieb.record import TaskRecord
+from pytest_mieb.suite import CardError, Task, load_tasks
+
+if TYPE_CHECKING:
+    from pytest_mieb.data import Source
+    from pytest_mieb.embedding import Pipeline
+    from pytest_mieb.evaluation import TaskResult
+    from pytest_mieb.gate.verdict import Verdict
+    from pytest_mieb.models import Embedder
+    from pytest_mieb.settings import Settings
+
+
+class MiebSession:
+    """Loads each thing when it is first asked for: collecting the suite imports neither torch nor datasets."""
+
+    def __init__(self, settings: Settings, worker: distribution.Worker | None) -> None:
+        self.settings = settings
+        self.worker = worker
+        self._results: dict[str, TaskResult] = {}
+        try:
+            self.tasks = load_tasks(settings.tasks)
+            stored = settings.baseline
+            self.stored = read_baseline(stored) if stored and stored.is_file() else None
+        except (CardError, BaselineError) as error:
+            raise pytest.UsageError(str(error)) from error
+        if self.stored and self.stored.data != settings.data_kind:
+            raise pytest.UsageError(
+                f"{stored}: recorded on {self.stored.data} data, while this run reads {settings.data_kind} data; scores "
+                "of different data do not compare: choose another --mieb-baseline, or none"
+            )
+
+    @property
+    def baseline(self) -> Baseline | None:
+        """What this run is compared with: nothing while it records or only measures."""
+        return None if self.settings.update else self.stored
+
+    def task(self, name: str) -> Task:
+        try:
+            return self.tasks[name]
+        except KeyError:
+            near = ", ".join(difflib.get_close_matches(name, self.tasks, n=3))
+            raise pytest.UsageError(f"no MIEB task {name!r}{f'; near are {near}' if near else ''}") from None
+
+    @cached_property
+    def device(self) -> str:
+        return distribution.choose_device(self.settings.device, self.worker)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The loaded model. Raises ModelError."""
+        device = self.device
+        from pytest_mieb.models import load_embedder
+
+        distribution.share_processors(self.worker)
+        _silence()
+        settings = self.settings
+        return load_embedder(
+            settings.model,
+            revision=settings.revision,
+            device=device,
+            dtype=settings.dtype,
+            trust_remote_code=settings.trust_remote_code,
+        )
+
+    @cached_property
+    def source(self) -> Source:
+        from pytest_mieb.data import open_source
+
+        return open_source(self.settings.data, self.settings.cache, _warn)
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        from pytest_mieb.embedding import Pipeline, Store
+
+        embedder, size = self.embedder, self.settings.batch_size
+        name = embedder.fingerprint or distribution.run_id(self.worker)
+        store = Store(self.settings.cache / "embeddings" / f"{name}-{size}")
+        return Pipeline(embedder, store, size)
+
+    def header(self) -> str:
+        """The one line at the top of a run."""
+        settings = self.settings
+        against = self.baseline.model if self.baseline else "none"
+        if settings.update:
+            against = f"being recorded in {settings.baseline}"
+        return (
+            f"mieb: model {settings.model.text}, data {settings.data}, baseline {against}, device {settings.device}, "
+            f"{settings.dtype}, batches of {settings.batch_size}"
+        )
+
+    def load_or_refuse(self) -> None:
+        """Load the model now; one that cannot be loaded is a usage error."""
+        from pytest_mieb.models import ModelError
+
+        try:
+            self.embedder  # noqa: B018 - loaded for its effect
+        except ModelError as error:
+            raise pytest.UsageError(str(error)) from error
+
+    def record(self, records: Collection[TaskRecord]) -> list[str]:
+        """Record the scores in the baseline; the lines say what changed."""
+        from pytest_mieb.gate.recording import record
+        from pytest_mieb.report.files import versions
+
+        settings = self.settings
+        assert settings.baseline is not None
+        return record(
+            settings.baseline,
+            records,
+            model=settings.model.text,
+            revision=settings.revision,
+            data=settings.data_kind,
+            versions=versions(),
+        )
+
+    def lacks(self, task: Task) -> str | None:
+        """Why the model cannot do the task, or None where it can."""
+        missing = task.needs - self.embedder.modalities
+        return f"{self.settings.model.text} embeds no {' and no '.join(sorted(missing))}" if missing else None
+
+    def result(self, task: Task) -> TaskResult:
+        """Run the task, once in this process, and write its result files."""
+        if task.name not in self._results:
+            from pytest_mieb.evaluation import evaluate
+            from pytest_mieb.report.files import write_result
+
+            result = evaluate(task, self.source, self.pipeline, self.device)
+            write_result(result, self.settings, self.embedder.fingerprint)
+            self._results[task.name] = result
+        return self._results[task.name]
+
+    def verdict(self, result: TaskResult) -> Verdict:
+        from pytest_mieb.gate.verdict import judge
+
+        return judge(TaskRecord.of(result), self.baseline)
+
+
+class MiebWarning(UserWarning):
+    """Something that does not stop a run, but that whoever reads its scores should know."""
+
+
+def _warn(sentence: str) -> None:
+    warnings.warn(sentence, MiebWarning, stacklevel=2)
+
+
+def _silence() -> None:
+    """No progress bars: they are noise in the log of a test run."""
+    import datasets
+    from transformers.utils import logging
+
+    datasets.disable_progress_bars()
+    logging.disable_progress_bar()

@@ -1,0 +1,213 @@
+"""The plugin's options: declared in one help group, read and checked into one frozen object."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_mieb.models.spec import ModelSpec
+
+NONE = "none"
+DTYPES = ("float32", "float16", "bfloat16")
+
+
+class Option(NamedTuple):
+    """A command-line option; one with `ini` may also stand in the configuration file, as its name with underscores."""
+
+    flag: str
+    help: str
+    ini: bool = True
+    switch: bool = False
+    repeated: bool = False
+    metavar: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.flag.removeprefix("--").replace("-", "_")
+
+
+OPTIONS = (
+    Option(
+        "--mieb-model",
+        "The model to run MIEB on: a folder, a hub id, package.module:factory, miniature, or miniature:damaged. "
+        "Without it the plugin does nothing.",
+        ini=False,
+        metavar="SPEC",
+    ),
+    Option("--mieb-revision", "Branch, tag or commit of a model on the hub.", ini=False, metavar="REV"),
+    Option(
+        "--mieb-data",
+        "Where datasets come from: hub (default), miniature (the default of the miniature model), or a folder that "
+        "mirrors the hub as <org>/<name>.",
+        metavar="SOURCE",
+    ),
+    Option(
+        "--mieb-baseline",
+        "What scores are compared with: a name in baselines/ or in the package, a .yaml file, or none to measure "
+        "only. Default: the baseline with the model's name.",
+        metavar="NAME",
+    ),
+    Option("--mieb-update", "Record the scores of this run in the baseline.", ini=False, switch=True),
+    Option("--mieb-results", "Folder for results (default: mieb-results).", metavar="DIR"),
+    Option("--mieb-cache", "Folder for the miniature and for embeddings (default: the user's cache).", metavar="DIR"),
+    Option("--mieb-tasks", "Folder with further task cards; may be repeated.", repeated=True, metavar="DIR"),
+    Option("--mieb-device", "auto (default), cpu, cuda, cuda:N, or mps.", metavar="DEVICE"),
+    Option("--mieb-dtype", "float32 (default), float16, or bfloat16.", metavar="DTYPE"),
+    Option("--mieb-batch-size", "Items in a batch (default: 64).", metavar="N"),
+    Option("--mieb-trust-remote-code", "Run code that comes with a model.", switch=True),
+)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options of one run, checked. `baseline` is a file, or None to measure only."""
+
+    model: ModelSpec
+    revision: str | None
+    data: str
+    baseline: Path | None
+    update: bool
+    results: Path
+    cache: Path
+    tasks: tuple[Path, ...]
+    device: str
+    dtype: str
+    batch_size: int
+    trust_remote_code: bool
+
+    @property
+    def data_kind(self) -> str:
+        """What a baseline must have been recorded on to be comparable: the hub's data, or the miniature's."""
+        return "miniature" if self.data == "miniature" else "hub"
+
+
+def add_options(parser: pytest.Parser) -> None:
+    group = parser.getgroup("mieb", "MIEB, the Massive Image Embedding Benchmark")
+    for option in OPTIONS:
+        keywords: dict[str, Any] = {"help": option.help, "dest": option.name, "default": None}
+        keywords |= {"action": "store_true"} if option.switch else {"metavar": option.metavar}
+        if option.repeated:
+            keywords["action"] = "append"
+        group.addoption(option.flag, **keywords)
+        if option.ini:
+            kind = "bool" if option.switch else "linelist" if option.repeated else "string"
+            parser.addini(option.name, option.help, type=kind, default=None)  # type: ignore[arg-type]
+
+
+def read_settings(config: pytest.Config) -> Settings | None:
+    """The settings of a run that asks for a model, or None.
+
+    Raises:
+        pytest.UsageError: a value is wrong; the message names it and the legal ones.
+    """
+    model = config.getoption("mieb_model")
+    if not model:
+        given = [option.flag for option in OPTIONS if config.getoption(option.name)]
+        if given:
+            raise pytest.UsageError(f"{given[0]} does nothing without --mieb-model; give the model to run MIEB on")
+        return None
+    from pytest_mieb.models.embedder import ModelError
+    from pytest_mieb.models.spec import parse_spec
+
+    values = {option.name.removeprefix("mieb_"): _value(config, option) for option in OPTIONS}
+    try:
+        spec = parse_spec(model)
+    except ModelError as error:
+        raise pytest.UsageError(str(error)) from error
+    if values["revision"] and spec.kind != "hub":
+        raise pytest.UsageError(
+            f"--mieb-revision={values['revision']}: {model} has no revisions; it goes with a hub id only"
+        )
+    root = config.invocation_params.dir
+    return Settings(
+        model=spec,
+        revision=values["revision"],
+        data=_data(values["data"] or ("miniature" if spec.kind == "miniature" else "hub"), root),
+        baseline=_baseline(values["baseline"] or spec.baseline, bool(values["update"]), config.rootpath / "baselines"),
+        update=bool(values["update"]),
+        results=root / (values["results"] or "mieb-results"),
+        cache=(root / Path(values["cache"]).expanduser()) if values["cache"] else default_cache(),
+        tasks=tuple(_tasks(folder, root) for folder in values["tasks"] or ()),
+        device=_device(values["device"] or "auto"),
+        dtype=_one_of("--mieb-dtype", values["dtype"] or "float32", DTYPES),
+        batch_size=_batch_size(values["batch_size"] or "64"),
+        trust_remote_code=bool(values["trust_remote_code"]),
+    )
+
+
+def default_cache(environment: Mapping[str, str] = os.environ) -> Path:
+    """The folder for what can be made again: `pytest-mieb` in the user's cache."""
+    home = environment.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "pytest-mieb"
+
+
+def _value(config: pytest.Config, option: Option) -> Any:
+    given = config.getoption(option.name)
+    return config.getini(option.name) if given is None and option.ini else given
+
+
+def _one_of(flag: str, value: str, legal: tuple[str, ...]) -> str:
+    if value not in legal:
+        raise pytest.UsageError(f"{flag}={value}: legal are {', '.join(legal)}")
+    return value
+
+
+def _data(value: str, root: Path) -> str:
+    if value in ("hub", "miniature"):
+        return value
+    folder = root / Path(value).expanduser()
+    if not folder.is_dir():
+        raise pytest.UsageError(
+            f"--mieb-data={value}: legal are hub, miniature, or an existing folder that mirrors the hub as <org>/<name>"
+        )
+    return str(folder)
+
+
+def _baseline(name: str, update: bool, folder: Path) -> Path | None:
+    """The file to compare with, or with `update` the file to write."""
+    from pytest_mieb.gate.baseline import NAME, BaselineError, find
+
+    if name == NONE:
+        if update:
+            raise pytest.UsageError("--mieb-update needs a baseline to write; leave --mieb-baseline=none out")
+        return None
+    if update:
+        if name.endswith((".yaml", ".yml")):
+            return Path(name).expanduser().absolute()
+        if not NAME.fullmatch(name):
+            raise pytest.UsageError(
+                f"--mieb-baseline={name}: a name of letters, digits, '.', '-' and '_', or a path that ends in .yaml"
+            )
+        return folder / f"{name}.yaml"
+    try:
+        return find(name, folder)
+    except BaselineError as error:
+        raise pytest.UsageError(f"--mieb-baseline: {error}") from error
+
+
+def _tasks(value: str, root: Path) -> Path:
+    folder = root / Path(value).expanduser()
+    if not folder.is_dir():
+        raise pytest.UsageError(f"--mieb-tasks={value}: no such folder; give one that holds task cards (*.yaml)")
+    return folder
+
+
+def _device(value: str) -> str:
+    kind, _, number = value.partition(":")
+    if kind in ("auto", "cpu", "mps") and not number and ":" not in value:
+        return value
+    if kind == "cuda" and (value == "cuda" or number.isdecimal()):
+        return value
+    raise pytest.UsageError(f"--mieb-device={value}: legal are auto, cpu, cuda, cuda:N, mps")
+
+
+def _batch_size(value: str) -> int:
+    if not value.isdecimal() or not 1 <= int(value) <= 65536:
+        raise pytest.UsageError(f"--mieb-batch-size={value}: legal are whole numbers from 1 to 65536")
+    return int(value)
