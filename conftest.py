@@ -1,3 +1,4 @@
-"""Settings of the project's own tests."""
+"""What pytest must know of this checkout wherever it is started from."""
 
-pytest_plugins = ["pytester"]
+# Scripts that people run; their tests lie in tests/.
+collect_ignore = ["benchmarks", "examples"]
