@@ -11,7 +11,7 @@ __all__ = ["Embedder", "FunctionEmbedder", "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the public names when they are asked for: the plugin loads in every pytest session, and must cost nothing."""
+    """Import the public names when they are asked for: the plugin is in every pytest session, and must cost nothing."""
     if name in ("Embedder", "FunctionEmbedder"):
         from pytest_mieb.models import embedder
 

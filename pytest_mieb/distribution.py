@@ -65,9 +65,7 @@ def choose_device(asked: str, worker: Worker | None) -> str:
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
-def visible_gpus(
-    environment: Mapping[str, str], listing: Path = Path("/proc/driver/nvidia/gpus")
-) -> Sequence[str]:
+def visible_gpus(environment: Mapping[str, str], listing: Path = Path("/proc/driver/nvidia/gpus")) -> Sequence[str]:
     """What may stand in CUDA_VISIBLE_DEVICES: the caller's own entries, or 0..n-1 for all GPUs of the machine."""
     given = environment.get("CUDA_VISIBLE_DEVICES")
     if given is not None:

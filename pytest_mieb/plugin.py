@@ -49,7 +49,10 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     tasks = session.tasks.values() if session else ()
     metafunc.parametrize(
         TASK,
-        [pytest.param(task.name, id=task.name, marks=[getattr(pytest.mark, name) for name in task.markers]) for task in tasks],
+        [
+            pytest.param(task.name, id=task.name, marks=[getattr(pytest.mark, name) for name in task.markers])
+            for task in tasks
+        ],
         indirect=True,
     )
 
@@ -106,9 +109,9 @@ class ActiveRun:
             self.run.notes += self.session.record(self.run.records.values())
 
     def pytest_terminal_summary(
-        self, terminalreporter: pytest.TerminalReporter, config: pytest.Config
+        self, terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
     ) -> None:
-        if config.option.collectonly:
+        if config.option.collectonly or exitstatus == pytest.ExitCode.USAGE_ERROR:
             return
         from pytest_mieb.report.summary import summary_lines
 

@@ -40,8 +40,8 @@ class MiebSession:
             raise pytest.UsageError(str(error)) from error
         if self.stored and self.stored.data != settings.data_kind:
             raise pytest.UsageError(
-                f"{stored}: recorded on {self.stored.data} data, while this run reads {settings.data_kind} data; scores "
-                "of different data do not compare: choose another --mieb-baseline, or none"
+                f"{stored}: recorded on {self.stored.data} data, while this run reads {settings.data_kind} data; "
+                "scores of different data do not compare: choose another --mieb-baseline, or none"
             )
 
     @property

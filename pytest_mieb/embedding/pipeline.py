@@ -120,9 +120,7 @@ class Pipeline:
         embed: dict[str, Callable[[], Any]] = {
             "image": lambda: model.embed_images(items),
             "text": lambda: model.embed_texts(items),
-            "interleaved": lambda: model.embed_interleaved(
-                [image for image, _ in items], [text for _, text in items]
-            ),
+            "interleaved": lambda: model.embed_interleaved([image for image, _ in items], [text for _, text in items]),
         }
         vectors = np.asarray(embed[modality](), dtype=np.float32)
         if vectors.ndim != 2 or len(vectors) != len(items):

@@ -73,7 +73,9 @@ def find(name: str, folder: Path) -> Path:
     if path.suffix in (".yaml", ".yml"):
         if path.is_file():
             return path
-        raise BaselineError(f"no baseline file {name}; record it with --mieb-update, or measure with --mieb-baseline=none")
+        raise BaselineError(
+            f"no baseline file {name}; record it with --mieb-update, or measure with --mieb-baseline=none"
+        )
     for place in (folder, packaged("baselines")):
         candidate = place / f"{name}.yaml"
         if candidate.is_file():
@@ -106,7 +108,9 @@ def read(path: Path) -> Baseline:
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise BaselineError(f"{path}: cannot be read as YAML; correct it, or record it anew with --mieb-update") from error
+        raise BaselineError(
+            f"{path}: cannot be read as YAML; correct it, or record it anew with --mieb-update"
+        ) from error
     if not isinstance(content, dict) or not isinstance(content.get("tasks"), dict):
         raise refuse("tasks", "missing")
     unknown = set(content) - {"model", "data", "revision", "date", "versions", "tasks"}
@@ -131,7 +135,8 @@ def read(path: Path) -> Baseline:
         if strange:
             raise refuse(f"tasks.{name}.{min(strange)}", "unknown key; the legal ones are score, threshold, subsets")
         subsets = {
-            subset: mark(f"tasks.{name}.subsets.{subset}", each) for subset, each in (entry.get("subsets") or {}).items()
+            subset: mark(f"tasks.{name}.subsets.{subset}", each)
+            for subset, each in (entry.get("subsets") or {}).items()
         }
         tasks[str(name)] = TaskBaseline(own.score, own.threshold, subsets)
     return Baseline(
@@ -178,7 +183,11 @@ def _text(baseline: Baseline) -> str:
         if not task.subsets:
             lines.append(f"  {scalar(name)}: {numbers(task)}")
             continue
-        lines += [f"  {scalar(name)}:", f"    score: {round(task.score, 6)}", f"    threshold: {round(task.threshold, 6)}"]
+        lines += [
+            f"  {scalar(name)}:",
+            f"    score: {round(task.score, 6)}",
+            f"    threshold: {round(task.threshold, 6)}",
+        ]
         lines.append("    subsets:")
         lines += [f"      {scalar(subset)}: {numbers(mark)}" for subset, mark in task.subsets.items()]
     return "\n".join(lines) + "\n"

@@ -44,7 +44,8 @@ def _task_baseline(record: TaskRecord) -> TaskBaseline:
     subsets = {}
     if len(record.subsets) > 1:
         subsets = {
-            name: Mark(score, subset_threshold(score, record.n_examples[name])) for name, score in record.subsets.items()
+            name: Mark(score, subset_threshold(score, record.n_examples[name]))
+            for name, score in record.subsets.items()
         }
     return TaskBaseline(record.score, threshold(record.score, sum(record.n_examples.values())), subsets)
 

@@ -88,7 +88,9 @@ def download(repository: str, revision: str | None) -> Path:
     except RevisionNotFoundError as error:
         raise ModelError(f"{named}: no such revision; check --mieb-revision") from error
     except RepositoryNotFoundError as error:
-        raise ModelError(f"{named}: not on the hub, or private; check the id, or log in with `hf auth login`") from error
+        raise ModelError(
+            f"{named}: not on the hub, or private; check the id, or log in with `hf auth login`"
+        ) from error
     except (OSError, ValueError, RuntimeError) as error:
         raise ModelError(
             f"{named}: the hub was not reached and the model is not cached; go online once, or give a local folder"

@@ -90,9 +90,9 @@ class FunctionEmbedder(Embedder):
     def dimension(self) -> int:
         if self._dimension is None:
             if self._images:
-                from PIL import Image as images
+                from PIL import Image
 
-                self._dimension = self.embed_images([images.new("RGB", (224, 224), "grey")]).shape[1]
+                self._dimension = self.embed_images([Image.new("RGB", (224, 224), "grey")]).shape[1]
             else:
                 self._dimension = self.embed_texts(["a photo"]).shape[1]
         return self._dimension

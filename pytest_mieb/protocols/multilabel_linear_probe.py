@@ -22,13 +22,13 @@ def draw(labels: Sequence[Sequence[int]], n_experiments: int, samples_per_label:
     generator = np.random.default_rng(SEED)
     draws = []
     for _ in range(n_experiments):
-        rows = list(np.arange(len(labels)))
+        rows = list(range(len(labels)))
         generator.shuffle(rows)
         kept: Counter[int] = Counter()
         drawn = []
         for row in rows:
             if any(kept[label] < samples_per_label for label in labels[row]):
-                drawn.append(int(row))
+                drawn.append(row)
                 kept.update(labels[row])
         draws.append(drawn)
     return draws

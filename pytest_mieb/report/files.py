@@ -39,7 +39,7 @@ def write_result(result: TaskResult, settings: Settings, fingerprint: str | None
     """
     folder = settings.results / settings.model.name
     folder.mkdir(parents=True, exist_ok=True)
-    arrays = {}
+    arrays: dict[str, Any] = {}
     for name, subset in result.subsets.items():
         arrays[f"{name}.outcomes"] = subset.scored.outcomes
         if subset.scored.truth is not None:

@@ -44,7 +44,7 @@ class Run:
 
     def note(self, report: pytest.TestReport) -> None:
         """Take what a report says of a task; it may come from another process."""
-        properties = dict(report.user_properties)
+        properties = {key: str(value) for key, value in report.user_properties}
         name = properties.get(TASK) or task_in(report.nodeid, self.tasks)
         if not name:
             return

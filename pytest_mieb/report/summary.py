@@ -64,7 +64,9 @@ def _table(run: Run) -> list[str]:
         known = [task for task in both if group_of(task) == group]
         if old and len(known) == len(members):
             before = group_means(known, old)[group]
-            rows.append((group, str(len(members)), percent(means[group]), percent(before), points(means[group] - before)))
+            rows.append(
+                (group, str(len(members)), percent(means[group]), percent(before), points(means[group] - before))
+            )
         else:
             rows.append((group, str(len(members)), percent(means[group]), "-", "-"))
     return _aligned(rows)
@@ -95,7 +97,9 @@ def _improvements(verdicts: Mapping[str, Verdict]) -> list[str]:
     if not better:
         return []
     named = [
-        f"{name} {points(verdict.score - verdict.baseline.score)}" for name, verdict in better.items() if verdict.baseline
+        f"{name} {points(verdict.score - verdict.baseline.score)}"
+        for name, verdict in better.items()
+        if verdict.baseline
     ]
     more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
     return [f"improved ({len(named)}): {', '.join(named[:_SHOWN])}{more}"]
@@ -117,7 +121,11 @@ def _work(run: Run) -> list[str]:
 
 
 def _next(run: Run, verdicts: Mapping[str, Verdict]) -> list[str]:
-    failed = [name for name, verdict in verdicts.items() if verdict.failure or any(v.failure for v in verdict.subsets.values())]
+    failed = [
+        name
+        for name, verdict in verdicts.items()
+        if verdict.failure or any(v.failure for v in verdict.subsets.values())
+    ]
     again = [name for name in run.tasks if name in {*failed, *run.errors, *run.not_run}]
     if again:
         return [f'next: {run.command} -k "{" or ".join(again[:_SHOWN])}"']
@@ -134,6 +142,8 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     """Columns of equal width, the first to the left and numbers to the right."""
     widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
     return [
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))])
+        "  ".join(
+            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        )
         for row in rows
     ]

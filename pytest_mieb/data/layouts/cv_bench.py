@@ -26,9 +26,7 @@ def read(task: Task, subset: str, opener: Opener) -> Collection:
         for choice in choices:
             documents.setdefault(choice, f"corpus-{options['split']}-{len(documents)}")
         correct = choices[ANSWERS[answer]]
-        judgements[_query_id(options["split"], row)] = {
-            documents[choice]: int(choice == correct) for choice in choices
-        }
+        judgements[_query_id(options["split"], row)] = {documents[choice]: int(choice == correct) for choice in choices}
     return collection(
         queries=Inputs(table.images("image"), table.texts("question")),
         query_ids=[_query_id(options["split"], row) for row in range(len(table))],
