@@ -44,7 +44,7 @@ class Request(NamedTuple):
     status: int
 
 
-class Refusal(Exception):
+class RefusalError(Exception):
     """An answer other than the one asked for: a status and the hub's own code for it."""
 
     def __init__(self, status: HTTPStatus | int, code: str = "", message: str = "") -> None:
@@ -113,10 +113,10 @@ class Hub:
     def folder(self, kind: str, repository: str) -> Path:
         """Where the repository lies; refuses one that is missing or fails."""
         if repository in self.failing:
-            raise Refusal(self.failing[repository], message="this repository was told to fail")
+            raise RefusalError(self.failing[repository], message="this repository was told to fail")
         folder = (self.root / MODELS if kind == MODELS else self.root) / repository
         if repository in self.missing or not folder.is_dir():
-            raise Refusal(HTTPStatus.NOT_FOUND, "RepoNotFound", "Repository not found")
+            raise RefusalError(HTTPStatus.NOT_FOUND, "RepoNotFound", "Repository not found")
         return folder
 
 
@@ -132,7 +132,7 @@ def commit_of(repository: str, revision: str) -> str:
         return revision
     if revision == "main":
         return sha1(repository.encode()).hexdigest()
-    raise Refusal(HTTPStatus.NOT_FOUND, "RevisionNotFound", f"Invalid rev id: {revision}")
+    raise RefusalError(HTTPStatus.NOT_FOUND, "RevisionNotFound", f"Invalid rev id: {revision}")
 
 
 def blob_id(path: Path) -> str:
@@ -149,7 +149,7 @@ def _blob_id(path: Path, size: int, changed: int) -> str:
 def tree(folder: Path, below: str, *, recursive: bool, expand: bool, commit: str) -> list[dict[str, Any]]:
     """The entries of one folder of a repository, or of all below it."""
     if not (folder / below).is_dir():
-        raise Refusal(HTTPStatus.NOT_FOUND, "EntryNotFound", f"{below} does not exist")
+        raise RefusalError(HTTPStatus.NOT_FOUND, "EntryNotFound", f"{below} does not exist")
     depth = below.count("/") + 1 if below else 0
     paths: dict[str, None] = {}
     for name in files(folder):
@@ -183,7 +183,7 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
         return max(0, size - int(match[2])), size - 1
     first, last = int(match[1]), min(int(match[2] or size - 1), size - 1)
     if first > last:
-        raise Refusal(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, message=f"{header} of {size} bytes")
+        raise RefusalError(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, message=f"{header} of {size} bytes")
     return first, last
 
 
@@ -206,7 +206,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         self._answer(self._post)
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         """Say nothing: `Hub.requests` keeps what was asked."""
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
@@ -217,7 +217,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
             action(unquote(url.path), parse_qs(url.query))
-        except Refusal as refusal:
+        except RefusalError as refusal:
             headers = {"X-Error-Message": refusal.message}
             if refusal.code:
                 headers["X-Error-Code"] = refusal.code
@@ -294,7 +294,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse_strangers(repository)
         file = folder / name
         if name not in files(folder):
-            raise Refusal(HTTPStatus.NOT_FOUND, "EntryNotFound", f"{name} does not exist")
+            raise RefusalError(HTTPStatus.NOT_FOUND, "EntryNotFound", f"{name} does not exist")
         size = file.stat().st_size
         asked = byte_range(self.headers.get("Range"), size)
         first, last = asked or (0, size - 1)
@@ -320,10 +320,10 @@ class _Handler(BaseHTTPRequestHandler):
         if sent == f"Bearer {GRANTED}":
             return
         status = HTTPStatus.FORBIDDEN if sent else HTTPStatus.UNAUTHORIZED
-        raise Refusal(status, "GatedRepo", f"Access to dataset {repository} is restricted.")
+        raise RefusalError(status, "GatedRepo", f"Access to dataset {repository} is restricted.")
 
     def _refuse_unknown(self, path: str) -> NoReturn:
-        raise Refusal(HTTPStatus.NOT_FOUND, message=f"this hub does not serve {path}")
+        raise RefusalError(HTTPStatus.NOT_FOUND, message=f"this hub does not serve {path}")
 
     def _send_json(
         self, content: Any, *, status: HTTPStatus = HTTPStatus.OK, headers: Mapping[str, str] | None = None

@@ -1,0 +1,90 @@
+"""Start the hub and the workers, and gather what they measure."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+
+from pytest_mieb.suite import Task
+from tests.hub import Hub
+from tests.parity.comparison import Mode
+from tests.parity.models import build_siglip
+from tests.parity.worker import Measurement
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def model_folder(name: str, work: Path) -> Path:
+    """The folder of a model: `miniature`, `siglip`, or a folder as it is."""
+    if name == "miniature":
+        from pytest_mieb.miniature import MODEL_DIR
+
+        return MODEL_DIR
+    if name == "siglip":
+        folder = work / "siglip"
+        return folder if (folder / "config.json").is_file() else build_siglip(folder)
+    return Path(name).resolve()
+
+
+def shares(tasks: Collection[Task], workers: int) -> list[list[str]]:
+    """Split tasks among workers: all tasks of one dataset go to one worker, the most subsets first."""
+    by_dataset: dict[str, list[Task]] = {}
+    for task in tasks:
+        by_dataset.setdefault(task.dataset.path, []).append(task)
+    split: list[list[str]] = [[] for _ in range(workers)]
+    load = [0] * workers
+    for group in sorted(by_dataset.values(), key=lambda group: (-sum(map(_weight, group)), group[0].name)):
+        lightest = load.index(min(load))
+        split[lightest] += [task.name for task in group]
+        load[lightest] += sum(map(_weight, group))
+    return [names for names in split if names]
+
+
+def _weight(task: Task) -> int:
+    return len(task.subsets) + task.scoring.get("n_experiments", 1)
+
+
+def measure_all(
+    tasks: Mapping[str, Task],
+    models: Sequence[str],
+    modes: Sequence[Mode],
+    mirror: Path,
+    work: Path,
+    workers: int = 2,
+) -> list[Measurement]:
+    """Measure every task with every model, over a hub that serves `mirror`; in the order of `tasks`.
+
+    Raises:
+        RuntimeError: a worker died; the message holds the end of what it said.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    folders = [f"{name}={model_folder(name, work)}" for name in models]
+    found: list[Measurement] = []
+    with Hub(mirror) as hub:
+        running = []
+        for number, names in enumerate(shares(tasks.values(), workers)):
+            output, log = work / f"worker{number}.jsonl", work / f"worker{number}.log"
+            command = [sys.executable, "-m", "tests.parity.worker", "--tasks", *names, "--models", *folders]
+            command += ["--modes", *modes, "--output", str(output)]
+            with log.open("w") as said:
+                process = subprocess.Popen(
+                    command, cwd=ROOT, env=_environment(hub, work), stdout=said, stderr=subprocess.STDOUT
+                )
+            running.append((process, output, log))
+        codes = [process.wait() for process, _, _ in running]
+    for code, (_, output, log) in zip(codes, running, strict=True):
+        if code:
+            raise RuntimeError(f"a worker ended with {code}; {log} ends:\n{log.read_text()[-2000:]}")
+        found += [Measurement.from_json(line) for line in output.read_text().splitlines()]
+    order = list(tasks)
+    return sorted(found, key=lambda one: (list(models).index(one.model), order.index(one.task)))
+
+
+def _environment(hub: Hub, work: Path) -> dict[str, str]:
+    """One thread a worker: the reference's fits change with the number of threads."""
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
+    return hub.environment(work / "hf") | threads | {"PYTHONPATH": path, "TOKENIZERS_PARALLELISM": "false"}

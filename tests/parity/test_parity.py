@@ -1,0 +1,44 @@
+"""Every task scores as in the reference implementation, whoever runs the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pytest_mieb.miniature import mirror
+from pytest_mieb.suite import load_tasks
+from tests.parity.comparison import Mode
+from tests.parity.run import measure_all
+from tests.parity.table import report
+from tests.parity.worker import Measurement
+
+for package in ("mteb", "sentencepiece"):
+    pytest.importorskip(package)
+
+MODELS = ("miniature", "siglip")
+
+
+@pytest.fixture(scope="module")
+def measurements(tmp_path_factory: pytest.TempPathFactory) -> list[Measurement]:
+    work: Path = tmp_path_factory.mktemp("parity")
+    folder = mirror(work / "miniature", pytest.fail)
+    return measure_all(load_tasks(), MODELS, ("own", "same"), folder, work)
+
+
+@pytest.mark.parity
+@pytest.mark.parametrize("mode", ["own", "same"])
+@pytest.mark.parametrize("model", MODELS)
+def test_all_tasks_score_as_in_the_reference(measurements: list[Measurement], model: str, mode: Mode) -> None:
+    tasks = load_tasks()
+    of_model = [one for one in measurements if one.model == model]
+    lines, fine = report(of_model, [mode], tasks)
+    assert {one.task for one in of_model} == set(tasks)
+    assert fine, "\n".join(lines)
+
+
+@pytest.mark.parity
+def test_both_sides_embed_the_same_items(measurements: list[Measurement]) -> None:
+    checks = {(one.model, one.task): one.agreement for one in measurements if one.agreement}
+    assert len(checks) == len(measurements)
+    assert {key for key, check in checks.items() if check.only_ours or check.only_reference} == set()
