@@ -1,7 +1,7 @@
 """The embedded default: a synthetic stand-in for every dataset of the suite, and a small model trained on its world.
 
-    folder = mirror(cache, warn=print)   # the hub's datasets in miniature, as a folder of snapshots; written once
-    MODEL_DIR                            # a small CLIP in the usual Hugging Face layout
+folder = mirror(cache, warn=print)   # the hub's datasets in miniature, as a folder of snapshots; written once
+MODEL_DIR                            # a small CLIP in the usual Hugging Face layout
 """
 
 from __future__ import annotations

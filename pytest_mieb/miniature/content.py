@@ -1,6 +1,6 @@
 """The mirror in the cache: written once, checked against the content hashes that travel with the package.
 
-    python -m pytest_mieb.miniature.content --update    # after a change of the world: record the new hashes
+python -m pytest_mieb.miniature.content --update    # after a change of the world: record the new hashes
 """
 
 from __future__ import annotations
@@ -51,7 +51,9 @@ def difference(found: Mapping[str, str]) -> str | None:
     if not other:
         return None
     here, there = installed(), made_with()
-    changed = [f"{name} {here[name]} (made with {there.get(name)})" for name in LIBRARIES if here[name] != there.get(name)]
+    changed = [
+        f"{name} {here[name]} (made with {there.get(name)})" for name in LIBRARIES if here[name] != there.get(name)
+    ]
     named = ", ".join(other[:6]) + (f" and {len(other) - 6} more" if len(other) > 6 else "")
     cause = "; ".join(changed) or "no drawing library differs, so the world's code was changed without --update"
     return (
@@ -100,7 +102,7 @@ def main(arguments: list[str] | None = None) -> int:
         HASHES.write_text(json.dumps({"libraries": installed(), "datasets": found}, indent=1) + "\n", encoding="utf-8")
         return 0
     text = difference(found)
-    print(text or f"all {len(found)} datasets are as recorded")
+    sys.stdout.write(f"{text or f'all {len(found)} datasets are as recorded'}\n")
     return 1 if text else 0
 
 

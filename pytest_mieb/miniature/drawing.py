@@ -77,7 +77,20 @@ def _polygon(kind: str) -> list[tuple[float, float]]:
         return points
     if kind == "cross":
         a, b = 0.3, 0.95
-        return [(-a, -b), (a, -b), (a, -a), (b, -a), (b, a), (a, a), (a, b), (-a, b), (-a, a), (-b, a), (-b, -a), (-a, -a)]
+        return [
+            (-a, -b),
+            (a, -b),
+            (a, -a),
+            (b, -a),
+            (b, a),
+            (a, a),
+            (a, b),
+            (-a, b),
+            (-a, a),
+            (-b, a),
+            (-b, -a),
+            (-a, -a),
+        ]
     if kind == "heart":
         curve = [t * math.pi / 12 for t in range(24)]
         return [

@@ -6,8 +6,9 @@ presentation form that its neighbours ask for, and the line is reversed.
 
 from __future__ import annotations
 
+import math
 import unicodedata
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from PIL import Image, ImageDraw, ImageFont
@@ -56,7 +57,16 @@ def shaped(text: str) -> str:
 
 def write(draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, size: int, ink: Colour) -> None:
     """Draw one line of text with its top left corner at `at`."""
-    draw.text(at, shaped(text), font=font(size, _is_cjk(text)), fill=ink)
+    draw.bitmap(at, _line(text, size), fill=ink)
+
+
+@lru_cache(4096)
+def _line(text: str, size: int) -> Image.Image:
+    """The line as a mask; the world's few words come again and again."""
+    glyphs, drawn = shaped(text), font(size, _is_cjk(text))
+    mask = Image.new("L", (max(1, math.ceil(drawn.getlength(glyphs)) + 2), math.ceil(size * 1.5)))
+    ImageDraw.Draw(mask).text((0, 0), glyphs, font=drawn, fill=255)
+    return mask
 
 
 def _is_cjk(text: str) -> bool:

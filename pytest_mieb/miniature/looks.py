@@ -183,7 +183,9 @@ def _draw_plan(domain: str, name: str, rng: random.Random) -> Image.Image:
             getattr(plan, outline)((0, 0, size[0] - 1, size[1] - 1), fill=255)
             image.paste(textured(size, look.texture, inks[0], inks[2]), (xs[0], ys[0]), mask)
         elif outline == "triangle":
-            draw.polygon(((xs[0], ys[1]), ((xs[0] + xs[1]) // 2, ys[0]), (xs[1], ys[1])), fill=inks[slot], outline=(40, 40, 40))
+            draw.polygon(
+                ((xs[0], ys[1]), ((xs[0] + xs[1]) // 2, ys[0]), (xs[1], ys[1])), fill=inks[slot], outline=(40, 40, 40)
+            )
         else:
             getattr(draw, outline)((xs[0], ys[0], max(xs), ys[1]), fill=inks[slot], outline=(40, 40, 40))
     if look.mark:

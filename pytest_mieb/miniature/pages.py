@@ -67,9 +67,7 @@ class Page:
 
 
 def some_page(domain: str, rng: random.Random) -> Page:
-    return Page(
-        domain, rng.choice(TOPICS[domain]), rng.choice(PLACES), rng.choice(CHARTS), rng.choice(CHART_COLOURS)
-    )
+    return Page(domain, rng.choice(TOPICS[domain]), rng.choice(PLACES), rng.choice(CHARTS), rng.choice(CHART_COLOURS))
 
 
 def distinct_pages(domain: str, n: int, rng: random.Random) -> list[Page]:

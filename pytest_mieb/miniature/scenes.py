@@ -74,7 +74,9 @@ def some_scene(rng: random.Random, pair: float = 0.6, plain: bool = False) -> Sc
 
 def changed(scene: Scene, rng: random.Random) -> Scene:
     """The scene with one thing about it changed."""
-    what = rng.choice(("colour", "shape", "place", "count") if not scene.second else ("colour", "shape", "place", "second"))
+    what = rng.choice(
+        ("colour", "shape", "place", "count") if not scene.second else ("colour", "shape", "place", "second")
+    )
     if what == "place":
         return replace(scene, place=rng.choice([p for p in ("", *PLACES) if p != scene.place]))
     if what == "second" and scene.second:

@@ -43,8 +43,12 @@ class Encoded:
 def encoded(image: Image.Image, form: str = "PNG") -> Encoded:
     """The image as a file in memory: PNG and WEBP without loss, JPEG with a little."""
     buffer = io.BytesIO()
-    options: dict[str, Any] = {"JPEG": {"quality": 92}, "WEBP": {"lossless": True, "quality": 20, "method": 0}}.get(form, {})
-    image.save(buffer, form, **options)
+    options: dict[str, dict[str, Any]] = {
+        "PNG": {"compress_level": 3},
+        "JPEG": {"quality": 88},
+        "WEBP": {"lossless": True, "quality": 20, "method": 0},
+    }
+    image.save(buffer, form, **options[form])
     content = buffer.getvalue()
     seen = Image.open(io.BytesIO(content)) if form == "JPEG" else image
     pixels = hashlib.sha256(f"{seen.mode}{seen.size}".encode() + seen.tobytes()).hexdigest()
@@ -101,9 +105,7 @@ def _write_parquet(path: Path, one: Table) -> None:
 
     fields = [pa.field(name, _arrow(feature)) for name, feature in one.features.items()]
     metadata = {"huggingface": json.dumps({"info": {"features": one.features}})}
-    arrays = [
-        pa.array([_cell(value) for value in one.columns[field.name]], type=field.type) for field in fields
-    ]
+    arrays = [pa.array([_cell(value) for value in one.columns[field.name]], type=field.type) for field in fields]
     pq.write_table(pa.table(arrays, schema=pa.schema(fields, metadata=metadata)), path, compression="zstd")
 
 

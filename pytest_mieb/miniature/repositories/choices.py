@@ -48,7 +48,9 @@ def _blink_answers() -> Iterator[Table]:
     queries = [Item(f"q{i}", q.text, encoded(q.image)) for i, q in enumerate(asked)]
     corpus = [Item(f"c{i}", answer) for i, answer in enumerate(answers)]
     qrels = [
-        (f"q{i}", f"c{answers.index(choice)}", int(choice == q.answer)) for i, q in enumerate(asked) for choice in q.choices
+        (f"q{i}", f"c{answers.index(choice)}", int(choice == q.answer))
+        for i, q in enumerate(asked)
+        for choice in q.choices
     ]
     yield from beir(queries, corpus, qrels, Form(queries="query"))
 
@@ -83,13 +85,13 @@ def _imagecode() -> Iterator[Table]:
             if other not in group:
                 group.append(other)
         ids = [f"{i}-{k}" for k in range(10)]
-        corpus += [Item(id, image=encoded(draw_scene(s, rng), "JPEG")) for id, s in zip(ids, group, strict=True)]
+        corpus += [Item(name, image=encoded(draw_scene(s, rng), "JPEG")) for name, s in zip(ids, group, strict=True)]
         for k in rng.sample(range(10), 4):
             query = f"q{i}-{k}"
             queries.append(Item(query, group[k].told()))
             order = ids[:]
             rng.shuffle(order)
-            qrels += [(query, id, int(id == ids[k])) for id in order]
+            qrels += [(query, name, int(name == ids[k])) for name in order]
     yield from beir(queries, corpus, qrels, Form(queries="query", corpus_split="corpus"))
 
 

@@ -51,7 +51,9 @@ class Form:
 Qrel = tuple[str, str, int]
 
 
-def beir(queries: Sequence[Item], corpus: Sequence[Item], qrels: Sequence[Qrel], form: Form = Form()) -> Iterator[Table]:  # noqa: B008
+def beir(
+    queries: Sequence[Item], corpus: Sequence[Item], qrels: Sequence[Qrel], form: Form = Form()
+) -> Iterator[Table]:
     for config, split, items in ((form.queries, "test", queries), ("corpus", form.corpus_split, corpus)):
         features = {form.id: TEXT}
         if any(item.title for item in items):
@@ -70,8 +72,13 @@ def beir(queries: Sequence[Item], corpus: Sequence[Item], qrels: Sequence[Qrel],
 
 
 def _same_class(
-    path: str, per_class: int, skip_first: bool, grain: int = 14, form: Form = Form(), drawn: Callable[..., Image.Image] = draw_look
-) -> Iterator[Table]:  # noqa: B008
+    path: str,
+    per_class: int,
+    skip_first: bool,
+    grain: int = 14,
+    form: Form = Form(),
+    drawn: Callable[..., Image.Image] = draw_look,
+) -> Iterator[Table]:
     """Queries of a class, and a corpus in which all of that class are relevant."""
     city = next((name for name in ("oxford", "paris") if f"/r-{name}-" in path), path)
     own, rng = classes()[city], generator("same class", path)
@@ -125,14 +132,19 @@ def caption_of(scene: Scene, rng: random.Random) -> str:
 
 
 def news_of(scene: Scene, rng: random.Random) -> str:
-    return rng.choice(("News: {} delights visitors.", "Police report {}.", "Thousands came to see {} yesterday.")).format(
-        scene.told()
-    )
+    return rng.choice(
+        ("News: {} delights visitors.", "Police report {}.", "Thousands came to see {} yesterday.")
+    ).format(scene.told())
 
 
 def _captions(
-    path: str, images_first: bool, say: Callable[[Scene, random.Random], str], each: int, form: Form = Form(), jpeg: bool = False
-) -> Iterator[Table]:  # noqa: B008
+    path: str,
+    images_first: bool,
+    say: Callable[[Scene, random.Random], str],
+    each: int,
+    form: Form = Form(),
+    jpeg: bool = False,
+) -> Iterator[Table]:
     """Scenes and `each` captions of them, searched in one of the two directions."""
     rng = generator("captions", path)
     scenes = [some_scene(rng) for _ in range(QUERIES)]
@@ -284,7 +296,7 @@ def _same_scene(form: Form) -> Iterator[Table]:
         rng.shuffle(pair)
         for item, score in pair:
             corpus.append(item)
-            if score or form.corpus_split == "candidates":
+            if score:
                 qrels.append((f"q{i}", item.id, score))
     yield from beir(queries, corpus, qrels, form)
 
