@@ -1,0 +1,105 @@
+"""Models that know eight colours and, in three languages, their names: what the end-to-end tests run.
+
+An image is the mean colours of a 4x4 thumbnail. A text paints the same 4x4 picture from the colours that it names: the
+first one on the left, the last one on the right. A model of the tests is `sound`, or it differs in the one thing that
+its name says.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL.Image import Image, Resampling
+
+from pytest_mieb import FunctionEmbedder
+
+COLOURS = {
+    "red": (255, 0, 0),
+    "green": (0, 255, 0),
+    "blue": (0, 0, 255),
+    "yellow": (255, 255, 0),
+    "cyan": (0, 255, 255),
+    "magenta": (255, 0, 255),
+    "black": (0, 0, 0),
+    "white": (255, 255, 255),
+}
+GERMAN = ("rot", "grün", "blau", "gelb", "türkis", "lila", "schwarz", "weiß")
+FRENCH = ("rouge", "vert", "bleu", "jaune", "turquoise", "mauve", "noir", "blanc")
+LANGUAGES = {"en": tuple(COLOURS), "de": GERMAN, "fr": FRENCH}
+SIDE = 4
+HASHED = 16
+
+
+def sound() -> FunctionEmbedder:
+    return FunctionEmbedder(thumbnails, paint, fingerprint="toy-sound")
+
+
+def unnamed() -> FunctionEmbedder:
+    """Without a fingerprint."""
+    return FunctionEmbedder(thumbnails, paint)
+
+
+def swapped_channels() -> FunctionEmbedder:
+    """Takes red for blue: an image reader that gives BGR."""
+    return FunctionEmbedder(lambda images: thumbnails(images, order=(2, 1, 0)), paint, fingerprint="toy-swapped")
+
+
+def without_german() -> FunctionEmbedder:
+    languages = [names for language, names in LANGUAGES.items() if language != "de"]
+    return FunctionEmbedder(thumbnails, lambda texts: paint(texts, languages), fingerprint="toy-without-german")
+
+
+def vision_only() -> FunctionEmbedder:
+    return FunctionEmbedder(thumbnails, fingerprint="toy-vision")
+
+
+def not_a_number() -> FunctionEmbedder:
+    """Its texts are NaN."""
+    return FunctionEmbedder(thumbnails, lambda texts: paint(texts) * np.nan, fingerprint="toy-nan")
+
+
+def dies() -> FunctionEmbedder:
+    """Takes its process with it when it sees a text."""
+    return FunctionEmbedder(thumbnails, lambda _: os._exit(70), fingerprint="toy-dies")
+
+
+def raises() -> FunctionEmbedder:
+    raise RuntimeError("weights of step 40000 are truncated")
+
+
+def nothing() -> None:
+    """Forgets to return its embedder."""
+
+
+def thumbnails(images: Sequence[Image], order: Sequence[int] = (0, 1, 2)) -> NDArray[np.float32]:
+    small = [np.asarray(image.resize((SIDE, SIDE), Resampling.BOX), dtype=np.float32) for image in images]
+    pixels = np.stack(small)[..., list(order)] / 255 - 0.5
+    return np.concatenate([pixels.reshape(len(images), -1), np.zeros((len(images), HASHED), np.float32)], axis=1)
+
+
+def paint(
+    texts: Sequence[str], languages: Sequence[Sequence[str]] = tuple(LANGUAGES.values())
+) -> NDArray[np.float32]:
+    known = {name: rgb for names in languages for name, rgb in zip(names, COLOURS.values(), strict=True)}
+    vectors = []
+    for text in texts:
+        named = [known[word] for word in text.lower().replace(",", " ").split() if word in known]
+        picture = np.zeros((SIDE, SIDE, 3), np.float32)
+        if named:
+            picture[:, : SIDE // 2] = np.asarray(named[0], np.float32) / 255 - 0.5
+            picture[:, SIDE // 2 :] = np.asarray(named[-1], np.float32) / 255 - 0.5
+        vectors.append(np.concatenate([picture.reshape(-1), _hashed(text)]))
+    return np.stack(vectors)
+
+
+def _hashed(text: str) -> NDArray[np.float32]:
+    """Counts of the text's trigrams in few bins: small, so that the colours decide, but never all zero."""
+    counts = np.zeros(HASHED, np.float32)
+    padded = f" {text} "
+    for start in range(len(padded) - 2):
+        counts[blake2b(padded[start : start + 3].encode(), digest_size=1).digest()[0] % HASHED] += 1
+    return counts / (100 * max(1, len(text))) + np.float32(1e-4)

@@ -1,0 +1,264 @@
+"""Every option: what is legal, what is refused and with which words, and who wins where two places speak."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.plugin.running import FACTORIES, assert_refused, header
+
+MODEL = "--mieb-model=miniature"
+MEASURE = (MODEL, "--mieb-baseline=none")
+COLLECT = (*MEASURE, "--collect-only", "-k", "CIFAR10")
+CARD = """\
+name: Own
+category: clustering
+modalities: i2c
+protocol: clustering
+metric: nmi
+dataset: {path: own/data, revision: main, layout: labelled, split: test, image: image, label: label}
+languages: [eng-Latn]
+"""
+BASELINE = "model: {model}\ndata: {data}\ntasks: {{CIFAR10: {{score: 0.5, threshold: {threshold}}}}}\n"
+
+
+@pytest.fixture(autouse=True)
+def factories(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(FACTORIES)
+
+
+def write(path: Path, text: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+REFUSED = {
+    "near names of a model": (
+        ["--mieb-model=minature"],
+        ["--mieb-model=minature: no such model. Did you mean miniature", "package.module:factory", "a hub id"],
+    ),
+    "a file as a model": (["--mieb-model=weights.pt"], ["weights.pt: this is a file; give the folder that holds it"]),
+    "no model": (["--mieb-model="], ["--mieb-model"]),
+    "a factory in no module": (
+        ["--mieb-model=toy_models:sound", "--mieb-baseline=none"],
+        ["the module toy_models cannot be imported", "PYTHONPATH"],
+    ),
+    "near names of a factory": (
+        ["--mieb-model=toymodels:vision", "--mieb-baseline=none"],
+        ["toymodels has no function vision; it has vision_only"],
+    ),
+    "a factory that returns something else": (
+        ["--mieb-model=toymodels:nothing", "--mieb-baseline=none"],
+        ["nothing() returns lacks modalities", "return a pytest_mieb.FunctionEmbedder"],
+    ),
+    "a factory that raises": (
+        ["--mieb-model=toymodels:raises", "--mieb-baseline=none"],
+        ["toymodels:raises", "RuntimeError", "weights of step 40000 are truncated"],
+    ),
+    "a folder without a model": (
+        ["--mieb-model=empty", "--mieb-baseline=none"],
+        ["no config.json", "give a folder that save_pretrained wrote"],
+    ),
+    "a revision of what has none": (
+        [*MEASURE, "--mieb-revision=main"],
+        ["--mieb-revision=main: miniature has no revisions; it goes with a hub id only"],
+    ),
+    "data that is nowhere": (
+        [*MEASURE, "--mieb-data=miniatur"],
+        ["--mieb-data=miniatur: legal are hub, miniature, or an existing folder"],
+    ),
+    "cards in no folder": ([*MEASURE, "--mieb-tasks=card"], ["--mieb-tasks=card: no such folder; give one that holds"]),
+    "a folder without cards": ([*MEASURE, "--mieb-tasks=empty"], ["no task card (*.yaml) in this folder"]),
+    "a card that cannot be used": (
+        [*MEASURE, "--mieb-tasks=bad-cards"],
+        ["Own.yaml: protocol: 'guess' is not legal; use one of: linear_probe"],
+    ),
+    "a device of another name": (
+        [*MEASURE, "--mieb-device=gpu"],
+        ["--mieb-device=gpu: legal are auto, cpu, cuda, cuda:N, mps"],
+    ),
+    "a device of no number": ([*MEASURE, "--mieb-device=cuda:one"], ["--mieb-device=cuda:one: legal are auto, cpu"]),
+    "a dtype of another name": (
+        [*MEASURE, "--mieb-dtype=fp16"],
+        ["--mieb-dtype=fp16: legal are float32, float16, bfloat16"],
+    ),
+    "a batch of none": (
+        [*MEASURE, "--mieb-batch-size=0"],
+        ["--mieb-batch-size=0: legal are whole numbers from 1 to 65536"],
+    ),
+    "a batch of a word": ([*MEASURE, "--mieb-batch-size=many"], ["--mieb-batch-size=many: legal are whole numbers"]),
+    "no baseline yet": (
+        ["--mieb-model=toymodels:sound"],
+        ["no baseline 'toymodels__sound'", "adding --mieb-update", "--mieb-baseline=none"],
+    ),
+    "near names of a baseline": (
+        [MODEL, "--mieb-baseline=releese-7"],
+        ["no baseline 'releese-7'", "Did you mean release-7?", "--mieb-update"],
+    ),
+    "a baseline file that is nowhere": (
+        [MODEL, "--mieb-baseline=old/release.yaml"],
+        ["no baseline file old/release.yaml; record it with --mieb-update"],
+    ),
+    "a baseline of other data": (
+        ["--mieb-model=toymodels:sound", "--mieb-baseline=of-miniature", "--mieb-data=hub"],
+        ["of-miniature.yaml: recorded on miniature data, while this run reads hub data", "choose another"],
+    ),
+    "a baseline with a word for a number": (
+        [MODEL, "--mieb-baseline=broken"],
+        ["broken.yaml: tasks.CIFAR10.threshold: 'low' is not a number from 0 to 1"],
+    ),
+    "an update of nothing": ([*MEASURE, "--mieb-update"], ["--mieb-update needs a baseline to write"]),
+    "an update of no name": (
+        [MODEL, "--mieb-update", "--mieb-baseline=my/baseline"],
+        ["--mieb-baseline=my/baseline: a name of letters", "a path that ends in .yaml"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("arguments", "sentences"), REFUSED.values(), ids=REFUSED)
+def test_a_wrong_value_is_one_sentence(
+    pytester: pytest.Pytester, arguments: list[str], sentences: list[str]
+) -> None:
+    pytester.mkdir("empty")
+    pytester.makefile(".pt", weights="")
+    write(pytester.path / "bad-cards/Own.yaml", CARD.replace("protocol: clustering", "protocol: guess"))
+    for name, data, threshold in (("release-7", "hub", 0.4), ("of-miniature", "miniature", 0.4), ("broken", "hub", "low")):
+        text = BASELINE.format(model=name, data=data, threshold=threshold)
+        write(pytester.path / f"baselines/{name}.yaml", text)
+    assert_refused(pytester.runpytest_inprocess(*arguments, "--mieb-device=cpu", *devices(arguments)), *sentences)
+
+
+def devices(arguments: list[str]) -> list[str]:
+    """The device once more where it is what is tried: the last one given counts."""
+    return [argument for argument in arguments if argument.startswith("--mieb-device")]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        "--mieb-revision=main",
+        "--mieb-data=hub",
+        "--mieb-baseline=none",
+        "--mieb-update",
+        "--mieb-results=out",
+        "--mieb-cache=cache",
+        "--mieb-tasks=cards",
+        "--mieb-device=cpu",
+        "--mieb-dtype=float16",
+        "--mieb-batch-size=8",
+        "--mieb-trust-remote-code",
+    ],
+)
+def test_an_option_without_a_model_is_refused(pytester: pytest.Pytester, option: str) -> None:
+    name = option.partition("=")[0]
+    assert_refused(pytester.runpytest_inprocess(option), f"{name} does nothing without --mieb-model; give the model")
+
+
+INI = {
+    "mieb_data": ("nowhere", "--mieb-data=nowhere: legal are hub"),
+    "mieb_baseline": ("nowhere", "no baseline 'nowhere'"),
+    "mieb_tasks": ("nowhere", "--mieb-tasks=nowhere: no such folder"),
+    "mieb_device": ("gpu", "--mieb-device=gpu: legal are"),
+    "mieb_dtype": ("int8", "--mieb-dtype=int8: legal are"),
+    "mieb_batch_size": ("-1", "--mieb-batch-size=-1: legal are"),
+    "mieb_trust_remote_code": ("perhaps", "perhaps"),
+}
+
+
+@pytest.mark.parametrize(("name", "value", "sentence"), [(name, *rest) for name, rest in INI.items()], ids=INI)
+def test_a_wrong_value_in_the_configuration_file_is_refused_as_on_the_command_line(
+    pytester: pytest.Pytester, name: str, value: str, sentence: str
+) -> None:
+    pytester.makeini(f"[pytest]\n{name} = {value}\n")
+    baseline = [] if name == "mieb_baseline" else ["--mieb-baseline=none"]
+    assert_refused(pytester.runpytest_inprocess(MODEL, *baseline), sentence)
+
+
+def test_a_setting_alone_in_the_configuration_file_does_nothing(pytester: pytest.Pytester) -> None:
+    pytester.makeini("[pytest]\nmieb_data = hub\nmieb_baseline = nowhere\nmieb_device = gpu\n")
+    pytester.makepyfile("def test_own(): ...")
+    result = pytester.runpytest_inprocess()
+    result.assert_outcomes(passed=1)
+    result.stdout.no_fnmatch_line("mieb: *")
+
+
+def test_the_command_line_wins_over_the_configuration_file(pytester: pytest.Pytester) -> None:
+    pytester.makeini(
+        "[pytest]\nmieb_data = hub\nmieb_baseline = nowhere\nmieb_device = cuda:3\nmieb_dtype = float16\n"
+        "mieb_batch_size = 8\n"
+    )
+    result = pytester.runpytest_inprocess(
+        *COLLECT, "--mieb-data=miniature", "--mieb-device=cpu", "--mieb-dtype=bfloat16", "--mieb-batch-size=16"
+    )
+    assert header(result) == (
+        "mieb: model miniature, data miniature, baseline none, device cpu, bfloat16, batches of 16"
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "data"),
+    [("miniature", "miniature"), ("miniature:damaged", "miniature"), ("org/model", "hub"), ("a.b:c", "hub")],
+)
+def test_data_is_the_hub_but_the_miniature_brings_its_own(pytester: pytest.Pytester, model: str, data: str) -> None:
+    result = pytester.runpytest_inprocess(f"--mieb-model={model}", "--mieb-baseline=none", "--collect-only")
+    assert header(result).startswith(f"mieb: model {model}, data {data}, baseline none, device auto, float32, batches of 64")
+
+
+def test_a_revision_goes_with_a_hub_id(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest_inprocess(
+        "--mieb-model=org/model", "--mieb-revision=refs/pr/1", "--mieb-baseline=none", "--collect-only", "-q"
+    )
+    assert result.ret == pytest.ExitCode.OK
+
+
+@pytest.mark.parametrize("name", ["release-7", "baselines/release-7.yaml"])
+def test_a_baseline_is_a_name_in_baselines_or_a_file(pytester: pytest.Pytester, name: str) -> None:
+    write(pytester.path / "baselines/release-7.yaml", BASELINE.format(model="release 7", data="miniature", threshold=0))
+    result = pytester.runpytest_inprocess(MODEL, f"--mieb-baseline={name}", "--collect-only")
+    assert "baseline release 7, " in header(result)
+
+
+def test_the_default_baseline_is_the_one_with_the_models_name(pytester: pytest.Pytester) -> None:
+    pytester.mkdir("step_40000")
+    write(pytester.path / "baselines/step_40000.yaml", BASELINE.format(model="step 40000", data="hub", threshold=0))
+    result = pytester.runpytest_inprocess("--mieb-model=step_40000", "--collect-only")
+    assert "baseline step 40000, " in header(result)
+
+
+def test_an_update_names_the_file_that_it_will_write(pytester: pytest.Pytester) -> None:
+    result = pytester.runpytest_inprocess("--mieb-model=org/model", "--mieb-update", "--collect-only")
+    assert f"baseline being recorded in {pytester.path / 'baselines/org__model.yaml'}, " in header(result)
+    assert not (pytester.path / "baselines").exists()
+
+
+def test_the_folder_of_further_cards_may_be_given_twice(pytester: pytest.Pytester) -> None:
+    write(pytester.path / "one/Own.yaml", CARD)
+    write(pytester.path / "two/deeper/Other.yaml", CARD.replace("Own", "Other"))
+    result = pytester.runpytest_inprocess(
+        *MEASURE, "--collect-only", "-q", "--mieb-tasks=one", "--mieb-tasks=two", "-k", "Own or Other"
+    )
+    assert [line.rpartition("::")[2] for line in result.outlines if "::" in line] == [
+        "test_mieb[Own]",
+        "test_mieb[Other]",
+    ]
+
+
+def test_two_cards_of_one_name_are_refused(pytester: pytest.Pytester) -> None:
+    write(pytester.path / "one/Own.yaml", CARD)
+    shutil.copytree(pytester.path / "one", pytester.path / "two")
+    assert_refused(
+        pytester.runpytest_inprocess(*MEASURE, "--mieb-tasks=one", "--mieb-tasks=two"),
+        "'Own' is taken by",
+        "choose another name",
+    )
+
+
+def test_the_next_command_can_be_started_from_the_summary_line() -> None:
+    """Nothing that chose items or asked for an update stays; what is in quotes stays in quotes."""
+    from pytest_mieb.plugin import suite_command
+
+    given = ["--mieb-model=org/model", "-k", "CIFAR10 or STL10", "-m", "lite and not retrieval", "--mieb-update", "-n", "2"]
+    assert suite_command(given) == "pytest --mieb-model=org/model -m 'lite and not retrieval' -n 2"
