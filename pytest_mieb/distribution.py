@@ -13,6 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from uuid import uuid4
 
 from pytest_mieb.keys import task_in
+from pytest_mieb.models.embedder import ModelError
 
 if TYPE_CHECKING:
     import pytest
@@ -50,19 +51,28 @@ def choose_device(asked: str, worker: Worker | None) -> str:
     """The torch device of this process; a worker takes a GPU of its own where there are several.
 
     Must be called before torch is imported: it narrows CUDA_VISIBLE_DEVICES to the leased GPU.
+
+    Raises:
+        ModelError: there is no such device.
     """
     if worker and asked in ("auto", "cuda"):
         gpus = visible_gpus(os.environ)
         if len(gpus) > 1:
             folder = Path(tempfile.gettempdir()) / f"pytest-mieb-{worker.run}"
             os.environ["CUDA_VISIBLE_DEVICES"] = lease(gpus, folder)
-    if asked != "auto":
+    if asked == "cpu":
         return asked
     import torch
 
-    if torch.cuda.is_available():
-        return "cuda"
-    return "mps" if torch.backends.mps.is_available() else "cpu"
+    there = [f"cuda:{number}" for number in range(torch.cuda.device_count())] if torch.cuda.is_available() else []
+    there = [*(["cuda"] if there else []), *there, *(["mps"] if torch.backends.mps.is_available() else []), "cpu"]
+    if asked == "auto":
+        return there[0]
+    if asked not in there:
+        raise ModelError(
+            f"--mieb-device={asked}: torch does not see it; on this machine there are auto, {', '.join(there)}"
+        )
+    return asked
 
 
 def visible_gpus(environment: Mapping[str, str], listing: Path = Path("/proc/driver/nvidia/gpus")) -> Sequence[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,6 +16,18 @@ if TYPE_CHECKING:
     from pytest_mieb.models import Embedder
     from pytest_mieb.session import MiebSession
     from pytest_mieb.suite import Task
+
+
+@contextmanager
+def _failing_plainly(*kinds: type[Exception]) -> Iterator[None]:
+    """Turn an error whose sentence says all into a failure without a traceback."""
+    sentence = None
+    try:
+        yield
+    except kinds as error:
+        sentence = str(error)
+    if sentence is not None:
+        pytest.fail(sentence, pytrace=False)
 
 
 @pytest.fixture(scope="session")
@@ -39,10 +53,8 @@ def mieb_embedder(mieb_session: MiebSession) -> Embedder:
     """The loaded model."""
     from pytest_mieb.models import ModelError
 
-    try:
+    with _failing_plainly(ModelError):
         return mieb_session.embedder
-    except ModelError as error:
-        pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture
@@ -58,10 +70,8 @@ def mieb_result(
     reason = mieb_session.lacks(mieb_task)
     if reason:
         pytest.skip(reason)
-    try:
+    with _failing_plainly(DatasetError, EmbeddingError, ScoreError):
         result = mieb_session.result(mieb_task)
-    except (DatasetError, EmbeddingError, ScoreError) as error:
-        pytest.fail(f"{mieb_task.name}: {error}", pytrace=False)
     request.node.user_properties.append((RECORD, TaskRecord.of(result).to_json()))
     return result
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import shlex
+from fnmatch import fnmatch
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pytest_mieb.session import MiebSession
+
+SUITE = packaged("tasks") / "test_mieb.py"
 
 __all__ = ["mieb_embedder", "mieb_result", "mieb_session", "mieb_task", "mieb_verdict"]
 
@@ -37,9 +40,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
     session = MiebSession(settings, worker_of(config))
     config.stash[SESSION] = session
-    config.pluginmanager.register(ActiveRun(session, suite_command(config.invocation_params.args)), "mieb-run")
+    config.pluginmanager.register(ActiveRun(session, config.invocation_params.args), "mieb-run")
     if config.args_source is not pytest.Config.ArgsSource.ARGS:
-        config.args[:] = [str(packaged("tasks") / "test_mieb.py")]
+        config.args[:] = [str(SUITE.parent)]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -68,14 +71,22 @@ def _parametrised_by_hand(metafunc: pytest.Metafunc) -> bool:
 class ActiveRun:
     """The hooks of a run with `--mieb-model`: each hands over at once."""
 
-    def __init__(self, session: MiebSession, command: str) -> None:
+    def __init__(self, session: MiebSession, args: Sequence[str]) -> None:
         from pytest_mieb.report.run import Run
 
         self.session = session
-        self.run = Run(command, session.tasks, session.baseline)
+        self.run = Run(tuple(map(str, args)), session.tasks, session.baseline)
 
     def pytest_report_header(self) -> str:
         return self.session.header()
+
+    def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+        """Collect the suite's own module also where a project's `python_files` says that tests are called otherwise."""
+        patterns = parent.config.getini("python_files")
+        if file_path != SUITE or any(fnmatch(file_path.name, pattern) for pattern in patterns):
+            return None
+        module: pytest.Module = pytest.Module.from_parent(parent, path=file_path)
+        return module
 
     def pytest_collection_modifyitems(self, items: Sequence[pytest.Item]) -> None:
         for item in items:
@@ -92,7 +103,8 @@ class ActiveRun:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
-        self.run.selected |= {name for nodeid in ids if (name := task_in(nodeid, self.session.tasks))}
+        suite = (nodeid for nodeid in ids if "::test_mieb[" in nodeid)
+        self.run.selected |= {name for nodeid in suite if (name := task_in(nodeid, self.session.tasks))}
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
@@ -120,15 +132,3 @@ class ActiveRun:
             terminalreporter.section("mieb")
         for line in lines:
             terminalreporter.write_line(line)
-
-
-def suite_command(args: Sequence[str]) -> str:
-    """The command line of this run without what chose its items or asked for an update: the start of the next one."""
-    kept: list[str] = []
-    rest = iter(args)
-    for argument in rest:
-        if argument == "-k":
-            next(rest, None)
-        elif argument != "--mieb-update" and not argument.startswith("-k"):
-            kept.append(argument)
-    return shlex.join(["pytest", *kept])

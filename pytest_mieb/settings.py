@@ -18,13 +18,17 @@ DTYPES = ("float32", "float16", "bfloat16")
 
 
 class Option(NamedTuple):
-    """A command-line option; one with `ini` may also stand in the configuration file, as its name with underscores."""
+    """A command-line option; one with `ini` may also stand in the configuration file, as its name with underscores.
+
+    A `path` is relative to where it is written: to the configuration file, or to the folder pytest was started in.
+    """
 
     flag: str
     help: str
     ini: bool = True
     switch: bool = False
     repeated: bool = False
+    path: bool = False
     metavar: str | None = None
 
     @property
@@ -45,18 +49,25 @@ OPTIONS = (
         "--mieb-data",
         "Where datasets come from: hub (default), miniature (the default of the miniature model), or a folder that "
         "mirrors the hub as <org>/<name>.",
+        path=True,
         metavar="SOURCE",
     ),
     Option(
         "--mieb-baseline",
         "What scores are compared with: a name in baselines/ or in the package, a .yaml file, or none to measure "
         "only. Default: the baseline with the model's name.",
+        path=True,
         metavar="NAME",
     ),
     Option("--mieb-update", "Record the scores of this run in the baseline.", ini=False, switch=True),
-    Option("--mieb-results", "Folder for results (default: mieb-results).", metavar="DIR"),
-    Option("--mieb-cache", "Folder for the miniature and for embeddings (default: the user's cache).", metavar="DIR"),
-    Option("--mieb-tasks", "Folder with further task cards; may be repeated.", repeated=True, metavar="DIR"),
+    Option("--mieb-results", "Folder for results (default: mieb-results).", path=True, metavar="DIR"),
+    Option(
+        "--mieb-cache",
+        "Folder for the miniature and for embeddings (default: pytest-mieb in the user's cache).",
+        path=True,
+        metavar="DIR",
+    ),
+    Option("--mieb-tasks", "Folder with further task cards; may be repeated.", repeated=True, path=True, metavar="DIR"),
     Option("--mieb-device", "auto (default), cpu, cuda, cuda:N, or mps.", metavar="DEVICE"),
     Option("--mieb-dtype", "float32 (default), float16, or bfloat16.", metavar="DTYPE"),
     Option("--mieb-batch-size", "Items in a batch (default: 64).", metavar="N"),
@@ -107,11 +118,13 @@ def read_settings(config: pytest.Config) -> Settings | None:
         pytest.UsageError: a value is wrong; the message names it and the legal ones.
     """
     model = config.getoption("mieb_model")
-    if not model:
+    if model is None:
         given = [option.flag for option in OPTIONS if config.getoption(option.name)]
         if given:
             raise pytest.UsageError(f"{given[0]} does nothing without --mieb-model; give the model to run MIEB on")
         return None
+    if not model.strip():
+        raise pytest.UsageError("--mieb-model is empty; give the model to run MIEB on, or leave the option out")
     from pytest_mieb.models.embedder import ModelError
     from pytest_mieb.models.spec import parse_spec
 
@@ -124,6 +137,8 @@ def read_settings(config: pytest.Config) -> Settings | None:
         raise pytest.UsageError(
             f"--mieb-revision={values['revision']}: {model} has no revisions; it goes with a hub id only"
         )
+    if spec.kind == "factory" and config.getoption("mieb_dtype"):
+        raise pytest.UsageError("--mieb-dtype: a factory chooses the dtype of its model itself; leave the option out")
     root = config.invocation_params.dir
     return Settings(
         model=spec,
@@ -131,7 +146,7 @@ def read_settings(config: pytest.Config) -> Settings | None:
         data=_data(values["data"] or ("miniature" if spec.kind == "miniature" else "hub"), root),
         baseline=_baseline(values["baseline"] or spec.baseline, bool(values["update"]), config.rootpath / "baselines"),
         update=bool(values["update"]),
-        results=root / (values["results"] or "mieb-results"),
+        results=root / Path(values["results"] or "mieb-results").expanduser(),
         cache=(root / Path(values["cache"]).expanduser()) if values["cache"] else default_cache(),
         tasks=tuple(_tasks(folder, root) for folder in values["tasks"] or ()),
         device=_device(values["device"] or "auto"),
@@ -148,8 +163,21 @@ def default_cache(environment: Mapping[str, str] = os.environ) -> Path:
 
 
 def _value(config: pytest.Config, option: Option) -> Any:
+    """The option's value from the command line, else from the configuration file with its paths made absolute."""
     given = config.getoption(option.name)
-    return config.getini(option.name) if given is None and option.ini else given
+    if given is not None or not option.ini:
+        return given
+    value = config.getini(option.name)
+    if not (value and option.path and config.inipath):
+        return value
+    folder = config.inipath.parent
+    return [_beside(folder, each) for each in value] if option.repeated else _beside(folder, value)
+
+
+def _beside(folder: Path, value: str) -> str:
+    """`value` as a path from `folder` where something lies there, or where it can be nothing but a path."""
+    path = folder / Path(value).expanduser()
+    return str(path) if path.exists() or "/" in value or value.endswith((".yaml", ".yml")) else value
 
 
 def _one_of(flag: str, value: str, legal: tuple[str, ...]) -> str:

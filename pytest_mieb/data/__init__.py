@@ -16,18 +16,20 @@ def load_rows(task: Task, subset: str, source: Source) -> Rows:
     """The rows of one subset of a task.
 
     Raises:
-        DatasetError: the dataset is missing, gated or damaged, lacks a column, or has fewer rows than the card expects.
+        DatasetError: the dataset is missing, gated or damaged, lacks a column, or has other than the expected number of rows.
     """
     from pytest_mieb.data.layouts import READERS
 
     rows = READERS[task.dataset.layout](task, subset, Opener(source, task.dataset))
     if source.checks_sizes:
         for split, count in rows.sizes.items():
-            expected = task.expected.get(_expected_name(task, subset, split))
-            if expected is not None and count < expected:
+            name = _expected_name(task, subset, split)
+            expected = task.expected.get(name, count)
+            dropped = len(task.dataset.options.get("drop_train_rows", ())) if split == "train" else 0
+            if count not in (expected, expected - dropped):
                 raise DatasetError(
-                    f"dataset {task.dataset.path} (revision {task.dataset.revision}), {subset} {split}: {count} rows "
-                    f"where the card expects {expected}; download it again, or correct `expected` in {task.file.name}"
+                    f"dataset {task.dataset.path} (revision {task.dataset.revision}), {name}: {count} rows where the "
+                    f"card expects {expected}; download it again, or correct `expected` in {task.file.name}"
                 )
     return rows
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal, overload
+
+from pytest_mieb.data.errors import DatasetError
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -21,16 +23,24 @@ class Images(Sequence["Image"]):
 
     The column may be an image column or raw bytes of image files. `datasets` decides what a picture is: it turns it as
     its EXIF data says. With `reencode` each picture is decoded and encoded once more, in its own format at Pillow's
-    default quality.
+    default quality. `error` makes the DatasetError for a picture that cannot be decoded.
     """
 
-    def __init__(self, dataset: Dataset, column: str, *, reencode: bool = False) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        column: str,
+        *,
+        reencode: bool = False,
+        error: Callable[[str], DatasetError] = DatasetError,
+    ) -> None:
         import datasets
 
         undecoded = datasets.Image(decode=False)
         self._rows = dataset.select_columns([column]).cast_column(column, undecoded)
         self._column = column
         self._reencode = reencode
+        self._error = error
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -41,19 +51,28 @@ class Images(Sequence["Image"]):
     def __getitem__(self, index: slice) -> Sequence[Image]: ...
     def __getitem__(self, index: int | slice) -> Image | Sequence[Image]:
         """The picture in RGB."""
-        import datasets
-
         if isinstance(index, slice):
             return self.take(range(len(self))[index])
+        try:
+            return self._decode(self._rows[index][self._column])
+        except (OSError, SyntaxError, ValueError) as error:
+            raise self._error(f"column {self._column!r} holds a damaged image in row {index} ({error})") from error
+
+    def _decode(self, row: dict[str, Any]) -> Image:
+        import datasets
+
         feature = datasets.Image()
-        image = feature.decode_example(self._rows[index][self._column])
+        image: Image = feature.decode_example(row)
         if self._reencode:
             image = feature.decode_example({"bytes": _encoded_again(image), "path": None})
+        if image.mode == "P":
+            image.info.pop("transparency", None)  # RGB has none; Pillow warns when it drops it
         return image if image.mode == "RGB" else image.convert("RGB")
 
     def take(self, indices: Sequence[int]) -> Images:
         chosen = object.__new__(Images)
-        chosen._rows, chosen._column, chosen._reencode = self._rows.select(indices), self._column, self._reencode
+        chosen.__dict__ |= {name: value for name, value in self.__dict__.items() if name != "keys"}
+        chosen._rows = self._rows.select(indices)
         return chosen
 
     @cached_property

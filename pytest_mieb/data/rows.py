@@ -75,18 +75,20 @@ class Qrels:
 class Collection:
     """Queries, the documents they search, and which are relevant.
 
-    With `candidates`, query i is compared with the documents `candidates[i]` only.
+    With `candidates`, query i is compared with the documents `candidates[i]` only. `n_rows` counts queries and
+    documents as the dataset has them, repeated ids too.
     """
 
     queries: Inputs
     documents: Inputs
     document_ids: Sequence[str]
     qrels: Qrels
+    n_rows: int
     candidates: Sequence[NDArray[np.int64]] | None = None
 
     @property
     def sizes(self) -> dict[str, int]:
-        return {"test": len(self.queries) + len(self.documents)}
+        return {"test": self.n_rows}
 
 
 Rows = Labelled | ScoredPairs | CaptionedImages | Collection

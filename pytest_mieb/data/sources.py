@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
+from hashlib import blake2b
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -63,7 +64,8 @@ class Hub:
 class Mirror:
     """Datasets in a folder, `<folder>/<org>/<name>/` each as a snapshot download of the hub lays it.
 
-    `cache` is where `datasets` keeps what it prepares from them.
+    `cache` is where `datasets` keeps what it prepares from them, apart for every state of every folder: by itself it
+    tells neither two folders of one name apart, nor a folder from what it was before its files were replaced.
     """
 
     folder: Path
@@ -87,8 +89,10 @@ class Mirror:
     def load(self, ref: DatasetRef, config: str | None, split: str) -> Dataset:
         import datasets
 
+        folder = self._folder(ref)
         return self._try(
-            ref, lambda: datasets.load_dataset(self._folder(ref), config, split=split, cache_dir=str(self.cache))
+            ref,
+            lambda: datasets.load_dataset(folder, config, split=split, cache_dir=str(self.cache / _state(folder))),
         )
 
     def _folder(self, ref: DatasetRef) -> str:
@@ -136,6 +140,17 @@ def open_source(name: str, cache: Path, warn: Callable[[str], None] = print) -> 
     if name == "miniature":
         return Miniature(cache, warn)
     return Mirror(Path(name).resolve(), cache / "datasets")
+
+
+@cache
+def _state(folder: str) -> str:
+    """A digest of where a folder lies and of its files' names, sizes and times; taken once in a process."""
+    digest = blake2b(str(Path(folder).resolve()).encode(), digest_size=8)
+    for file in sorted(Path(folder).rglob("*")):
+        if file.is_file():
+            status = file.stat()
+            digest.update(f"{file.relative_to(folder)} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
 
 
 def _translated(ref: DatasetRef, where: str, action: Callable[[], Any]) -> Any:

@@ -37,7 +37,7 @@ class Table:
         missing = next((row for row, gap in enumerate(self._gaps(column)) if gap), None)
         if missing is not None:
             raise self.error(f"column {column!r} holds no image in row {missing}")
-        return Images(self.dataset, column, reencode=reencode)
+        return Images(self.dataset, column, reencode=reencode, error=self.error)
 
     def values(self, column: str) -> list[Any]:
         """The values of a column of texts, numbers or lists."""
@@ -49,6 +49,14 @@ class Table:
         for row, value in enumerate(values):
             if not isinstance(value, str):
                 raise self.error(f"column {column!r} holds {value!r} in row {row} where a text should be")
+        return values
+
+    def lists(self, column: str) -> list[list[str]]:
+        """A column of lists of texts."""
+        values = self.values(column)
+        for row, value in enumerate(values):
+            if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+                raise self.error(f"column {column!r} holds {value!r} in row {row} where a list of texts should be")
         return values
 
     def class_names(self, column: str) -> tuple[str, ...] | None:
@@ -71,7 +79,24 @@ class Table:
 
     def _gaps(self, column: str) -> list[bool]:
         rows = self.dataset.select_columns([column]).with_format("arrow")
-        return [gap for batch in rows.iter(batch_size=1000) for gap in batch[column].is_null().to_pylist()]
+        return [
+            value is None or (isinstance(value, dict) and value["bytes"] is None and value["path"] is None)
+            for batch in rows.iter(batch_size=1000)
+            for value in _without_content(batch[column]).to_pylist()
+        ]
+
+
+def _without_content(images: Any) -> Any:
+    """An image column with only the length of each picture's bytes, so that looking for gaps reads no pictures."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if not pa.types.is_struct(images.type):
+        return pc.binary_length(images) if pa.types.is_binary(images.type) else images
+    combined = images.combine_chunks() if isinstance(images, pa.ChunkedArray) else images
+    length = pc.binary_length(pc.struct_field(combined, "bytes"))
+    path = pc.struct_field(combined, "path")
+    return pa.StructArray.from_arrays([length, path], ["bytes", "path"], mask=combined.is_null())
 
 
 @dataclass(frozen=True)

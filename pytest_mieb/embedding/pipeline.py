@@ -65,43 +65,30 @@ class Pipeline:
         known = self._store.find(first_rows) if self._store else {}
         missing = [row for key, row in first_rows.items() if key not in known]
         self.counts = replace(self.counts, reused=self.counts.reused + len(known))
-        fresh = self._embed_distinct(inputs, missing)
-        rows_of_fresh = {inputs.keys[row]: place for place, row in enumerate(missing)}
-        width = fresh.shape[1] if missing else len(next(iter(known.values())))
-        embeddings = np.empty((len(inputs), width), dtype=np.float32)
-        for row, key in enumerate(inputs.keys):
-            embeddings[row] = known[key] if key in known else fresh[rows_of_fresh[key]]
-        return embeddings
+        known |= self._embed_distinct(inputs, missing)
+        _check_set(list(known.values()), inputs.modality)
+        return np.stack([known[key] for key in inputs.keys])
 
-    def _embed_distinct(self, inputs: Inputs, rows: Sequence[int]) -> NDArray[np.float32]:
+    def _embed_distinct(self, inputs: Inputs, rows: Sequence[int]) -> dict[bytes, NDArray[np.float32]]:
+        """Embed `rows`, of which no two have the same key, short texts first; what is sound is stored."""
         if inputs.modality == "text" and inputs.texts is not None:
-            rows_by_length = sorted(rows, key=lambda row: len((inputs.texts or ())[row]))
-        else:
-            rows_by_length = list(rows)
+            lengths = list(map(len, inputs.texts))
+            rows = sorted(rows, key=lengths.__getitem__)
         started = perf_counter()
-        parts: list[NDArray[np.float32]] = []
-        for chunk in _chunks(rows_by_length, self.batch_size * _BATCHES_AT_ONCE):
-            vectors = np.concatenate(list(self._batches(inputs, chunk)))
+        found: dict[bytes, NDArray[np.float32]] = {}
+        for chunk in _chunks(rows, self.batch_size * _BATCHES_AT_ONCE):
+            vectors = [vector for batch in self._batches(inputs, chunk) for vector in batch]
+            keys = [inputs.keys[row] for row in chunk]
+            found |= zip(keys, vectors, strict=True)
+            _check_set(list(found.values()), inputs.modality)
             if self._store:
-                self._store.add([inputs.keys[row] for row in chunk], vectors)
-            parts.append(vectors)
+                self._store.add(keys, np.stack(vectors))
         self.counts = replace(
             self.counts,
             embedded=self.counts.embedded + len(rows),
             seconds=self.counts.seconds + perf_counter() - started,
         )
-        if not parts:
-            return np.empty((0, 0), dtype=np.float32)
-        if len({part.shape[1] for part in parts}) > 1:
-            raise EmbeddingError(f"the model gives embeddings of different dimensions: {[p.shape[1] for p in parts]}")
-        vectors = np.concatenate(parts)
-        if len(vectors) > 2 and (vectors == vectors[0]).all():
-            raise EmbeddingError(
-                f"the model gives the same embedding for all {len(vectors)} distinct {inputs.modality} inputs; "
-                "check its weights and its preprocessing"
-            )
-        place = {row: place for place, row in enumerate(rows_by_length)}
-        return vectors[[place[row] for row in rows]]
+        return found
 
     def _batches(self, inputs: Inputs, rows: Sequence[int]) -> Iterator[NDArray[np.float32]]:
         """Embed `rows` batch by batch, reading the next batch while the model works on one."""
@@ -137,6 +124,21 @@ class Pipeline:
         if not vectors.any(axis=1).all():
             raise EmbeddingError(f"the model gave an embedding of zeros for {modality} inputs; check its weights")
         return vectors
+
+
+def _check_set(vectors: Sequence[NDArray[np.float32]], modality: str) -> None:
+    """Refuse embeddings of distinct items that differ in dimension, or do not differ at all."""
+    dimensions = sorted({len(vector) for vector in vectors})
+    if len(dimensions) > 1:
+        raise EmbeddingError(
+            f"the model gives embeddings of dimension {dimensions[0]} and of {dimensions[-1]} for {modality} inputs; "
+            "if it was changed since an earlier run, give it a new fingerprint"
+        )
+    if len(vectors) > 2 and all((vector == vectors[0]).all() for vector in vectors):
+        raise EmbeddingError(
+            f"the model gives the same embedding for all {len(vectors)} distinct {modality} inputs; "
+            "check its weights and its preprocessing"
+        )
 
 
 def _read(inputs: Inputs, rows: Sequence[int]) -> list[Any]:

@@ -54,13 +54,16 @@ class Baseline:
 
 
 def threshold(score: float, n_examples: int) -> float:
-    """Half a point below the score, or two examples' worth of it where that is more; never below 0."""
-    return max(0.0, score - max(TOLERANCE, EXAMPLES / max(n_examples, 1)))
+    """Half a point below the score, or two examples' worth of it where that is more.
+
+    Never below -1, the least that a correlation can be.
+    """
+    return max(-1.0, score - max(TOLERANCE, EXAMPLES / max(n_examples, 1)))
 
 
 def subset_threshold(score: float, n_examples: int) -> float:
     """Twice as far below: subsets are many and small, and one of them alone is weaker evidence."""
-    return max(0.0, score - 2 * max(TOLERANCE, EXAMPLES / max(n_examples, 1)))
+    return max(-1.0, score - 2 * max(TOLERANCE, EXAMPLES / max(n_examples, 1)))
 
 
 def find(name: str, folder: Path) -> Path:
@@ -107,7 +110,7 @@ def read(path: Path) -> Baseline:
 
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise BaselineError(
             f"{path}: cannot be read as YAML; correct it, or record it anew with --mieb-update"
         ) from error
@@ -128,12 +131,16 @@ def read(path: Path) -> Baseline:
             numbers.append(float(value))
         return Mark(*numbers)
 
+    if not isinstance(content.get("versions") or {}, dict):
+        raise refuse("versions", "not a mapping of libraries to versions")
     tasks = {}
     for name, entry in content["tasks"].items():
         own = mark(f"tasks.{name}", entry)
         strange = set(entry) - {"score", "threshold", "subsets"}
         if strange:
             raise refuse(f"tasks.{name}.{min(strange)}", "unknown key; the legal ones are score, threshold, subsets")
+        if not isinstance(entry.get("subsets") or {}, dict):
+            raise refuse(f"tasks.{name}.subsets", "not a mapping of subsets to score and threshold")
         subsets = {
             subset: mark(f"tasks.{name}.subsets.{subset}", each)
             for subset, each in (entry.get("subsets") or {}).items()

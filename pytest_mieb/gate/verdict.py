@@ -72,5 +72,6 @@ def percent(score: float) -> str:
 
 
 def points(difference: float) -> str:
-    """A difference of scores as shown to people, with its sign."""
-    return f"{100 * difference:+.2f}"
+    """A difference of scores as shown to people, with its sign; what rounds to nothing is 0.00."""
+    shown = f"{100 * difference:+.2f}"
+    return "0.00" if float(shown) == 0 else shown

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # How each family pads its texts. SigLIP was trained with all texts at full length: other padding collapses it silently.
 PADDING: Mapping[str, bool | str] = {"clip": True, "siglip": "max_length", "siglip2": "max_length"}
 IMAGE_BACKEND = "torchvision"
-_NO_WEIGHTS = ("*.bin", "*.msgpack", "*.h5", "*.onnx", "*.ot", "onnx/*", "openvino/*")
+_OTHER_FRAMEWORKS = ("*.msgpack", "*.h5", "*.onnx", "*.ot", "onnx/*", "openvino/*")
 
 
 class DualEncoder(Embedder):
@@ -82,7 +82,10 @@ def download(repository: str, revision: str | None) -> Path:
 
     named = f"--mieb-model={repository}" + (f" (revision {revision})" if revision else "")
     try:
-        return Path(snapshot_download(repository, revision=revision, ignore_patterns=list(_NO_WEIGHTS)))
+        folder = Path(snapshot_download(repository, revision=revision, ignore_patterns=[*_OTHER_FRAMEWORKS, "*.bin"]))
+        if not list(folder.rglob("*.safetensors")):
+            snapshot_download(repository, revision=revision, ignore_patterns=list(_OTHER_FRAMEWORKS))
+        return folder
     except GatedRepoError as error:
         raise ModelError(f"{named}: gated; accept its terms on the hub and log in with `hf auth login`") from error
     except RevisionNotFoundError as error:
@@ -115,6 +118,8 @@ def load(
     import torch
     from transformers import AutoConfig, AutoModel, AutoProcessor
 
+    if not folder.is_dir():
+        raise ModelError(f"{folder}: no such folder; give one that save_pretrained wrote")
     if not (folder / "config.json").is_file():
         found = ", ".join(sorted(entry.name for entry in folder.iterdir())[:8]) or "nothing"
         raise ModelError(f"{folder}: no config.json among {found}; give a folder that save_pretrained wrote")
@@ -153,7 +158,7 @@ def _fingerprint(folder: Path, processor: Any, device: str, dtype: str) -> str:
     import transformers
 
     digest = blake2b(digest_size=16)
-    for file in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix not in (".md", ".bin")):
+    for file in sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix != ".md"):
         digest.update(file.relative_to(folder).as_posix().encode())
         with open(file, "rb") as content:
             while block := content.read(1 << 20):

@@ -114,6 +114,8 @@ def _from_factory(text: str) -> Embedder:
             f"--mieb-model={text}: the module {module_name} cannot be imported ({error}); "
             "put its folder on PYTHONPATH or install it"
         ) from error
+    except Exception as error:
+        raise ModelError(f"--mieb-model={text}: importing {module_name} failed: {_said(error)}") from error
     factory = getattr(module, attribute, None)
     if not callable(factory):
         names = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
@@ -121,7 +123,12 @@ def _from_factory(text: str) -> Embedder:
         raise ModelError(
             f"--mieb-model={text}: {module_name} has no function {attribute}; it has {', '.join(near) or 'none'}"
         )
-    embedder = factory()
+    try:
+        embedder = factory()
+    except ModelError:
+        raise
+    except Exception as error:
+        raise ModelError(f"--mieb-model={text}: {attribute}() failed: {_said(error)}") from error
     missing = [
         name
         for name in ("modalities", "dimension", "fingerprint", "embed_images", "embed_texts", "embed_interleaved")
@@ -134,3 +141,7 @@ def _from_factory(text: str) -> Embedder:
         )
     checked: Embedder = embedder
     return checked
+
+
+def _said(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}"

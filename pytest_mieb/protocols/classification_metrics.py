@@ -18,8 +18,8 @@ def classification_metrics(
     Args:
         truth: the classes, shape (n,).
         predicted: the predicted classes, shape (n,).
-        positive_scores: scores of the second class, shape (n,), for the average precision of two classes;
-            without them the predictions themselves are ranked.
+        positive_scores: scores of the larger of two classes, shape (n,), for their average precision; without them
+            the predictions themselves are ranked.
 
     A class that is never predicted has precision 0. `ap` and `ap_weighted` are there for two classes only.
     """
@@ -31,9 +31,10 @@ def classification_metrics(
     ):
         found[name] = float(score(truth, predicted, average="macro", zero_division=0))
         found[f"{name}_weighted"] = float(score(truth, predicted, average="weighted", zero_division=0))
-    if len(np.unique(np.asarray(truth))) == 2:
-        ranked = predicted if positive_scores is None else positive_scores
-        if np.issubdtype(np.asarray(ranked).dtype, np.number):
-            for name, average in (("ap", "macro"), ("ap_weighted", "weighted")):
-                found[name] = float(metrics.average_precision_score(truth, ranked, average=average))
+    classes = np.unique(np.asarray(truth))
+    if len(classes) == 2:
+        positive = np.asarray(truth) == classes[1]
+        ranked = predicted == classes[1] if positive_scores is None else positive_scores
+        for name, average in (("ap", "macro"), ("ap_weighted", "weighted")):
+            found[name] = float(metrics.average_precision_score(positive, ranked, average=average))
     return found

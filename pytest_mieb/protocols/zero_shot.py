@@ -29,7 +29,7 @@ def score(images: Floats, prompts: Floats, labels: Sequence[int]) -> Scored:
     similarity = cosine(images, prompts)
     truth = np.asarray(labels)
     predicted = similarity.argmax(axis=1)
-    positive = similarity[:, 1] if similarity.shape[1] > 1 else None
+    positive = similarity[:, 1] if similarity.shape[1] == 2 else None
     return Scored(
         metrics=classification_metrics(truth, predicted, positive), outcomes=(predicted == truth).astype(np.uint8)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 class Run:
     """What is known of a run so far: scores, and the tasks that have none, each with the reason.
 
-    `command` is how the run was started, `selected` the tasks that were collected, `notes` lines for the summary.
+    `args` is the command line, `selected` the tasks that were collected, `notes` lines for the summary.
     """
 
-    command: str
+    args: Sequence[str]
     tasks: Mapping[str, Task]
     baseline: Baseline | None
     records: dict[str, TaskRecord] = field(default_factory=dict)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping, Sequence
 
 from pytest_mieb.gate.verdict import Verdict, percent, points
@@ -74,10 +75,10 @@ def _table(run: Run) -> list[str]:
 
 def _means(run: Run) -> list[str]:
     """Mean (en) and Mean (m) over the whole suite, or over MIEB-lite where only that was selected."""
-    if not run.records:
-        return []
-    selected = run.selected or set(run.records)
     benchmark = [task for task in run.tasks.values() if task.suites]
+    selected = run.selected or set(run.records)
+    if not run.records or selected.isdisjoint(task.name for task in benchmark):
+        return []
     lite = [task for task in benchmark if "lite" in task.suites]
     whole = selected >= {task.name for task in benchmark}
     suite, title = (benchmark, "") if whole else (lite, " of MIEB-lite")
@@ -121,17 +122,33 @@ def _work(run: Run) -> list[str]:
 
 
 def _next(run: Run, verdicts: Mapping[str, Verdict]) -> list[str]:
-    failed = [
+    failed = {
         name
         for name, verdict in verdicts.items()
-        if verdict.failure or any(v.failure for v in verdict.subsets.values())
-    ]
+        if verdict.failure or any(subset.failure for subset in verdict.subsets.values())
+    }
     again = [name for name in run.tasks if name in {*failed, *run.errors, *run.not_run}]
     if again:
-        return [f'next: {run.command} -k "{" or ".join(again[:_SHOWN])}"']
-    if verdicts and run.baseline is None and not run.notes:
-        return [f"next: {run.command} --mieb-update   # to record these scores as the baseline"]
+        expression = " or ".join(again[:_SHOWN])
+        return [f"next: {command(run.args, drop=('-k', '--mieb-update'))} -k {shlex.quote(expression)}"]
+    if verdicts and run.baseline is None and "--mieb-update" not in run.args:
+        record = command(run.args, drop=("--mieb-baseline",))
+        return [f"next: {record} --mieb-update   # to record these scores as the baseline"]
     return []
+
+
+def command(args: Sequence[str], drop: Sequence[str]) -> str:
+    """The command line of a run without the options in `drop`, ready to be pasted."""
+    kept: list[str] = []
+    rest = iter(args)
+    for argument in rest:
+        name, joined, _ = argument.partition("=")
+        if name in drop:
+            if not joined and name != "--mieb-update":
+                next(rest, None)
+        elif not ("-k" in drop and argument.startswith("-k")):
+            kept.append(argument)
+    return shlex.join(["pytest", *kept])
 
 
 def _baseline_scores(run: Run) -> dict[str, float]:

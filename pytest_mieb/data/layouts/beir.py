@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 
-import numpy as np
-
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.layouts.ranked import collection, letters
 from pytest_mieb.data.rows import Collection
@@ -67,8 +65,8 @@ def judgements(table: Table) -> dict[str, dict[str, int]]:
     """Query id to document id to grade; of a repeated pair the last counts."""
     grades: dict[str, dict[str, int]] = defaultdict(dict)
     scores = table.values("score")
-    if any(score is None or int(score) != score for score in scores):
+    if not all(isinstance(score, int | float) and float(score).is_integer() for score in scores):
         raise table.error("column 'score' holds something that is not an integer")
     for query, document, score in zip(table.values("query-id"), table.values("corpus-id"), scores, strict=True):
-        grades[str(query)][str(document)] = int(np.int64(score))
+        grades[str(query)][str(document)] = int(score)
     return grades

@@ -17,7 +17,7 @@ def read_captions(task: Task, subset: str, opener: Opener) -> Collection:
     return _read(
         table,
         [str(name) for name in table.values("image_id")],
-        table.values("captions"),
+        table.lists("captions"),
         reencode=task.dataset.options.get("reencode", False),
     )
 

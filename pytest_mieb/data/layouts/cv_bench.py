@@ -20,7 +20,7 @@ def read(task: Task, subset: str, opener: Opener) -> Collection:
         raise table.error(f"no row whose task is {options['task']!r}")
     documents: dict[str, str] = {}
     judgements: dict[str, dict[str, int]] = {}
-    for row, (choices, answer) in enumerate(zip(table.values("choices"), table.values("answer"), strict=True)):
+    for row, (choices, answer) in enumerate(zip(table.lists("choices"), table.values("answer"), strict=True)):
         if ANSWERS.get(answer, len(choices)) >= len(choices):
             raise table.error(f"column 'answer' holds {answer!r} in row {row} for {len(choices)} choices")
         for choice in choices:

@@ -53,6 +53,7 @@ def collection(
         documents=documents if len(kept_documents) == len(documents) else documents.take(kept_documents),
         document_ids=list(first_documents),
         qrels=Qrels(np.array(rows, np.int64), np.array(columns, np.int64), np.array(gains, np.int64)),
+        n_rows=sum(query in judgements for query in query_ids) + len(document_ids),
         candidates=candidates if candidates_from_qrels else None,
     )
 
