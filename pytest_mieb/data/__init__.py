@@ -16,7 +16,7 @@ def load_rows(task: Task, subset: str, source: Source) -> Rows:
     """The rows of one subset of a task.
 
     Raises:
-        DatasetError: the dataset is missing, gated or damaged, lacks a column, or has other than the expected number of rows.
+        DatasetError: the dataset is missing, gated or damaged, lacks a column, or has more or fewer rows than expected.
     """
     from pytest_mieb.data.layouts import READERS
 
