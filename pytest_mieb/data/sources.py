@@ -169,7 +169,14 @@ def _translated(ref: DatasetRef, where: str, action: Callable[[], Any]) -> Any:
 
 
 def _remedy(cause: str, error: Exception) -> str:
+    from pyarrow import ArrowInvalid
+
+    damaged = "a file is missing, truncated or damaged; delete it from the cache and download it again"
     lowered = cause.lower()
+    if isinstance(error, ArrowInvalid):  # before the words below: "magic bytes not found in footer"
+        return damaged
+    if "corresponds to no data" in lowered:
+        return "a split that the card names has no rows; check the card, then download it again"
     if "gated" in lowered:
         return "it is gated; accept its terms on the hub and log in with `hf auth login` (or set HF_TOKEN)"
     if "offline" in lowered or "couldn't reach" in lowered or isinstance(error, ConnectionError):
@@ -180,4 +187,4 @@ def _remedy(cause: str, error: Exception) -> str:
         return "it lacks a split that the card names, or a split is incomplete; check the card, then download it again"
     if "doesn't exist" in lowered or "not found" in lowered or "404" in lowered:
         return "it or its revision does not exist there, or you may not see it; check path and revision, or log in"
-    return "a file is missing, truncated or damaged; delete it from the cache and download it again"
+    return damaged

@@ -1,0 +1,349 @@
+"""What is wrong with a dataset is said in one sentence that names dataset, revision and column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_mieb.data import DatasetError, load_rows
+from pytest_mieb.suite import Task
+from tests.builders import a_task
+from tests.data.mirrors import Columns, mirror, pictures, plain
+
+Tables = Mapping[str, Mapping[str, Columns]]
+REMEDY = "; check the card against the dataset, or download it again"
+
+LABELLED = a_task("labelled", {"split": "test", "image": "image", "label": "kind"})
+PROBED = a_task("labelled", {"split": "test", "train_split": "train", "image": "image", "label": "kind"})
+STS = a_task("sts", {"split": "test", "images": ("image", "other"), "score": "score"})
+PAIRS = a_task("pairs", {"split": "test", "images": ("image",), "texts": ("right", "wrong")})
+BEIR = a_task("beir", modalities="t2i")
+CHOICES = a_task("beir_candidates_from_qrels", modalities="t2i")
+VIDORE = a_task("vidore", modalities="t2i")
+CV_BENCH = a_task("cv_bench", {"split": "test", "task": "Count"}, modalities="it2t")
+HATEFUL = a_task("hateful_memes", {"split": "test"}, modalities="i2t")
+MEMOTION = a_task("memotion", {"split": "test"}, modalities="i2t")
+SCIMMIR = a_task("scimmir", {"split": "test"}, modalities="i2t")
+CAPTIONS = a_task("captioned_images_per_language", modalities="t2i", subsets={"en": ("eng-Latn",)})
+SENTENCES = a_task("sentence_per_image_per_language", modalities="t2i", subsets={"en": ("eng-Latn",)})
+IMAGECODE = a_task("imagecode", {"split": "test"})
+
+RED = pictures("red")
+
+
+def one(**columns: Any) -> Tables:
+    return {"": {"test": columns}}
+
+
+def beir(**changes: Columns) -> Tables:
+    sound: dict[str, Columns] = {
+        "queries": {"id": ["q"], "text": ["one"]},
+        "corpus": {"id": ["d"], "image": RED},
+        "qrels": {"query-id": ["q"], "corpus-id": ["d"], "score": [1]},
+    }
+    return {config: {"test": columns} for config, columns in (sound | changes).items()}
+
+
+def vidore(**changes: Columns) -> Tables:
+    sound: dict[str, Columns] = {
+        "queries": {"query-id": [1], "query": ["one"]},
+        "corpus": {"corpus-id": [7], "image": RED},
+        "qrels": {"query-id": [1], "corpus-id": [7], "score": [1]},
+    }
+    return {config: {"test": columns} for config, columns in (sound | changes).items()}
+
+
+def imagecode(**changes: Columns) -> Tables:
+    sound: dict[str, Columns] = {
+        "corpus": {"id": ["a", "b"], "image": pictures("red", "green")},
+        "query": {"id": ["q"], "text": ["one"]},
+        "qrels": {"query-id": ["q", "q"], "corpus-id": ["a", "b"], "score": [0, 1]},
+    }
+    return {config: {"corpus" if config == "corpus" else "test": rows} for config, rows in (sound | changes).items()}
+
+
+def cv_bench(**changes: Any) -> Tables:
+    sound = {"task": ["Count"], "image": RED, "question": ["?"], "choices": [["1", "2"]], "answer": ["(A)"]}
+    return one(**sound | changes)
+
+
+TEST, CORPUS, QRELS = "split test", "config corpus, split test", "config qrels, split test"
+REFUSED: dict[str, tuple[Task, Tables, str, str]] = {
+    "labelled: no image column": (
+        LABELLED,
+        one(kind=[1]),
+        TEST,
+        "no column 'image', only kind",
+    ),
+    "labelled: no label column": (LABELLED, one(image=RED), TEST, "no column 'kind', only image"),
+    "labelled: no image in a row": (
+        LABELLED,
+        one(image=pictures("red", None), kind=[1, 2]),
+        TEST,
+        "column 'image' holds no image in row 1",
+    ),
+    "labelled: an image of neither bytes nor path": (
+        LABELLED,
+        one(image=[*RED, {"bytes": None, "path": None}], kind=[1, 2]),
+        TEST,
+        "column 'image' holds no image in row 1",
+    ),
+    "labelled: no label in a row": (
+        LABELLED,
+        one(image=pictures("red", "green"), kind=["cat", None]),
+        TEST,
+        "column 'kind' holds no label in row 1",
+    ),
+    "labelled: no label in a row of the training split": (
+        PROBED,
+        {"": {"test": {"image": RED, "kind": [1]}, "train": {"image": RED, "kind": [None]}}},
+        "split train",
+        "column 'kind' holds no label in row 0",
+    ),
+    "sts: no second image": (STS, one(image=RED, score=[1]), TEST, "no column 'other', only image, score"),
+    "sts: a score that is a text": (
+        STS,
+        one(image=RED, other=RED, score=["much"]),
+        TEST,
+        "column 'score' holds something that is not a number",
+    ),
+    "sts: no score in a row": (
+        STS,
+        one(image=pictures("red", "red"), other=pictures("red", "red"), score=[1.0, None]),
+        TEST,
+        "column 'score' holds no number in row 1",
+    ),
+    "pairs: no second text": (PAIRS, one(image=RED, right=["a"]), TEST, "no column 'wrong', only image, right"),
+    "pairs: a text that is none": (
+        PAIRS,
+        one(image=RED, right=["a"], wrong=[3]),
+        TEST,
+        "column 'wrong' holds 3 in row 0 where a text should be",
+    ),
+    "beir: no image in the corpus": (
+        BEIR,
+        beir(corpus={"id": ["d"], "image": pictures(None)}),
+        CORPUS,
+        "column 'image' holds no image in row 0",
+    ),
+    "beir: no text in a query": (
+        BEIR,
+        beir(queries={"id": ["q"], "text": [None]}),
+        "config queries, split test",
+        "column 'text' holds None in row 0 where a text should be",
+    ),
+    "beir: no ids": (BEIR, beir(corpus={"image": RED}), CORPUS, "no column 'id', only image"),
+    "beir: half a grade": (
+        BEIR,
+        beir(qrels={"query-id": ["q"], "corpus-id": ["d"], "score": [0.5]}),
+        QRELS,
+        "column 'score' holds something that is not an integer",
+    ),
+    "beir: no grade": (
+        BEIR,
+        beir(qrels={"query-id": ["q"], "corpus-id": ["d"], "score": [None]}),
+        QRELS,
+        "column 'score' holds something that is not an integer",
+    ),
+    "beir: a grade that is no number": (
+        BEIR,
+        beir(qrels={"query-id": ["q"], "corpus-id": ["d"], "score": [float("nan")]}),
+        QRELS,
+        "column 'score' holds something that is not an integer",
+    ),
+    "beir: a grade in words": (
+        BEIR,
+        beir(qrels={"query-id": ["q"], "corpus-id": ["d"], "score": ["good"]}),
+        QRELS,
+        "column 'score' holds something that is not an integer",
+    ),
+    "beir: judgements of other queries": (
+        BEIR,
+        beir(qrels={"query-id": ["other"], "corpus-id": ["d"], "score": [1]}),
+        QRELS,
+        "no query of the qrels is among the queries",
+    ),
+    "beir: no candidate": (
+        CHOICES,
+        beir(qrels={"query-id": ["q"], "corpus-id": ["gone"], "score": [1]}),
+        QRELS,
+        "query 'q' has no candidate in the corpus",
+    ),
+    "vidore: no query": (
+        VIDORE,
+        vidore(queries={"query-id": [1]}),
+        "config queries, split test",
+        "no column 'query', only query-id",
+    ),
+    "vidore: no image": (
+        VIDORE,
+        vidore(corpus={"corpus-id": [7], "image": pictures(None)}),
+        CORPUS,
+        "column 'image' holds no image in row 0",
+    ),
+    "cv_bench: another letter": (
+        CV_BENCH,
+        cv_bench(answer=["(G)"]),
+        TEST,
+        "column 'answer' holds '(G)' in row 0 for 2 choices",
+    ),
+    "cv_bench: a letter without brackets": (
+        CV_BENCH,
+        cv_bench(answer=["A"]),
+        TEST,
+        "column 'answer' holds 'A' in row 0 for 2 choices",
+    ),
+    "cv_bench: a letter beyond the choices": (
+        CV_BENCH,
+        cv_bench(answer=["(C)"]),
+        TEST,
+        "column 'answer' holds '(C)' in row 0 for 2 choices",
+    ),
+    "cv_bench: no row of the task": (CV_BENCH, cv_bench(task=["Depth"]), TEST, "no row whose task is 'Count'"),
+    "hateful memes: no text": (
+        HATEFUL,
+        {"": dict.fromkeys(("train", "validation", "test"), {"id": [1], "image": RED, "text": [None]})},
+        "all splits",
+        "column 'text' holds None in row 0 where a text should be",
+    ),
+    "hateful memes: no image column of either name": (
+        HATEFUL,
+        {"": dict.fromkeys(("train", "validation", "test"), {"id": [1], "text": ["one"]})},
+        TEST,
+        "no column 'img', only id, text",
+    ),
+    "memotion: no corrected text": (MEMOTION, one(image=RED), TEST, "no column 'text_corrected', only image"),
+    "scimmir: no text": (
+        SCIMMIR,
+        one(image=RED, text=[None]),
+        TEST,
+        "column 'text' holds None in row 0 where a text should be",
+    ),
+    "captions: no ids": (
+        CAPTIONS,
+        {"": {"en": {"image": [plain("red")], "captions": [["one"]]}}},
+        "split en",
+        "no column 'image_id', only image, captions",
+    ),
+    "captions: not one": (
+        CAPTIONS,
+        {"": {"en": {"image_id": ["a"], "image": RED, "captions": [[]]}}},
+        "split en",
+        "no query of the qrels is among the queries",
+    ),
+    "sentences: none in a row": (
+        SENTENCES,
+        {"": {"en": {"id": ["a"], "image": RED, "sentences": [None]}}},
+        "split en",
+        "column 'sentences' holds None in row 0 where a text should be",
+    ),
+    "imagecode: no right image": (
+        IMAGECODE,
+        imagecode(qrels={"query-id": ["q", "q"], "corpus-id": ["a", "b"], "score": [0, 0]}),
+        QRELS,
+        "no document with score 1 for query 'q'",
+    ),
+    "imagecode: an unknown image": (
+        IMAGECODE,
+        imagecode(qrels={"query-id": ["q", "q"], "corpus-id": ["a", "z"], "score": [1, 0]}),
+        "config corpus, split corpus",
+        "no document 'z', which the qrels name",
+    ),
+    "imagecode: queries with more and with fewer candidates": (
+        IMAGECODE,
+        imagecode(
+            query={"id": ["q", "r"], "text": ["one", "two"]},
+            qrels={"query-id": ["q", "q", "r"], "corpus-id": ["a", "b", "a"], "score": [0, 1, 1]},
+        ),
+        QRELS,
+        "queries have between 1 and 2 candidates where all should have as many",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_a_dataset_that_cannot_be_used(tmp_path: Path, case: str) -> None:
+    task, tables, where, sentence = REFUSED[case]
+    subset = next(iter(task.subsets))
+    with pytest.raises(DatasetError) as refusal:
+        load_rows(task, subset, mirror(tmp_path, tables, ["image", "other"]))
+    assert str(refusal.value) == f"dataset org/some-dataset (revision 0123456789abcdef), {where}: {sentence}{REMEDY}"
+
+
+BROKEN = {
+    "captions that are none": (
+        CAPTIONS,
+        {"": {"en": {"image_id": ["a"], "image": RED, "captions": [None]}}},
+        "captions",
+    ),
+    "a caption that is none": (
+        CAPTIONS,
+        {"": {"en": {"image_id": ["a"], "image": RED, "captions": [["one", None]]}}},
+        "captions",
+    ),
+    "choices that are none": (CV_BENCH, cv_bench(choices=[None]), "choices"),
+    "an answer that is none": (CV_BENCH, cv_bench(answer=[None]), "answer"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_list_that_is_no_list_of_texts_is_refused_by_row(tmp_path: Path, case: str) -> None:
+    task, tables, column = BROKEN[case]
+    with pytest.raises(DatasetError, match=rf"column '{column}' holds .* in row 0"):
+        load_rows(task, next(iter(task.subsets)), mirror(tmp_path, tables))
+
+
+@pytest.mark.parametrize(
+    ("task", "tables", "lacking"),
+    [
+        (BEIR, {"queries": {"test": {"id": ["q"], "text": ["one"]}}, "corpus": {"test": {"id": ["d"]}}}, "config"),
+        (BEIR, one(image=RED), "config"),
+        (VIDORE, {"queries": {"test": {"query": ["one"]}}}, "config"),
+        (IMAGECODE, {"corpus": {"test": {"id": ["a"], "image": RED}}}, "split"),
+        (LABELLED, {"": {"train": {"image": RED, "kind": [1]}}}, "split"),
+        (PROBED, one(image=RED, kind=[1]), "split"),
+        (CAPTIONS, {"": {"de": {"image_id": ["a"], "image": RED, "captions": [["one"]]}}}, "split"),
+        (HATEFUL, one(id=[1], image=RED, text=["one"]), "split"),
+    ],
+    ids=["beir without qrels", "beir without any", "vidore", "imagecode", "labelled", "probe", "captions", "memes"],
+)
+def test_a_dataset_that_lacks_a_config_or_a_split(tmp_path: Path, task: Task, tables: Tables, lacking: str) -> None:
+    with pytest.raises(DatasetError) as refusal:
+        load_rows(task, next(iter(task.subsets)), mirror(tmp_path, tables))
+    assert str(refusal.value).startswith(
+        "dataset org/some-dataset (revision 0123456789abcdef) cannot be read from the mirror "
+        f"{tmp_path / 'mirror'}: it lacks a {lacking} that"
+    )
+
+
+def test_a_config_of_several_splits_must_have_a_test_split(tmp_path: Path) -> None:
+    tables = {**beir(), "queries": {name: {"id": ["q"], "text": ["one"]} for name in ("dev", "train")}}
+    with pytest.raises(DatasetError) as refusal:
+        load_rows(BEIR, "default", mirror(tmp_path, tables))
+    assert str(refusal.value) == (
+        "dataset org/some-dataset (revision 0123456789abcdef), config queries: no split 'test' among dev, train; "
+        "check the card's layout and revision"
+    )
+
+
+@pytest.mark.parametrize(
+    ("task", "tables"),
+    [
+        (LABELLED, one(image=RED, kind=[1])),
+        (PROBED, {"": dict.fromkeys(("test", "train"), {"image": RED, "kind": [1]})}),
+        (STS, one(image=RED, other=RED, score=[1])),
+        (PAIRS, one(image=RED, right=["a"], wrong=["b"])),
+        (BEIR, beir()),
+        (CHOICES, beir()),
+        (VIDORE, vidore()),
+        (CV_BENCH, cv_bench()),
+        (IMAGECODE, imagecode()),
+    ],
+    ids=lambda value: value.dataset.layout if isinstance(value, Task) else "",
+)
+def test_the_tables_that_the_refusals_start_from_are_sound(tmp_path: Path, task: Task, tables: Tables) -> None:
+    found = load_rows(task, "default", mirror(tmp_path, tables, ["image", "other"]))
+    assert set(found.sizes.values()) <= {1, 2, 3}

@@ -1,0 +1,201 @@
+"""Images whatever their files are like, and the keys under which embeddings are kept."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pytest
+from PIL import Image
+
+from pytest_mieb.data.inputs import Images, Inputs
+from tests.data.mirrors import encoded, plain
+
+ORIENTATION = 0x0112
+
+
+def images(*files: bytes | str, **options: Any) -> Images:
+    """A column of image files: their bytes, or the paths where they lie."""
+    rows = [{"bytes": None, "path": file} if isinstance(file, str) else {"bytes": file, "path": None} for file in files]
+    column = datasets.Dataset.from_dict({"img": rows}, features=datasets.Features({"img": datasets.Image()}))
+    return Images(column, "img", **options)
+
+
+def raw(*files: bytes) -> Images:
+    """A column of raw bytes, as a few datasets have it."""
+    return Images(datasets.Dataset.from_dict({"img": list(files)}), "img")
+
+
+def grey(value: int, mode: str = "L") -> Image.Image:
+    return Image.new(mode, (3, 2), value)
+
+
+def palette(**options: Any) -> bytes:
+    image = Image.new("P", (3, 2), 1)
+    image.putpalette([0, 0, 0, 10, 20, 30])
+    return encoded(image, "PNG", **options)
+
+
+FILES = {
+    "RGB": (encoded(Image.new("RGB", (3, 2), (10, 20, 30))), (10, 20, 30)),
+    "RGBA drops its alpha": (encoded(Image.new("RGBA", (3, 2), (10, 20, 30, 0))), (10, 20, 30)),
+    "palette": (palette(), (10, 20, 30)),
+    "palette with a transparent colour": (palette(transparency=1), (10, 20, 30)),
+    "palette with an alpha for each colour": (palette(transparency=b"\x00\x80"), (10, 20, 30)),
+    "GIF": (encoded(Image.new("RGB", (3, 2), (10, 20, 30)), "GIF"), (10, 20, 30)),
+    "grey": (encoded(grey(77)), (77, 77, 77)),
+    "grey with alpha": (encoded(Image.new("LA", (3, 2), (77, 5))), (77, 77, 77)),
+    "black and white": (encoded(Image.new("1", (3, 2), 1)), (255, 255, 255)),
+    # Pillow cuts 16 bits off at 255; the reference leaves it at that.
+    "16 bits, bright": (encoded(grey(40_000, "I;16")), (255, 255, 255)),
+    "16 bits, dark": (encoded(grey(77, "I;16")), (77, 77, 77)),
+    "CMYK": (encoded(Image.new("CMYK", (3, 2), (0, 0, 0, 0)), "TIFF"), (255, 255, 255)),
+}
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_every_image_becomes_rgb(case: str) -> None:
+    file, colour = FILES[case]
+    for found in (images(file)[0], raw(file)[0]):
+        assert (found.mode, found.size) == ("RGB", (3, 2))
+        assert {found.getpixel((x, y)) for x in range(3) for y in range(2)} == {colour}
+
+
+def test_an_image_is_turned_as_its_exif_data_says() -> None:
+    left_half_red = Image.new("RGB", (32, 16), "blue")
+    left_half_red.paste("red", (0, 0, 16, 16))
+    exif = Image.Exif()
+    exif[ORIENTATION] = 6  # to be turned by a quarter, clockwise: what was left is on top
+    found = images(encoded(left_half_red, "JPEG", quality=95, exif=exif))[0]
+    assert found.size == (16, 32)
+    top, bottom = found.getpixel((8, 4)), found.getpixel((8, 28))
+    assert top[0] > 200 > 60 > top[2]  # type: ignore[index]
+    assert bottom[2] > 200 > 60 > bottom[0]  # type: ignore[index]
+
+
+def test_an_image_may_lie_in_a_file_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "red.png").write_bytes(plain("red"))
+    assert images(str(tmp_path / "red.png"))[0].getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_reencoding_a_jpeg_loses_a_little_more() -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
+    once = encoded(Image.fromarray(noise), "JPEG", quality=95)
+    twice = encoded(Image.open(io.BytesIO(once)), "JPEG")
+    found = np.asarray(images(once, reencode=True)[0])
+    assert np.array_equal(found, np.asarray(Image.open(io.BytesIO(twice))))
+    assert not np.array_equal(found, np.asarray(images(once)[0]))
+
+
+@pytest.mark.parametrize("case", FILES)
+def test_reencoding_a_lossless_image_changes_nothing(case: str) -> None:
+    file, _ = FILES[case]
+    assert np.array_equal(np.asarray(images(file, reencode=True)[0]), np.asarray(images(file)[0]))
+
+
+def test_take_keeps_order_and_repeats() -> None:
+    chosen = images(plain("red"), plain("green"), plain("blue")).take([2, 0, 2])
+    assert [image.getpixel((0, 0)) for image in chosen] == [(0, 0, 255), (255, 0, 0), (0, 0, 255)]
+
+
+def test_take_keeps_reencoding() -> None:
+    noise = np.random.default_rng(1).integers(0, 255, (32, 32, 3), dtype=np.uint8)
+    column = images(plain("red"), encoded(Image.fromarray(noise), "JPEG"), reencode=True)
+    assert np.array_equal(np.asarray(column.take([1])[0]), np.asarray(column[1]))
+    assert column.take([1]).keys == column.keys[1:]
+
+
+def test_a_slice_is_a_sequence_of_images() -> None:
+    column = images(plain("red"), plain("green"), plain("blue"))
+    assert [image.getpixel((0, 0)) for image in column[1:]] == [(0, 255, 0), (0, 0, 255)]
+
+
+def test_an_image_is_decoded_when_it_is_asked_for_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded = []
+    decode = datasets.Image.decode_example
+
+    def count(self: datasets.Image, *arguments: Any, **options: Any) -> Any:
+        decoded.append(arguments)
+        return decode(self, *arguments, **options)
+
+    monkeypatch.setattr(datasets.Image, "decode_example", count)
+    column = images(plain("red"), plain("green"), plain("blue"))
+    chosen = Inputs(column, ["a", "b", "c"]).take([1, 2])
+    assert (len(column), len(column.keys), len(chosen.keys), len(decoded)) == (3, 3, 2, 0)
+    column[1]
+    assert len(decoded) == 1
+    column[1]
+    assert len(decoded) == 2  # nothing is kept
+
+
+def test_keys_are_of_the_content_wherever_it_lies(tmp_path: Path) -> None:
+    (tmp_path / "red.png").write_bytes(plain("red"))
+    red, green = images(plain("red"), plain("green")).keys
+    assert red != green
+    assert len(red) == 16
+    assert images(str(tmp_path / "red.png")).keys == [red]
+    assert raw(plain("green"), plain("red")).keys == [green, red]
+    assert Inputs(images=images(plain("red"))).keys == [red]
+
+
+def test_keys_of_more_images_than_are_read_at_once() -> None:
+    files = [encoded(Image.new("RGB", (1, 1), (number % 256, number // 256, 0))) for number in range(600)]
+    column = images(*files)
+    assert len(set(column.keys)) == 600
+    assert column.keys[599] == images(files[599]).keys[0]
+
+
+def test_a_reencoded_image_is_another_one() -> None:
+    assert images(plain("red"), reencode=True).keys != images(plain("red")).keys
+
+
+def test_keys_tell_modalities_apart() -> None:
+    picture = images(plain("red"))
+    alone, text, both = Inputs(images=picture), Inputs(texts=["red"]), Inputs(picture, ["red"])
+    assert len({alone.keys[0], text.keys[0], both.keys[0]}) == 3
+    assert Inputs(texts=[plain("red").decode("latin-1")]).keys != alone.keys
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "equal"),
+    [
+        (("red", "a"), ("red", "a"), True),
+        (("red", "a"), ("red", "b"), False),
+        (("red", "a"), ("green", "a"), False),
+        (("red", ""), ("red", "a"), False),
+    ],
+)
+def test_an_image_with_its_text_has_a_key_of_both(one: tuple[str, str], other: tuple[str, str], equal: bool) -> None:
+    keys = [Inputs(images(plain(colour)), [text]).keys for colour, text in (one, other)]
+    assert (keys[0] == keys[1]) is equal
+
+
+@pytest.mark.parametrize(("one", "other"), [("a", "a "), ("a", "A"), ("é", "e\N{COMBINING ACUTE ACCENT}"), ("", " ")])
+def test_texts_that_differ_have_keys_that_differ(one: str, other: str) -> None:
+    keys = Inputs(texts=[one, other, one]).keys
+    assert keys[0] == keys[2] != keys[1]
+
+
+def test_inputs_know_their_modality_and_length() -> None:
+    picture = images(plain("red"))
+    found = [Inputs(images=picture), Inputs(texts=["a"]), Inputs(picture, ["a"])]
+    assert [(each.modality, len(each)) for each in found] == [("image", 1), ("text", 1), ("interleaved", 1)]
+
+
+def test_iteration_gives_image_and_text() -> None:
+    both = list(Inputs(images(plain("red"), plain("blue")), ["a", "b"]))
+    assert [(image and image.getpixel((0, 0)), text) for image, text in both] == [
+        ((255, 0, 0), "a"),
+        ((0, 0, 255), "b"),
+    ]
+    assert list(Inputs(texts=["a"])) == [(None, "a")]
+
+
+def test_inputs_of_nothing_or_of_unequal_length_are_refused() -> None:
+    with pytest.raises(ValueError, match="need images, texts or both"):
+        Inputs()
+    with pytest.raises(ValueError, match="1 images for 2 texts"):
+        Inputs(images(plain("red")), ["a", "b"])

@@ -1,0 +1,163 @@
+"""The ways to get a dataset, and what is said when it is not to be had."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from datasets.exceptions import DataFilesNotFoundError, DatasetGenerationError, DatasetNotFoundError
+
+from pytest_mieb.data import DatasetError, load_rows, open_source
+from pytest_mieb.data.sources import Hub, Miniature, Mirror, _translated
+from tests.builders import a_task
+from tests.data.mirrors import mirror, pictures, plain
+
+TASK = a_task("labelled", {"split": "test", "image": "image", "label": "kind"})
+NAMED = "dataset org/some-dataset (revision 0123456789abcdef)"
+ROWS = {"image": pictures("red", "green", "blue"), "kind": [0, 1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "checks_sizes"), [("hub", Hub, True), ("miniature", Miniature, False), ("folder", Mirror, True)]
+)
+def test_a_source_by_its_name(tmp_path: Path, name: str, kind: type, checks_sizes: bool) -> None:
+    source = open_source(name if name != "folder" else str(tmp_path), tmp_path)
+    assert type(source) is kind
+    assert (source.checks_sizes, source.name) == (checks_sizes, name if name != "folder" else str(tmp_path))
+
+
+def test_a_mirror_without_the_dataset_says_where_to_put_it(tmp_path: Path) -> None:
+    with pytest.raises(DatasetError) as refusal:
+        load_rows(TASK, "default", Mirror(tmp_path, tmp_path / "cache"))
+    assert str(refusal.value) == (
+        f"{NAMED} is not in the mirror {tmp_path}: download a snapshot of it to {tmp_path / 'org/some-dataset'}"
+    )
+
+
+def parquet(source: Mirror) -> Path:
+    (file,) = source.folder.rglob("*.parquet")
+    return file
+
+
+def truncate(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:200])
+
+
+def empty(file: Path) -> None:
+    file.write_bytes(b"")
+
+
+def scramble(file: Path) -> None:
+    file.write_bytes(b"this is no parquet file, whatever it is called" * 9)
+
+
+@pytest.mark.parametrize("damage", [truncate, empty, scramble])
+def test_a_damaged_file_is_to_be_downloaded_again(tmp_path: Path, damage: Callable[[Path], None]) -> None:
+    source = mirror(tmp_path, {"": {"test": ROWS}})
+    damage(parquet(source))
+    with pytest.raises(DatasetError) as refusal:
+        load_rows(TASK, "default", source)
+    assert str(refusal.value).startswith(f"{NAMED} cannot be read from the mirror {tmp_path / 'mirror'}: ")
+    assert "download it again" in str(refusal.value)
+
+
+def test_a_missing_file_is_to_be_downloaded_again(tmp_path: Path) -> None:
+    source = mirror(tmp_path, {"": {"test": ROWS}})
+    parquet(source).unlink()
+    with pytest.raises(DatasetError, match="cannot be read from the mirror"):
+        load_rows(TASK, "default", source)
+
+
+def test_a_split_without_rows_is_refused(tmp_path: Path) -> None:
+    source = mirror(tmp_path, {"": {"test": {"kind": []}}})
+    with pytest.raises(DatasetError, match="a split that the card names has no rows; check the card"):
+        load_rows(TASK, "default", source)
+
+
+def test_a_mirror_whose_files_were_replaced_is_read_anew(tmp_path: Path) -> None:
+    old = mirror(tmp_path / "old", {"": {"test": ROWS}})
+    new = mirror(tmp_path / "new", {"": {"test": {"image": pictures("white"), "kind": [7]}}})
+    cache = tmp_path / "cache"
+    found = [load_rows(TASK, "default", Mirror(source.folder, cache)).sizes for source in (old, new, old)]
+    assert found == [{"test": 3}, {"test": 1}, {"test": 3}]
+
+
+def test_a_damaged_image_is_named_by_column_and_row(tmp_path: Path) -> None:
+    broken = plain("red")[:40]
+    rows = {"image": [*pictures("red"), {"bytes": broken, "path": None}], "kind": [0, 1]}
+    found = load_rows(TASK, "default", mirror(tmp_path, {"": {"test": rows}}))
+    images = found.test.inputs.images  # type: ignore[union-attr]
+    assert images is not None and images[0].size == (4, 4)
+    with pytest.raises(DatasetError) as refusal:
+        images[1]
+    assert str(refusal.value).startswith(f"{NAMED}, split test: column 'image' holds a damaged image in row 1")
+
+
+@pytest.mark.parametrize("count", [2, 4])
+def test_another_number_of_rows_than_the_card_expects_is_refused(tmp_path: Path, count: int) -> None:
+    task = a_task("labelled", TASK.dataset.options, expected={"test": count}, file=Path("tasks/Some.yaml"))
+    with pytest.raises(DatasetError) as refusal:
+        load_rows(task, "default", mirror(tmp_path, {"": {"test": ROWS}}))
+    assert str(refusal.value).startswith(f"{NAMED}, test: 3 rows where the card expects {count}; ")
+    assert str(refusal.value).endswith("correct `expected` in Some.yaml")
+
+
+def test_the_expected_number_is_that_of_the_split_that_the_card_names(tmp_path: Path) -> None:
+    options = {**TASK.dataset.options, "split": "validation", "train_split": "learn"}
+    tables = {"": {"validation": ROWS, "learn": {"image": pictures("red"), "kind": [0]}}}
+    source = mirror(tmp_path, tables)
+    expected = {"validation": 3, "learn": 1}
+    assert load_rows(a_task("labelled", options, expected=expected), "default", source).sizes["train"] == 1
+    with pytest.raises(DatasetError, match="learn: 1 rows where the card expects 2"):
+        load_rows(a_task("labelled", options, expected=expected | {"learn": 2}), "default", source)
+
+
+def test_a_row_that_the_card_drops_is_not_missed(tmp_path: Path) -> None:
+    options = {**TASK.dataset.options, "train_split": "train", "drop_train_rows": (1,)}
+    task = a_task("labelled", options, expected={"test": 3, "train": 3})
+    assert load_rows(task, "default", mirror(tmp_path, {"": {"test": ROWS, "train": ROWS}})).sizes["train"] == 2
+
+
+def test_the_expected_number_of_a_subset(tmp_path: Path) -> None:
+    table = {"image_id": ["a", "b"], "image": pictures("red", "green"), "captions": [["one"], ["two", "three"]]}
+    source = mirror(tmp_path, {"": {"en": table}})
+    facts = {"modalities": "t2i", "subsets": {"en": ("eng-Latn",)}, "file": Path("Some.yaml")}
+    sound = a_task("captioned_images_per_language", expected={"en": 5}, **facts)  # type: ignore[arg-type]
+    assert load_rows(sound, "en", source).sizes == {"test": 5}
+    short = a_task("captioned_images_per_language", expected={"en": 6}, **facts)  # type: ignore[arg-type]
+    with pytest.raises(DatasetError, match="en: 5 rows where the card expects 6"):
+        load_rows(short, "en", source)
+
+
+def test_a_source_that_does_not_check_sizes_leaves_them(tmp_path: Path) -> None:
+    source = mirror(tmp_path, {"": {"test": ROWS}})
+    lenient = Mirror(source.folder, source.cache, checks_sizes=False)
+    assert load_rows(a_task("labelled", TASK.dataset.options, expected={"test": 99}), "default", lenient).sizes == {
+        "test": 3
+    }
+
+
+FAILURES = {
+    "gated": (DatasetNotFoundError("Dataset 'x' is a gated dataset on the Hub."), "it is gated; accept its terms"),
+    "offline": (ConnectionError("Couldn't reach the Hugging Face Hub"), "the hub was not reached"),
+    "no config": (ValueError("BuilderConfig 'qrels' not found. Available: ['a']"), "it lacks a config"),
+    "no split": (ValueError("Unknown split \"test\". Should be one of ['train']."), "it lacks a split"),
+    "no dataset": (DatasetNotFoundError("Dataset 'x' doesn't exist on the Hub"), "it or its revision does not exist"),
+    "no file": (DataFilesNotFoundError("No (supported) data files here"), "a file is missing, truncated or damaged"),
+    "damaged": (DatasetGenerationError("An error occurred"), "a file is missing, truncated or damaged"),
+}
+
+
+@pytest.mark.parametrize("case", FAILURES)
+def test_a_failure_to_load_has_a_remedy(case: str) -> None:
+    failure, remedy = FAILURES[case]
+
+    def fail() -> None:
+        raise failure
+
+    with pytest.raises(DatasetError) as refusal:
+        _translated(TASK.dataset, "hub", fail)
+    said = str(refusal.value)
+    assert said.startswith(f"{NAMED} cannot be read from the hub: {remedy}")
+    assert said.endswith(f"[{type(failure).__name__}: {failure}]")
