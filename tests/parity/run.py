@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pytest_mieb.suite import Task
 from tests.hub import Hub
@@ -63,7 +64,7 @@ def measure_all(
     work.mkdir(parents=True, exist_ok=True)
     folders = [f"{name}={model_folder(name, work)}" for name in models]
     found: list[Measurement] = []
-    with Hub(mirror) as hub:
+    with Hub(mirror) as hub, TemporaryDirectory(prefix="hf", dir=work) as home:
         running = []
         for number, names in enumerate(shares(tasks.values(), workers)):
             output, log = work / f"worker{number}.jsonl", work / f"worker{number}.log"
@@ -71,7 +72,7 @@ def measure_all(
             command += ["--modes", *modes, "--output", str(output)]
             with log.open("w") as said:
                 process = subprocess.Popen(
-                    command, cwd=ROOT, env=_environment(hub, work), stdout=said, stderr=subprocess.STDOUT
+                    command, cwd=ROOT, env=_environment(hub, Path(home)), stdout=said, stderr=subprocess.STDOUT
                 )
             running.append((process, output, log))
         codes = [process.wait() for process, _, _ in running]
@@ -83,8 +84,10 @@ def measure_all(
     return sorted(found, key=lambda one: (list(models).index(one.model), order.index(one.task)))
 
 
-def _environment(hub: Hub, work: Path) -> dict[str, str]:
-    """One thread a worker: the reference's fits change with the number of threads."""
+def _environment(hub: Hub, home: Path) -> dict[str, str]:
+    """A cache of its own, for a pinned revision stays cached when a mirror changes; one thread a worker, for the
+    reference's fits change with the number of threads.
+    """
     threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    return hub.environment(work / "hf") | threads | {"PYTHONPATH": path, "TOKENIZERS_PARALLELISM": "false"}
+    return hub.environment(home) | threads | {"PYTHONPATH": path, "TOKENIZERS_PARALLELISM": "false"}
