@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -65,12 +65,17 @@ class Pipeline:
         known = self._store.find(first_rows) if self._store else {}
         missing = [row for key, row in first_rows.items() if key not in known]
         self.counts = replace(self.counts, reused=self.counts.reused + len(known))
-        known |= self._embed_distinct(inputs, missing)
+        known |= self._embed_distinct(inputs, missing, known)
         _check_set(list(known.values()), inputs.modality)
         return np.stack([known[key] for key in inputs.keys])
 
-    def _embed_distinct(self, inputs: Inputs, rows: Sequence[int]) -> dict[bytes, NDArray[np.float32]]:
-        """Embed `rows`, of which no two have the same key, short texts first; what is sound is stored."""
+    def _embed_distinct(
+        self, inputs: Inputs, rows: Sequence[int], known: Mapping[bytes, NDArray[np.float32]]
+    ) -> dict[bytes, NDArray[np.float32]]:
+        """Embed `rows`, of which no two have the same key, short texts first; what is sound is stored.
+
+        They are checked together with what is `known`: a few new texts may well be cut to the same tokens.
+        """
         if inputs.modality == "text" and inputs.texts is not None:
             lengths = list(map(len, inputs.texts))
             rows = sorted(rows, key=lengths.__getitem__)
@@ -80,7 +85,7 @@ class Pipeline:
             vectors = [vector for batch in self._batches(inputs, chunk) for vector in batch]
             keys = [inputs.keys[row] for row in chunk]
             found |= zip(keys, vectors, strict=True)
-            _check_set(list(found.values()), inputs.modality)
+            _check_set([*known.values(), *found.values()], inputs.modality)
             if self._store:
                 self._store.add(keys, np.stack(vectors))
         self.counts = replace(

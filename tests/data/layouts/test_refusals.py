@@ -205,13 +205,13 @@ REFUSED: dict[str, tuple[Task, Tables, str, str]] = {
     "cv_bench: no row of the task": (CV_BENCH, cv_bench(task=["Depth"]), TEST, "no row whose task is 'Count'"),
     "hateful memes: no text": (
         HATEFUL,
-        {"": dict.fromkeys(("train", "validation", "test"), {"id": [1], "image": RED, "text": [None]})},
+        {"": {split: {"id": [1], "image": RED, "text": [None]} for split in ("train", "validation", "test")}},
         "all splits",
         "column 'text' holds None in row 0 where a text should be",
     ),
     "hateful memes: no image column of either name": (
         HATEFUL,
-        {"": dict.fromkeys(("train", "validation", "test"), {"id": [1], "text": ["one"]})},
+        {"": {split: {"id": [1], "text": ["one"]} for split in ("train", "validation", "test")}},
         TEST,
         "no column 'img', only id, text",
     ),
@@ -333,7 +333,7 @@ def test_a_config_of_several_splits_must_have_a_test_split(tmp_path: Path) -> No
     ("task", "tables"),
     [
         (LABELLED, one(image=RED, kind=[1])),
-        (PROBED, {"": dict.fromkeys(("test", "train"), {"image": RED, "kind": [1]})}),
+        (PROBED, {"": {split: {"image": RED, "kind": [1]} for split in ("test", "train")}}),
         (STS, one(image=RED, other=RED, score=[1])),
         (PAIRS, one(image=RED, right=["a"], wrong=["b"])),
         (BEIR, beir()),

@@ -1,0 +1,295 @@
+"""Every distinct item is embedded once, in batches of one size, and what is no embedding is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import datasets
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL.Image import Image
+
+from pytest_mieb.data.inputs import Images, Inputs
+from pytest_mieb.embedding import EmbeddingError, Pipeline, Store
+from tests.data.mirrors import COLOURS, pictures
+
+NATIVE = frozenset({"image", "text", "interleaved"})
+
+
+class Toy:
+    """A model whose embeddings can be told by heart; it notes what it is given.
+
+    A text becomes (length, first letter), an image its colour's (red, green) plus 1; both together (1, 2).
+    """
+
+    dimension = 2
+    fingerprint = "toy"
+
+    def __init__(self, modalities: frozenset[str] = frozenset({"image", "text"})) -> None:
+        self.modalities = modalities
+        self.batches: list[int] = []
+        self.seen: list[str] = []
+
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        self.note(list(texts))
+        return np.array([[len(text), ord(text[0])] for text in texts], np.float32)
+
+    def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
+        colours = [image.getpixel((0, 0)) for image in images]
+        self.note([str(colour) for colour in colours])
+        return np.array([[red + 1, green + 1] for red, green, _ in colours], np.float32)  # type: ignore[misc]
+
+    def embed_interleaved(self, images: Sequence[Image], texts: Sequence[str]) -> NDArray[np.float32]:
+        assert len(images) == len(texts)
+        self.note([f"{image.getpixel((0, 0))} {text}" for image, text in zip(images, texts, strict=True)])
+        return np.array([[1, 2]] * len(texts), np.float32)
+
+    def note(self, items: list[str]) -> None:
+        self.batches.append(len(items))
+        self.seen += list(dict.fromkeys(items))
+
+
+def texts(*values: str) -> Inputs:
+    return Inputs(texts=values)
+
+
+def images(*colours: str) -> Images:
+    return Images(datasets.Dataset.from_dict({"img": pictures(*colours)}).cast_column("img", datasets.Image()), "img")
+
+
+def counts(pipeline: Pipeline) -> tuple[int, int]:
+    return pipeline.counts.embedded, pipeline.counts.reused
+
+
+def test_embeddings_come_in_the_order_of_the_inputs_each_embedded_once() -> None:
+    toy = Toy()
+    pipeline = Pipeline(toy, batch_size=2)
+    found = pipeline.embed(texts("ccc", "a", "bb", "a", "ccc"))
+    assert found.tolist() == [[3, 99], [1, 97], [2, 98], [1, 97], [3, 99]]
+    assert found.dtype == np.float32
+    assert sorted(toy.seen) == ["a", "bb", "ccc"]
+    assert counts(pipeline) == (3, 0)
+
+
+def test_images_come_in_the_order_of_the_inputs_each_embedded_once() -> None:
+    toy = Toy()
+    found = Pipeline(toy, batch_size=2).embed(Inputs(images("green", "red", "blue", "green")))
+    assert found.tolist() == [[1, 256], [256, 1], [1, 1], [1, 256]]
+    assert len(toy.seen) == 3
+
+
+@pytest.mark.parametrize(
+    ("items", "batch_size", "batches"), [(1, 4, 1), (4, 4, 1), (5, 4, 2), (9, 2, 5), (3, 1, 3), (130, 1, 130)]
+)
+def test_the_model_sees_batches_of_one_size_only(items: int, batch_size: int, batches: int) -> None:
+    toy = Toy()
+    found = Pipeline(toy, batch_size=batch_size).embed(
+        texts(*(f"{number:03}" + "x" * number for number in range(items)))
+    )
+    assert toy.batches == [batch_size] * batches
+    assert found[:, 0].tolist() == [number + 3 for number in range(items)]
+
+
+def test_the_last_batch_is_filled_up_with_its_last_item() -> None:
+    given: list[list[str]] = []
+
+    class Noting(Toy):
+        def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            given.append(list(texts))
+            return super().embed_texts(texts)
+
+    Pipeline(Noting(), batch_size=4).embed(texts("a", "bb", "ccc", "dddd", "eeeee", "ffffff"))
+    assert given[1] == ["eeeee", "ffffff", "ffffff", "ffffff"]
+
+
+def test_texts_of_like_length_share_a_batch() -> None:
+    given: list[set[int]] = []
+
+    class Noting(Toy):
+        def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            given.append({len(text) for text in texts})
+            return super().embed_texts(texts)
+
+    Pipeline(Noting(), batch_size=2).embed(texts("a", "y" * 90, "b", "z" * 90))
+    assert given == [{1}, {90}]
+
+
+def test_what_was_embedded_is_taken_from_the_store(tmp_path: Path) -> None:
+    first = Pipeline(Toy(), Store(tmp_path), 2)
+    one = first.embed(texts("a", "bb", "ccc"))
+    again = Toy()
+    second = Pipeline(again, Store(tmp_path), 2)
+    other = second.embed(texts("ccc", "dddd", "a", "a"))
+    assert again.seen == ["dddd"]
+    assert counts(second) == (1, 2)
+    assert other.tolist() == [one[2].tolist(), [4, 100], one[0].tolist(), one[0].tolist()]
+
+
+def test_nothing_is_embedded_where_all_is_known(tmp_path: Path) -> None:
+    pipeline = Pipeline(Toy(), Store(tmp_path), 2)
+    inputs = texts("a", "bb")
+    assert pipeline.embed(inputs).tolist() == pipeline.embed(inputs).tolist()
+    assert counts(pipeline) == (2, 2)
+    assert pipeline.counts.seconds > 0
+
+
+def test_without_a_store_nothing_is_kept() -> None:
+    pipeline = Pipeline(Toy(), batch_size=2)
+    pipeline.embed(texts("a"))
+    pipeline.embed(texts("a"))
+    assert counts(pipeline) == (2, 0)
+
+
+def test_many_items_are_stored_as_the_work_goes_on(tmp_path: Path) -> None:
+    # 64 batches at once are stored; the 65th batch breaks.
+    class Breaking(Toy):
+        def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            if len(self.batches) == 64:
+                raise RuntimeError("out of memory")
+            return super().embed_texts(texts)
+
+    inputs = texts(*(f"{number:02}" for number in range(70)))
+    with pytest.raises(RuntimeError, match="out of memory"):
+        Pipeline(Breaking(), Store(tmp_path), 1).embed(inputs)
+    resumed = Pipeline(Toy(), Store(tmp_path), 1)
+    resumed.embed(inputs)
+    assert counts(resumed) == (6, 64)
+
+
+def test_an_image_with_its_text_is_the_sum_of_both_for_a_model_of_two_towers(tmp_path: Path) -> None:
+    toy = Toy()
+    pipeline = Pipeline(toy, Store(tmp_path), 2)
+    found = pipeline.embed(Inputs(images("red", "green", "red"), ["a", "bb", "bb"]))
+    red, green = [256, 1], [1, 256]
+    assert found.tolist() == [
+        [red[0] + 1, red[1] + 97],
+        [green[0] + 2, green[1] + 98],
+        [red[0] + 2, red[1] + 98],
+    ]
+    assert counts(pipeline) == (4, 0)  # two images and two texts, which other tasks may use again
+    pipeline.embed(texts("bb"))
+    assert counts(pipeline) == (4, 1)
+
+
+def test_a_model_that_takes_both_together_gets_both_together() -> None:
+    toy = Toy(NATIVE)
+    pipeline = Pipeline(toy, batch_size=2)
+    found = pipeline.embed(Inputs(images("red", "red", "red"), ["a", "bb", "a"]))
+    assert found.tolist() == [[1, 2]] * 3
+    assert toy.seen == [f"{COLOURS['red']} a", f"{COLOURS['red']} bb"]
+    assert counts(pipeline) == (2, 0)
+
+
+def returning(make: Callable[[int], Any]) -> Toy:
+    class Returning(Toy):
+        def embed_texts(self, texts: Sequence[str]) -> Any:
+            self.batches.append(len(texts))
+            return make(len(texts))
+
+    return Returning()
+
+
+def one_bad(value: float) -> Callable[[int], NDArray[np.float32]]:
+    def make(n: int) -> NDArray[np.float32]:
+        vectors = np.arange(2 * n, dtype=np.float32).reshape(n, 2) + 1
+        vectors[1, 1] = value
+        return vectors
+
+    return make
+
+
+REFUSED = {
+    "NaN": (one_bad(float("nan")), "the model gave NaN or infinite values for text inputs; check its weights, or try"),
+    "infinite": (one_bad(float("-inf")), "the model gave NaN or infinite values for text inputs"),
+    "zeros": (lambda n: np.eye(n, 2), "the model gave an embedding of zeros for text inputs; check its weights"),
+    "constant": (
+        lambda n: np.ones((n, 2)),
+        "the model gives the same embedding for all 4 distinct text inputs; check its weights and its preprocessing",
+    ),
+    "too few": (
+        lambda n: np.ones((n - 1, 2)),
+        "the model gave an array of shape (3, 2) for 4 text inputs; it must be (4, dimension)",
+    ),
+    "a vector for all": (
+        lambda n: np.ones(n),
+        "the model gave an array of shape (4,) for 4 text inputs; it must be (4, dimension)",
+    ),
+    "one a token": (
+        lambda n: np.ones((n, 7, 2)),
+        "the model gave an array of shape (4, 7, 2) for 4 text inputs; it must be (4, dimension)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_what_is_no_embedding_is_refused_and_not_stored(tmp_path: Path, case: str) -> None:
+    make, sentence = REFUSED[case]
+    inputs = texts("a", "bb", "ccc", "dddd")
+    for _ in range(2):  # the second time as well: nothing of the first was kept
+        with pytest.raises(EmbeddingError) as refusal:
+            Pipeline(returning(make), Store(tmp_path), 4).embed(inputs)
+        assert str(refusal.value).startswith(sentence)
+    assert not list(tmp_path.rglob("*.npy"))
+
+
+def test_two_items_may_have_the_same_embedding() -> None:
+    assert Pipeline(returning(lambda n: np.ones((n, 2))), batch_size=4).embed(texts("a", "A")).tolist() == [[1, 1]] * 2
+
+
+def test_a_few_items_of_one_embedding_among_others_are_no_trouble(tmp_path: Path) -> None:
+    # Long texts are cut to the same tokens; that they make up a chunk of their own is chance.
+    class Cutting(Toy):
+        def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            return np.array([[min(len(text), 64), 1] for text in texts], np.float32)
+
+    store = Store(tmp_path)
+    found = Pipeline(Cutting(), store, 1).embed(texts(*("x" * n for n in range(1, 71))))
+    assert found[:, 0].tolist() == [min(n, 64) for n in range(1, 71)]
+    found = Pipeline(Cutting(), store, 1).embed(texts("x", *("x" * n for n in range(71, 75))))
+    assert found[:, 0].tolist() == [1, 64, 64, 64, 64]
+
+
+def test_embeddings_of_several_dimensions_are_refused() -> None:
+    class Growing(Toy):
+        def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            self.batches.append(len(texts))
+            return np.ones((len(texts), 1 + len(self.batches)), np.float32)
+
+    with pytest.raises(EmbeddingError, match="dimension 2 and of 3 for text inputs"):
+        Pipeline(Growing(), batch_size=1).embed(texts("a", "bb"))
+
+
+def test_a_model_that_changed_its_dimension_needs_a_new_fingerprint(tmp_path: Path) -> None:
+    Pipeline(Toy(), Store(tmp_path), 2).embed(texts("a", "bb"))
+    wider = returning(lambda n: np.arange(3 * n).reshape(n, 3) + 1)
+    with pytest.raises(EmbeddingError, match=r"dimension 2 and of 3 .* give it a new fingerprint"):
+        Pipeline(wider, Store(tmp_path), 2).embed(texts("a", "ccc"))
+
+
+def test_an_embedding_depends_on_its_item_and_on_nothing_embedded_before(tmp_path: Path) -> None:
+    # A linear layer over batches: with batches of one size, its result for a row has the same bits in every batch.
+    weights = np.random.default_rng(0).normal(size=(64, 48)).astype(np.float32)
+
+    class Linear(Toy):
+        def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            rows = [np.random.default_rng(list(text.encode())).normal(size=64) for text in texts]
+            return np.array(rows, np.float32) @ weights
+
+    def after(*before: str) -> bytes:
+        store = Store(tmp_path / f"{len(before)}")
+        pipeline = Pipeline(Linear(), store, 8)
+        if before:
+            pipeline.embed(texts(*before))
+        return pipeline.embed(texts("one", "two", "three")).tobytes()
+
+    assert after() == after("two") == after("another", "two", *map(str, range(40)))
+
+
+def test_a_failure_to_read_an_image_is_not_swallowed() -> None:
+    broken = datasets.Dataset.from_dict({"img": [{"bytes": b"no image", "path": None}]})
+    inputs = Inputs(Images(broken.cast_column("img", datasets.Image()), "img"))
+    with pytest.raises(Exception, match="damaged image in row 0"):
+        Pipeline(Toy(), batch_size=2).embed(inputs)
