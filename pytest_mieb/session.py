@@ -159,9 +159,10 @@ def _warn(sentence: str) -> None:
 
 
 def _silence() -> None:
-    """No progress bars: they are noise in the log of a test run."""
+    """No progress bars and no notes of the cache: they are noise in the log of a test run."""
     import datasets
     from transformers.utils import logging
 
     datasets.disable_progress_bars()
+    datasets.logging.set_verbosity_error()
     logging.disable_progress_bar()

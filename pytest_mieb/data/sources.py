@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, cached_property
 from hashlib import blake2b
@@ -14,6 +15,8 @@ from pytest_mieb.suite import DatasetRef
 
 if TYPE_CHECKING:
     from datasets import Dataset
+
+_COMMIT = re.compile("[0-9a-f]{40}")
 
 
 class Source(Protocol):
@@ -41,19 +44,47 @@ class Hub:
     def configs(self, ref: DatasetRef) -> list[str]:
         import datasets
 
+        declared = self._declared(ref)
+        if declared:
+            return list(declared)
         return self._try(ref, lambda: datasets.get_dataset_config_names(ref.path, revision=ref.revision))
 
     def splits(self, ref: DatasetRef, config: str | None) -> list[str]:
         import datasets
 
+        declared = _splits_of(self._declared(ref), config)
+        if declared:
+            return declared
         return self._try(
             ref, lambda: datasets.get_dataset_split_names(ref.path, config_name=config, revision=ref.revision)
         )
 
     def load(self, ref: DatasetRef, config: str | None, split: str) -> Dataset:
+        """The split at the pinned revision; offline, `datasets` would take whatever revision is in its cache."""
         import datasets
 
-        return self._try(ref, lambda: datasets.load_dataset(ref.path, config, split=split, revision=ref.revision))
+        dataset = self._try(ref, lambda: datasets.load_dataset(ref.path, config, split=split, revision=ref.revision))
+        prepared = [Path(file["filename"]) for file in dataset.cache_files]
+        if _COMMIT.fullmatch(ref.revision) and not all(ref.revision in path.parts for path in prepared):
+            raise DatasetError(
+                f"dataset {ref.path} (revision {ref.revision}) is not in the cache, only another revision of it; "
+                "go online once"
+            )
+        return dataset
+
+    def _declared(self, ref: DatasetRef) -> dict[str, list[str]]:
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+        def readme() -> Path | None:
+            try:
+                return Path(hf_hub_download(ref.path, "README.md", repo_type="dataset", revision=ref.revision))
+            except EntryNotFoundError as error:
+                if isinstance(error, LocalEntryNotFoundError):
+                    raise
+                return None
+
+        return declared_configs(self._try(ref, readme))
 
     @staticmethod
     def _try(ref: DatasetRef, action: Callable[[], Any]) -> Any:
@@ -79,12 +110,16 @@ class Mirror:
     def configs(self, ref: DatasetRef) -> list[str]:
         import datasets
 
-        return self._try(ref, lambda: datasets.get_dataset_config_names(self._folder(ref)))
+        declared = declared_configs(Path(self._folder(ref)) / "README.md")
+        return list(declared) or self._try(ref, lambda: datasets.get_dataset_config_names(self._folder(ref)))
 
     def splits(self, ref: DatasetRef, config: str | None) -> list[str]:
         import datasets
 
-        return self._try(ref, lambda: datasets.get_dataset_split_names(self._folder(ref), config_name=config))
+        declared = _splits_of(declared_configs(Path(self._folder(ref)) / "README.md"), config)
+        return declared or self._try(
+            ref, lambda: datasets.get_dataset_split_names(self._folder(ref), config_name=config)
+        )
 
     def load(self, ref: DatasetRef, config: str | None, split: str) -> Dataset:
         import datasets
@@ -140,6 +175,30 @@ def open_source(name: str, cache: Path, warn: Callable[[str], None] = print) -> 
     if name == "miniature":
         return Miniature(cache, warn)
     return Mirror(Path(name).resolve(), cache / "datasets")
+
+
+def declared_configs(readme: Path | None) -> dict[str, list[str]]:
+    """Config names with their splits as the YAML head of a dataset's README.md declares them; empty where it does not.
+
+    A config whose files are not given split by split has an empty list.
+    """
+    from huggingface_hub import metadata_load
+
+    if readme is None or not readme.is_file():
+        return {}
+    declared = {}
+    for config in (metadata_load(readme) or {}).get("configs") or ():
+        files = config.get("data_files")
+        listed = isinstance(files, list) and all(isinstance(entry, dict) and "split" in entry for entry in files)
+        declared[str(config.get("config_name", "default"))] = [str(entry["split"]) for entry in files] if listed else []
+    return declared
+
+
+def _splits_of(declared: Mapping[str, list[str]], config: str | None) -> list[str]:
+    """The declared splits of a config, or of the only one."""
+    if config is None and len(declared) == 1:
+        return next(iter(declared.values()))
+    return declared.get(config or "default", [])
 
 
 @cache
