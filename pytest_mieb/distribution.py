@@ -149,6 +149,19 @@ def make_scheduler(config: pytest.Config, log: Any, tasks: Mapping[str, Task]) -
         def _split_scope(self, nodeid: str) -> str:
             return group_of(nodeid, tasks)
 
+        def remove_node(self, node: Any) -> str | None:
+            """Give others what a dead worker had left, but for the item it died of: it would kill them too."""
+            workload: dict[str, dict[str, bool]] = self.assigned_work.pop(node)
+            left = [(group, nodeid) for group, unit in workload.items() for nodeid, done in unit.items() if not done]
+            if not left:
+                return None
+            group, deadly = left[0]
+            workload[group][deadly] = True
+            self.workqueue.update({group: unit for group, unit in workload.items() if not all(unit.values())})
+            for other in self.assigned_work:
+                self._reschedule(other)
+            return deadly
+
     scheduling = DatasetScheduling(config, log)
     scheduling.workqueue = _LargestFirst()
     scheduling.workqueue.costs = costs_of(tasks)

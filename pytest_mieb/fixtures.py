@@ -21,13 +21,10 @@ if TYPE_CHECKING:
 @contextmanager
 def _failing_plainly(*kinds: type[Exception]) -> Iterator[None]:
     """Turn an error whose sentence says all into a failure without a traceback."""
-    sentence = None
     try:
         yield
     except kinds as error:
-        sentence = str(error)
-    if sentence is not None:
-        pytest.fail(sentence, pytrace=False)
+        raise pytest.fail.Exception(str(error), pytrace=False) from None
 
 
 @pytest.fixture(scope="session")

@@ -118,7 +118,7 @@ class ActiveRun:
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self) -> None:
         if self.session.settings.update and self.session.worker is None and self.run.records:
-            self.run.notes += self.session.record(self.run.records.values())
+            self.run.notes += self.session.record(self.run.ordered)
 
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config

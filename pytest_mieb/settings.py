@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pytest_mieb.models.spec import ModelSpec
 
 NONE = "none"
+YAML = (".yaml", ".yml")
 DTYPES = ("float32", "float16", "bfloat16")
 
 
@@ -171,13 +172,11 @@ def _value(config: pytest.Config, option: Option) -> Any:
     if not (value and option.path and config.inipath):
         return value
     folder = config.inipath.parent
-    return [_beside(folder, each) for each in value] if option.repeated else _beside(folder, value)
-
-
-def _beside(folder: Path, value: str) -> str:
-    """`value` as a path from `folder` where something lies there, or where it can be nothing but a path."""
+    if option.repeated:
+        return [str(folder / Path(each).expanduser()) for each in value]
     path = folder / Path(value).expanduser()
-    return str(path) if path.exists() or "/" in value or value.endswith((".yaml", ".yml")) else value
+    can_be_a_name = option.name in ("mieb_data", "mieb_baseline") and "/" not in value and path.suffix not in YAML
+    return value if can_be_a_name and not path.exists() else str(path)
 
 
 def _one_of(flag: str, value: str, legal: tuple[str, ...]) -> str:
@@ -206,7 +205,7 @@ def _baseline(name: str, update: bool, folder: Path) -> Path | None:
             raise pytest.UsageError("--mieb-update needs a baseline to write; leave --mieb-baseline=none out")
         return None
     if update:
-        if name.endswith((".yaml", ".yml")):
+        if name.endswith(YAML):
             return Path(name).expanduser().absolute()
         if not NAME.fullmatch(name):
             raise pytest.UsageError(

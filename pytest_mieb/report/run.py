@@ -33,9 +33,13 @@ class Run:
     notes: list[str] = field(default_factory=list)
 
     @property
+    def ordered(self) -> list[TaskRecord]:
+        """The records in the order of the suite; workers send them in any."""
+        return [self.records[name] for name in self.tasks if name in self.records]
+
+    @property
     def verdicts(self) -> dict[str, Verdict]:
-        ordered = [name for name in self.tasks if name in self.records]
-        return {name: judge(self.records[name], self.baseline) for name in ordered}
+        return {record.task: judge(record, self.baseline) for record in self.ordered}
 
     @property
     def not_run(self) -> list[str]:

@@ -31,6 +31,30 @@ def test_recording_writes_a_baseline_of_every_score(recorded: Ran) -> None:
     assert {"python", "torch", "pytest-mieb"} <= set(baseline["versions"])
 
 
+def test_the_result_files_hold_what_a_later_reader_needs(recorded: Ran) -> None:
+    here, result = recorded
+    contents, arrays = here.results()
+    assert set(contents) == set(arrays) == set(TASKS)
+    for name, content in contents.items():
+        assert content["task"] == name
+        assert (content["model"], content["model_revision"]) == ("toymodels:sound", None)
+        assert content["fingerprint"] == "toy-sound"
+        assert (content["data"], content["dataset_revision"]) == (str(here.mirror), "main")
+        assert content["dataset"].startswith("toy/")
+        assert content["score"] == pytest.approx(sum(content["subsets"].values()) / len(content["subsets"]))
+        for subset, metrics in content["metrics"].items():
+            assert metrics[content["metric"]] == content["subsets"][subset]
+            assert content["counts"]["examples"][subset] == len(arrays[name][f"{subset}.outcomes"])
+        assert set(content["seconds"]) == {"embedding", "total"}
+        assert {"python", "pytest-mieb", "torch", "datasets", "numpy"} <= set(content["versions"])
+    assert contents["ToyProbe"]["counts"]["rows"] == {"default": {"test": 64, "train": 48}}
+    embedded, reused = (
+        sum(content["counts"][kind] for content in contents.values()) for kind in ("embedded", "reused")
+    )
+    assert f"embedded {embedded} items, {reused} taken from the store" in summary(result)
+    assert not list(here.folder.rglob("*.tmp"))
+
+
 def test_recording_says_what_is_new(recorded: Ran) -> None:
     here, result = recorded
     lines = summary(result)
@@ -48,9 +72,7 @@ def test_a_damaged_model_fails_the_tasks_that_it_lost(damaged: Ran) -> None:
 
 def test_a_failure_says_score_baseline_difference_threshold_and_remedy(damaged: Ran) -> None:
     _, result = damaged
-    place = result.outlines.index(
-        "ToyZeroShot regressed: accuracy 50.00, baseline 100.00 (-50.00), threshold 96.88"
-    )
+    place = result.outlines.index("ToyZeroShot regressed: accuracy 50.00, baseline 100.00 (-50.00), threshold 96.88")
     assert result.outlines[place + 1] == "if the drop is meant, record it with --mieb-update"
     assert_no_traceback(result.outlines[: result.outlines.index(summary(result)[0])])
 
@@ -92,15 +114,27 @@ def test_junit_counts_regressions_as_failures_and_says_which_task(damaged: Ran) 
 
 
 def test_a_second_run_passes_against_the_baseline_and_embeds_nothing(recorded: Ran, toys: Toys) -> None:
-    """All durable settings come from the configuration file here."""
+    """All durable settings come from the configuration file here, which lies above the folder of the run."""
     here, _ = recorded
     again = toys.at(
         toys.mirror.parent / "again",
-        f"mieb_data = {toys.mirror}\nmieb_tasks =\n    {toys.cards}\n    {toys.broken_cards}\nmieb_cache = {toys.cache}\n"
-        f"mieb_baseline = {here.baseline}\nmieb_results = elsewhere\nmieb_device = cpu\nmieb_dtype = float32\n"
-        "mieb_batch_size = 64\nmieb_trust_remote_code = false\n",
+        f"""\
+mieb_data = {toys.mirror}
+mieb_tasks =
+    ../{toys.cards.name}
+    {toys.broken_cards}
+mieb_cache = {toys.cache}
+mieb_baseline = {here.baseline}
+mieb_results = elsewhere
+mieb_device = cpu
+mieb_dtype = float32
+mieb_batch_size = 64
+mieb_trust_remote_code = false
+""",
     )
-    result = run(again.folder, "--mieb-model=toymodels:sound", "-k", "Toy and not ToyNo", "-v")
+    below = again.folder / "below"
+    below.mkdir()
+    result = run(below, "--mieb-model=toymodels:sound", "-k", "Toy and not ToyNo", "-v")
     assert result.ret == pytest.ExitCode.OK
     result.assert_outcomes(passed=7, deselected=132)
     assert f"data {toys.mirror}, baseline toymodels:sound, device cpu" in header(result)
@@ -115,12 +149,15 @@ def test_a_second_run_passes_against_the_baseline_and_embeds_nothing(recorded: R
         assert content["metrics"] == before[name]["metrics"]
 
 
-def test_one_language_lost_names_that_language(recorded: Ran) -> None:
+def test_one_language_lost_names_that_language_and_a_stopped_run_what_is_left(recorded: Ran) -> None:
     here, _ = recorded
-    result = here.run("without_german", f"--mieb-baseline={here.baseline}", "-k", "ToyLanguages")
+    result = here.run("without_german", f"--mieb-baseline={here.baseline}", "--exitfirst")
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert [line.split("]")[0] for line in result.outlines if line.startswith("SUBFAILED")] == ["SUBFAILED[de"]
-    assert "  ToyLanguages: 68.06 from 100.00 (-31.94); in de" in summary(result)
+    lines = summary(result)
+    assert "  ToyLanguages: 68.06 from 100.00 (-31.94); in de" in lines
+    assert f"did not run (6): {', '.join(TASKS[1:])}" in lines
+    assert lines[-1].endswith(f"-k '{' or '.join(TASKS)}'")
 
 
 def test_recording_in_part_leaves_the_other_tasks_alone_and_says_what_changed(apart: Toys) -> None:

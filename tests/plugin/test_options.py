@@ -58,10 +58,6 @@ REFUSED = {
         ["--mieb-model=toymodels:raises", "--mieb-baseline=none"],
         ["toymodels:raises", "RuntimeError", "weights of step 40000 are truncated"],
     ),
-    "a folder without a model": (
-        ["--mieb-model=empty", "--mieb-baseline=none"],
-        ["no config.json", "give a folder that save_pretrained wrote"],
-    ),
     "a revision of what has none": (
         [*MEASURE, "--mieb-revision=main"],
         ["--mieb-revision=main: miniature has no revisions; it goes with a hub id only"],
@@ -81,6 +77,10 @@ REFUSED = {
         ["--mieb-device=gpu: legal are auto, cpu, cuda, cuda:N, mps"],
     ),
     "a device of no number": ([*MEASURE, "--mieb-device=cuda:one"], ["--mieb-device=cuda:one: legal are auto, cpu"]),
+    "a device that is not there": (
+        [*MEASURE, "--mieb-device=cuda:99"],
+        ["--mieb-device=cuda:99: torch does not see it; on this machine there are auto, ", "cpu"],
+    ),
     "a dtype of another name": (
         [*MEASURE, "--mieb-dtype=fp16"],
         ["--mieb-dtype=fp16: legal are float32, float16, bfloat16"],
@@ -110,6 +110,10 @@ REFUSED = {
         [MODEL, "--mieb-baseline=broken"],
         ["broken.yaml: tasks.CIFAR10.threshold: 'low' is not a number from 0 to 1"],
     ),
+    "a dtype for a factory": (
+        ["--mieb-model=toymodels:sound", "--mieb-baseline=none", "--mieb-dtype=float16"],
+        ["--mieb-dtype: a factory chooses the dtype of its model itself; leave the option out"],
+    ),
     "an update of nothing": ([*MEASURE, "--mieb-update"], ["--mieb-update needs a baseline to write"]),
     "an update of no name": (
         [MODEL, "--mieb-update", "--mieb-baseline=my/baseline"],
@@ -119,13 +123,15 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("arguments", "sentences"), REFUSED.values(), ids=REFUSED)
-def test_a_wrong_value_is_one_sentence(
-    pytester: pytest.Pytester, arguments: list[str], sentences: list[str]
-) -> None:
+def test_a_wrong_value_is_one_sentence(pytester: pytest.Pytester, arguments: list[str], sentences: list[str]) -> None:
     pytester.mkdir("empty")
     pytester.makefile(".pt", weights="")
     write(pytester.path / "bad-cards/Own.yaml", CARD.replace("protocol: clustering", "protocol: guess"))
-    for name, data, threshold in (("release-7", "hub", 0.4), ("of-miniature", "miniature", 0.4), ("broken", "hub", "low")):
+    for name, data, threshold in (
+        ("release-7", "hub", 0.4),
+        ("of-miniature", "miniature", 0.4),
+        ("broken", "hub", "low"),
+    ):
         text = BASELINE.format(model=name, data=data, threshold=threshold)
         write(pytester.path / f"baselines/{name}.yaml", text)
     assert_refused(pytester.runpytest_inprocess(*arguments, "--mieb-device=cpu", *devices(arguments)), *sentences)
@@ -160,7 +166,7 @@ def test_an_option_without_a_model_is_refused(pytester: pytest.Pytester, option:
 INI = {
     "mieb_data": ("nowhere", "--mieb-data=nowhere: legal are hub"),
     "mieb_baseline": ("nowhere", "no baseline 'nowhere'"),
-    "mieb_tasks": ("nowhere", "--mieb-tasks=nowhere: no such folder"),
+    "mieb_tasks": ("nowhere", "nowhere: no such folder; give one that holds task cards"),
     "mieb_device": ("gpu", "--mieb-device=gpu: legal are"),
     "mieb_dtype": ("int8", "--mieb-dtype=int8: legal are"),
     "mieb_batch_size": ("-1", "--mieb-batch-size=-1: legal are"),
@@ -204,7 +210,7 @@ def test_the_command_line_wins_over_the_configuration_file(pytester: pytest.Pyte
 )
 def test_data_is_the_hub_but_the_miniature_brings_its_own(pytester: pytest.Pytester, model: str, data: str) -> None:
     result = pytester.runpytest_inprocess(f"--mieb-model={model}", "--mieb-baseline=none", "--collect-only")
-    assert header(result).startswith(f"mieb: model {model}, data {data}, baseline none, device auto, float32, batches of 64")
+    assert header(result) == f"mieb: model {model}, data {data}, baseline none, device auto, float32, batches of 64"
 
 
 def test_a_revision_goes_with_a_hub_id(pytester: pytest.Pytester) -> None:
@@ -256,9 +262,23 @@ def test_two_cards_of_one_name_are_refused(pytester: pytest.Pytester) -> None:
     )
 
 
-def test_the_next_command_can_be_started_from_the_summary_line() -> None:
-    """Nothing that chose items or asked for an update stays; what is in quotes stays in quotes."""
-    from pytest_mieb.plugin import suite_command
+def test_a_folder_without_a_model_is_refused_before_the_first_task(pytester: pytest.Pytester) -> None:
+    pytester.mkdir("empty")
+    assert_refused(
+        pytester.runpytest_subprocess("--mieb-model=empty", "--mieb-baseline=none", "--mieb-device=cpu", "-m", "lite"),
+        "no config.json",
+        "give a folder that save_pretrained wrote",
+    )
 
-    given = ["--mieb-model=org/model", "-k", "CIFAR10 or STL10", "-m", "lite and not retrieval", "--mieb-update", "-n", "2"]
-    assert suite_command(given) == "pytest --mieb-model=org/model -m 'lite and not retrieval' -n 2"
+
+def test_a_path_in_the_configuration_file_starts_from_that_file(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytester.makeini("[pytest]\nmieb_data = mirror\nmieb_tasks = cards\nmieb_baseline = release.yaml\n")
+    mirror = pytester.mkdir("mirror")
+    write(pytester.path / "cards/Own.yaml", CARD)
+    write(pytester.path / "release.yaml", BASELINE.format(model="release 7", data="hub", threshold=0))
+    monkeypatch.chdir(pytester.mkdir("below"))
+    result = pytester.runpytest_inprocess(MODEL, "--collect-only", "-k", "Own")
+    assert result.ret == pytest.ExitCode.OK
+    assert f"data {mirror}, baseline release 7, " in header(result)

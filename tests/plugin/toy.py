@@ -128,7 +128,9 @@ def write_mirror(folder: Path) -> Path:
                 for left, right in PAIRS[24:48]
             ]
         },
-        datasets.Features({"image": datasets.Image(), **dict.fromkeys(("caption", "negative"), datasets.Value("string"))}),
+        datasets.Features(
+            {"image": datasets.Image(), "caption": datasets.Value("string"), "negative": datasets.Value("string")}
+        ),
     )
     _write(
         folder / "toy/choice",

@@ -81,9 +81,7 @@ def thumbnails(images: Sequence[Image], order: Sequence[int] = (0, 1, 2)) -> NDA
     return np.concatenate([pixels.reshape(len(images), -1), np.zeros((len(images), HASHED), np.float32)], axis=1)
 
 
-def paint(
-    texts: Sequence[str], languages: Sequence[Sequence[str]] = tuple(LANGUAGES.values())
-) -> NDArray[np.float32]:
+def paint(texts: Sequence[str], languages: Sequence[Sequence[str]] = tuple(LANGUAGES.values())) -> NDArray[np.float32]:
     known = {name: rgb for names in languages for name, rgb in zip(names, COLOURS.values(), strict=True)}
     vectors = []
     for text in texts:

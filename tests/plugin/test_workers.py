@@ -1,0 +1,77 @@
+"""Spread over workers, a run gives what it gives in one process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.plugin.running import Toys, summary
+from tests.plugin.toy import OF_COLOURS, TASKS
+
+Ran = tuple[Toys, pytest.RunResult]
+
+
+@pytest.fixture(scope="module")
+def spread(toys: Toys, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    """The sound model recorded on two workers, with a store of its own."""
+    here = toys.at(tmp_path_factory.mktemp("spread"))
+    return here, here.run("sound", "--mieb-update", "-n", "2", "-v", f"--mieb-cache={here.folder / 'cache'}")
+
+
+def without_times(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in content.items() if key != "seconds"}
+
+
+def test_the_result_files_are_the_same_to_the_last_bit(recorded: Ran, spread: Ran) -> None:
+    alone, shared = recorded[0].results(), spread[0].results()
+    assert {name: without_times(content) for name, content in shared.contents.items()} == {
+        name: without_times(content) for name, content in alone.contents.items()
+    }
+    assert set(shared.arrays) == set(TASKS)
+    for name, arrays in alone.arrays.items():
+        assert set(shared.arrays[name]) == set(arrays)
+        for key, array in arrays.items():
+            np.testing.assert_array_equal(shared.arrays[name][key], array, strict=True)
+
+
+def test_the_baseline_is_the_same_and_written_once_by_the_controller(recorded: Ran, spread: Ran) -> None:
+    here, result = spread
+    assert result.ret == pytest.ExitCode.OK
+    assert here.baseline.read_text(encoding="utf-8") == recorded[0].baseline.read_text(encoding="utf-8")
+    assert result.stdout.str().count("recorded 7 tasks in") == 1
+    assert [file.name for file in here.baseline.parent.iterdir()] == [here.baseline.name]
+
+
+def test_the_summary_is_the_same(recorded: Ran, spread: Ran) -> None:
+    alone, shared = (
+        [line.replace(str(here.folder), "") for line in summary(result) if line] for here, result in (recorded, spread)
+    )
+    assert shared == alone
+
+
+def test_the_tasks_of_one_dataset_run_on_one_worker(spread: Ran) -> None:
+    _, result = spread
+    lines = [line.split() for line in result.outlines if line.startswith("[gw") and "PASSED" in line]
+    worker_of = {line[-1].partition("[")[2].removesuffix("]"): line[0] for line in lines}
+    assert set(worker_of) == set(TASKS)
+    assert len({worker_of[name] for name in OF_COLOURS}) == 1
+    assert len(set(worker_of.values())) == 2
+
+
+def test_a_regression_is_reported_as_in_one_process(damaged: Ran, toys: Toys) -> None:
+    here, alone = damaged
+    shared = here.run("swapped_channels", "--mieb-baseline=toymodels__sound", "-n", "2")
+    assert shared.ret == alone.ret == pytest.ExitCode.TESTS_FAILED
+    assert shared.parseoutcomes() == {"failed": 7, "passed": 3}
+
+    def lines(result: pytest.RunResult) -> list[str]:
+        """But for what was embedded, as this run found it in the store, and how it was started."""
+        return [line for line in summary(result) if line and not line.startswith(("embedded", "next"))]
+
+    assert lines(shared) == lines(alone)
+    failures = [line for line in alone.outlines if " regressed: " in line and not line.startswith(("FAILED", "SUBF"))]
+    for line in failures:
+        assert line in shared.outlines
