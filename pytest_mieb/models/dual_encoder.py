@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 # How each family pads its texts. SigLIP was trained with all texts at full length: other padding collapses it silently.
 PADDING: Mapping[str, bool | str] = {"clip": True, "siglip": "max_length", "siglip2": "max_length"}
 IMAGE_BACKEND = "torchvision"
+# Without any of these transformers makes up a tokenizer of a few tokens, and says nothing.
+_TOKENIZERS = ("tokenizer.json", "vocab.json", "spiece.model", "tokenizer.model")
 _OTHER_FRAMEWORKS = ("*.msgpack", "*.h5", "*.onnx", "*.ot", "onnx/*", "openvino/*")
 
 
@@ -116,6 +118,7 @@ def load(
         ModelError: the folder holds no model of a known family, or one without all its weights.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoConfig, AutoModel, AutoProcessor
 
     if not folder.is_dir():
@@ -132,12 +135,14 @@ def load(
             f"{folder}: a model of type {config.model_type!r}; loaded are {', '.join(PADDING)}. "
             "For another one write a factory and give --mieb-model=package.module:factory"
         )
+    if not any((folder / name).is_file() for name in _TOKENIZERS):
+        raise ModelError(f"{folder}: no tokenizer ({', '.join(_TOKENIZERS)}); save the processor beside the weights")
     try:
         model, info = AutoModel.from_pretrained(
             folder, dtype=getattr(torch, dtype), output_loading_info=True, trust_remote_code=trust_remote_code
         )
         processor = AutoProcessor.from_pretrained(folder, backend=IMAGE_BACKEND, trust_remote_code=trust_remote_code)
-    except (OSError, ValueError, RuntimeError) as error:
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise ModelError(f"{folder}: cannot be loaded: {_first_line(error)}") from error
     for kind in ("missing_keys", "unexpected_keys", "mismatched_keys"):
         if info[kind]:
