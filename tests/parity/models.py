@@ -1,8 +1,9 @@
-"""A SigLIP small enough to run all tasks in seconds: random weights, a real tokenizer and a real processor."""
+"""The models that both sides run: a SigLIP small enough to run all tasks in seconds, and other models in float32."""
 
 from __future__ import annotations
 
 import io
+import shutil
 from pathlib import Path
 
 _PIXELS, _LENGTH = 64, 64
@@ -44,6 +45,20 @@ def build_siglip(folder: Path, seed: int = 0) -> Path:
     model.save_pretrained(folder)
     image_processor = SiglipImageProcessor(size={"height": _PIXELS, "width": _PIXELS})
     SiglipProcessor(image_processor=image_processor, tokenizer=tokenizer).save_pretrained(folder)
+    return folder
+
+
+def in_float32(given: Path, folder: Path) -> Path:
+    """Write a copy of a model with its weights in float32 to `folder`, and return it.
+
+    The reference's wrappers leave the dtype to transformers, which computes in the one that the weights are stored in.
+    In float16 the embeddings of one item differ by a thousandth from batch to batch, and no scores could be compared.
+    """
+    import torch
+    from transformers import AutoModel
+
+    shutil.copytree(given, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors*", "*.bin*"))
+    AutoModel.from_pretrained(given, dtype=torch.float32).save_pretrained(folder)
     return folder
 
 

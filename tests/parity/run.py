@@ -12,22 +12,22 @@ from tempfile import TemporaryDirectory
 from pytest_mieb.suite import Task
 from tests.hub import Hub
 from tests.parity.comparison import Mode
-from tests.parity.models import build_siglip
+from tests.parity.models import build_siglip, in_float32
 from tests.parity.worker import Measurement
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def model_folder(name: str, work: Path) -> Path:
-    """The folder of a model: `miniature`, `siglip`, or a folder as it is."""
+    """The folder of a model that both sides load: `miniature`, `siglip`, or a folder, its weights in float32."""
+    if name == "siglip":
+        return build_siglip(work / "siglip")
     if name == "miniature":
         from pytest_mieb.miniature import MODEL_DIR
 
-        return MODEL_DIR
-    if name == "siglip":
-        folder = work / "siglip"
-        return folder if (folder / "config.json").is_file() else build_siglip(folder)
-    return Path(name).resolve()
+        return in_float32(MODEL_DIR, work / "miniature-float32")
+    given = Path(name).resolve()
+    return in_float32(given, work / f"{given.name}-float32")
 
 
 def shares(tasks: Collection[Task], workers: int) -> list[list[str]]:
