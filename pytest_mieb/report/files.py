@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -65,7 +66,7 @@ def _content(result: TaskResult, settings: Settings, fingerprint: str | None) ->
         "dataset": task.dataset.path,
         "dataset_revision": task.dataset.revision,
         "subsets": {name: subset.score for name, subset in result.subsets.items()},
-        "metrics": {name: dict(subset.scored.metrics) for name, subset in result.subsets.items()},
+        "metrics": {name: _finite(subset.scored.metrics) for name, subset in result.subsets.items()},
         "details": {name: dict(subset.scored.details) for name, subset in result.subsets.items()},
         "counts": {
             "examples": {name: subset.n_examples for name, subset in result.subsets.items()},
@@ -76,6 +77,11 @@ def _content(result: TaskResult, settings: Settings, fingerprint: str | None) ->
         "seconds": {name: round(seconds, 3) for name, seconds in result.seconds.items()},
         "versions": versions(),
     }
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
+    """A metric that is not a number as null: JSON knows no NaN."""
+    return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
 
 
 def _whole(path: Path, mode: str, write: Callable[[IO[Any]], Any]) -> None:

@@ -1,0 +1,136 @@
+"""Result files: whole or not at all, without pickle, and JSON that any reader takes."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NoReturn
+
+import numpy as np
+import pytest
+
+from pytest_mieb.evaluation import SubsetResult, TaskResult
+from pytest_mieb.models import ModelSpec
+from pytest_mieb.protocols import Scored
+from pytest_mieb.report.files import LIBRARIES, versions, write_result
+from pytest_mieb.settings import Settings
+from tests.builders import a_task
+
+
+def settings(folder: Path) -> Settings:
+    return Settings(
+        model=ModelSpec("org/model", "hub"),
+        revision="v2",
+        data="hub",
+        baseline=None,
+        update=False,
+        results=folder / "results",
+        cache=folder / "cache",
+        tasks=(),
+        device="cpu",
+        dtype="float32",
+        batch_size=64,
+        trust_remote_code=False,
+    )
+
+
+def a_result(metrics: Mapping[str, float] | None = None) -> TaskResult:
+    english = Scored(
+        metrics or {"nmi": 0.5, "ari": 0.25},
+        np.array([1, 0, 1], np.uint8),
+        np.array([0.5, 1.5, 2.5]),
+        {"samples_per_label": 16},
+    )
+    norwegian = Scored({"nmi": 0.25}, np.array([0.25, 1 / 3]))
+    return TaskResult(
+        task=a_task(subsets={"en": ("eng-Latn",), "no": ("nob-Latn",)}),
+        score=0.375,
+        subsets={"en": SubsetResult(0.5, english, {"test": 3}), "no": SubsetResult(0.25, norwegian, {"test": 2})},
+        embedded=7,
+        reused=1,
+        seconds={"embedding": 0.12345, "total": 1.0},
+    )
+
+
+def strictly(path: Path) -> dict[str, Any]:
+    def refuse(constant: str) -> NoReturn:
+        raise AssertionError(f"{constant} is no JSON")
+
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+    return content
+
+
+def test_the_json_says_what_was_measured_on_what_with_what(tmp_path: Path) -> None:
+    path = write_result(a_result(), settings(tmp_path), "f00d")
+    assert path == tmp_path / "results" / "org__model" / "Some.json"
+    assert strictly(path) == {
+        "task": "Some",
+        "category": "clustering",
+        "metric": "nmi",
+        "score": 0.375,
+        "model": "org/model",
+        "model_revision": "v2",
+        "fingerprint": "f00d",
+        "data": "hub",
+        "dataset": "org/some-dataset",
+        "dataset_revision": "0123456789abcdef",
+        "subsets": {"en": 0.5, "no": 0.25},
+        "metrics": {"en": {"nmi": 0.5, "ari": 0.25}, "no": {"nmi": 0.25}},
+        "details": {"en": {"samples_per_label": 16}, "no": {}},
+        "counts": {
+            "examples": {"en": 3, "no": 2},
+            "rows": {"en": {"test": 3}, "no": {"test": 2}},
+            "embedded": 7,
+            "reused": 1,
+        },
+        "seconds": {"embedding": 0.123, "total": 1.0},
+        "versions": versions(),
+    }
+
+
+def test_the_outcomes_lie_beside_it_as_plain_arrays(tmp_path: Path) -> None:
+    path = write_result(a_result(), settings(tmp_path), None)
+    with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
+        found = {name: arrays[name].tolist() for name in arrays.files}
+        assert arrays["en.outcomes"].dtype == np.uint8
+    assert found == {"en.outcomes": [1, 0, 1], "en.truth": [0.5, 1.5, 2.5], "no.outcomes": [0.25, 1 / 3]}
+
+
+def test_a_metric_that_is_no_number_is_null(tmp_path: Path) -> None:
+    path = write_result(a_result({"nmi": 0.5, "ari": float("nan")}), settings(tmp_path), None)
+    assert strictly(path)["metrics"]["en"] == {"nmi": 0.5, "ari": None}
+
+
+def test_a_later_result_replaces_an_earlier_one(tmp_path: Path) -> None:
+    write_result(a_result(), settings(tmp_path), "old")
+    path = write_result(a_result(), settings(tmp_path), "new")
+    assert strictly(path)["fingerprint"] == "new"
+    assert sorted(file.name for file in path.parent.iterdir()) == ["Some.json", "Some.npz"]
+
+
+@pytest.mark.parametrize("files_in_place", [0, 1])
+def test_a_file_is_there_whole_or_not_at_all_and_the_json_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files_in_place: int
+) -> None:
+    replace, placed = os.replace, []
+
+    def interrupted(source: Path, target: Path) -> None:
+        if len(placed) == files_in_place:
+            raise KeyboardInterrupt
+        placed.append(Path(target).name)
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_result(a_result(), settings(tmp_path), None)
+    folder = tmp_path / "results" / "org__model"
+    assert placed == ["Some.npz"][:files_in_place]
+    assert sorted(file.name for file in folder.iterdir() if not file.name.endswith(".tmp")) == placed
+
+
+def test_versions_are_those_of_python_and_of_what_scores_depend_on() -> None:
+    found = versions()
+    assert set(found) == {"python", *LIBRARIES}
+    assert found["numpy"] == np.__version__
