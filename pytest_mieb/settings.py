@@ -147,8 +147,8 @@ def read_settings(config: pytest.Config) -> Settings | None:
         data=_data(values["data"] or ("miniature" if spec.kind == "miniature" else "hub"), root),
         baseline=_baseline(values["baseline"] or spec.baseline, bool(values["update"]), config.rootpath / "baselines"),
         update=bool(values["update"]),
-        results=root / Path(values["results"] or "mieb-results").expanduser(),
-        cache=(root / Path(values["cache"]).expanduser()) if values["cache"] else default_cache(),
+        results=_folder("--mieb-results", root / Path(values["results"] or "mieb-results").expanduser()),
+        cache=_folder("--mieb-cache", root / Path(values["cache"] or default_cache()).expanduser()),
         tasks=tuple(_tasks(folder, root) for folder in values["tasks"] or ()),
         device=_device(values["device"] or "auto"),
         dtype=_one_of("--mieb-dtype", values["dtype"] or "float32", DTYPES),
@@ -183,6 +183,16 @@ def _one_of(flag: str, value: str, legal: tuple[str, ...]) -> str:
     if value not in legal:
         raise pytest.UsageError(f"{flag}={value}: legal are {', '.join(legal)}")
     return value
+
+
+def _folder(flag: str, path: Path) -> Path:
+    """A folder to write in, which may be made later."""
+    there = next(folder for folder in (path, *path.parents) if folder.exists())
+    if not there.is_dir():
+        raise pytest.UsageError(f"{flag}={path}: {there} is a file; give a folder, or the name of one to make")
+    if not os.access(there, os.W_OK):
+        raise pytest.UsageError(f"{flag}={path}: {there} cannot be written to; give another folder")
+    return path
 
 
 def _data(value: str, root: Path) -> str:

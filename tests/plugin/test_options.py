@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugin.running import FACTORIES, assert_refused, header
+from tests.plugin.running import FACTORIES, assert_refused, header, summary
 
 MODEL = "--mieb-model=miniature"
 MEASURE = (MODEL, "--mieb-baseline=none")
@@ -39,6 +39,10 @@ REFUSED = {
     "near names of a model": (
         ["--mieb-model=minature"],
         ["--mieb-model=minature: no such model. Did you mean miniature", "package.module:factory", "a hub id"],
+    ),
+    "near names of a miniature": (
+        ["--mieb-model=miniature:damagd"],
+        ["--mieb-model=miniature:damagd: no such model. Did you mean miniature:damaged"],
     ),
     "a file as a model": (["--mieb-model=weights.pt"], ["weights.pt: this is a file; give the folder that holds it"]),
     "no model": (["--mieb-model="], ["--mieb-model"]),
@@ -114,6 +118,17 @@ REFUSED = {
         ["--mieb-model=toymodels:sound", "--mieb-baseline=none", "--mieb-dtype=float16"],
         ["--mieb-dtype: a factory chooses the dtype of its model itself; leave the option out"],
     ),
+    "an update of a baseline of other data": (
+        ["--mieb-model=toymodels:sound", "--mieb-baseline=of-miniature", "--mieb-update"],
+        ["of-miniature.yaml: recorded on miniature data, while this run reads hub data"],
+    ),
+    "an update of a baseline that cannot be read": (
+        [MODEL, "--mieb-baseline=broken", "--mieb-update"],
+        ["broken.yaml: tasks.CIFAR10.threshold"],
+    ),
+    "a wrong value with workers": ([*MEASURE, "-n", "2", "--mieb-batch-size=no"], ["--mieb-batch-size=no: legal are"]),
+    "a file for the cache": ([*MEASURE, "--mieb-cache=weights.pt"], ["weights.pt is a file; give a folder"]),
+    "a file for the results": ([*MEASURE, "--mieb-results=weights.pt"], ["weights.pt is a file; give a folder"]),
     "an update of nothing": ([*MEASURE, "--mieb-update"], ["--mieb-update needs a baseline to write"]),
     "an update of no name": (
         [MODEL, "--mieb-update", "--mieb-baseline=my/baseline"],
@@ -234,10 +249,18 @@ def test_the_default_baseline_is_the_one_with_the_models_name(pytester: pytest.P
     assert "baseline step 40000, " in header(result)
 
 
-def test_an_update_names_the_file_that_it_will_write(pytester: pytest.Pytester) -> None:
-    result = pytester.runpytest_inprocess("--mieb-model=org/model", "--mieb-update", "--collect-only")
-    assert f"baseline being recorded in {pytester.path / 'baselines/org__model.yaml'}, " in header(result)
-    assert not (pytester.path / "baselines").exists()
+@pytest.mark.parametrize(
+    ("baseline", "file"),
+    [
+        ([], "baselines/org__model.yaml"),
+        (["--mieb-baseline=release-8"], "baselines/release-8.yaml"),
+        (["--mieb-baseline=marks/release-8.yaml"], "marks/release-8.yaml"),
+    ],
+)
+def test_an_update_names_the_file_that_it_will_write(pytester: pytest.Pytester, baseline: list[str], file: str) -> None:
+    result = pytester.runpytest_inprocess("--mieb-model=org/model", "--mieb-update", *baseline, "--collect-only")
+    assert f"baseline being recorded in {pytester.path / file}, " in header(result)
+    assert not (pytester.path / file).exists()
 
 
 def test_the_folder_of_further_cards_may_be_given_twice(pytester: pytest.Pytester) -> None:
@@ -282,3 +305,10 @@ def test_a_path_in_the_configuration_file_starts_from_that_file(
     result = pytester.runpytest_inprocess(MODEL, "--collect-only", "-k", "Own")
     assert result.ret == pytest.ExitCode.OK
     assert f"data {mirror}, baseline release 7, " in header(result)
+
+
+def test_the_model_is_not_loaded_for_tests_that_do_not_ask_for_it(pytester: pytest.Pytester) -> None:
+    path = pytester.makepyfile("def test_own(): ...")
+    result = pytester.runpytest_inprocess("--mieb-model=toymodels:raises", "--mieb-baseline=none", path)
+    result.assert_outcomes(passed=1)
+    assert not summary(result)
