@@ -219,7 +219,7 @@ def _translated(ref: DatasetRef, where: str, action: Callable[[], Any]) -> Any:
 
     try:
         return action()
-    except (DatasetsError, HfHubHTTPError, OSError, ValueError, KeyError, RuntimeError) as error:
+    except (DatasetsError, HfHubHTTPError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         cause = " ".join(str(error).split()) or type(error).__name__
         raise DatasetError(
             f"dataset {ref.path} (revision {ref.revision}) cannot be read from the {where}: {_remedy(cause, error)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from time import perf_counter
@@ -81,11 +81,13 @@ class Pipeline:
             rows = sorted(rows, key=lengths.__getitem__)
         started = perf_counter()
         found: dict[bytes, NDArray[np.float32]] = {}
+        others = _contrast(known.values())
         for chunk in _chunks(rows, self.batch_size * _BATCHES_AT_ONCE):
             vectors = [vector for batch in self._batches(inputs, chunk) for vector in batch]
             keys = [inputs.keys[row] for row in chunk]
+            _check_set([*others, *vectors], inputs.modality)
+            others = _contrast([*others, *vectors])
             found |= zip(keys, vectors, strict=True)
-            _check_set([*known.values(), *found.values()], inputs.modality)
             if self._store:
                 self._store.add(keys, np.stack(vectors))
         self.counts = replace(
@@ -129,6 +131,16 @@ class Pipeline:
         if not vectors.any(axis=1).all():
             raise EmbeddingError(f"the model gave an embedding of zeros for {modality} inputs; check its weights")
         return vectors
+
+
+def _contrast(vectors: Iterable[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
+    """Two of the vectors that differ, or the first three where none differ."""
+    first: list[NDArray[np.float32]] = []
+    for vector in vectors:
+        if first and not np.array_equal(vector, first[0]):
+            return [first[0], vector]
+        first = [*first, vector][:3]
+    return first
 
 
 def _check_set(vectors: Sequence[NDArray[np.float32]], modality: str) -> None:

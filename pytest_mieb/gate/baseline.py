@@ -183,7 +183,7 @@ def _text(baseline: Baseline) -> str:
         f"data: {scalar(baseline.data)}",
         f"date: {scalar(baseline.date)}",
         f"versions: {flow(dict(baseline.versions))}",
-        "tasks:",
+        "tasks:" if baseline.tasks else "tasks: {}",
     ]
     for name in sorted(baseline.tasks, key=str.lower):
         task = baseline.tasks[name]

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 # How each family pads its texts. SigLIP was trained with all texts at full length: other padding collapses it silently.
-PADDING: Mapping[str, bool | str] = {"clip": True, "siglip": "max_length", "siglip2": "max_length"}
+PADDING: Mapping[str, str] = {"clip": "longest", "siglip": "max_length", "siglip2": "max_length"}
 IMAGE_BACKEND = "torchvision"
+LENGTH_STEP = 16
 # Without any of these transformers makes up a tokenizer of a few tokens, and says nothing.
 _TOKENIZERS = ("tokenizer.json", "vocab.json", "spiece.model", "tokenizer.model")
 _OTHER_FRAMEWORKS = ("*.msgpack", "*.h5", "*.onnx", "*.ot", "onnx/*", "openvino/*")
@@ -55,10 +56,25 @@ class DualEncoder(Embedder):
         return self._features("get_image_features", self._processor.image_processor(list(images), return_tensors="pt"))
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        tokens = self._processor.tokenizer(
-            list(texts), padding=self._padding, truncation=True, max_length=self._max_length, return_tensors="pt"
-        )
-        return self._features("get_text_features", tokens)
+        """Texts of similar length together, padded alike, in as many rows as there are texts.
+
+        So the shape that a text is computed in depends on its own length only, and with it its last digits.
+        """
+        tokenizer = self._processor.tokenizer
+        cut: dict[str, Any] = {"truncation": True, "max_length": self._max_length}
+        if self._padding == "max_length":
+            tokens = tokenizer(list(texts), padding="max_length", return_tensors="pt", **cut)
+            return self._features("get_text_features", tokens)
+        lengths = np.array([len(ids) for ids in tokenizer(list(texts), **cut)["input_ids"]])
+        widths = np.minimum(-(-lengths // LENGTH_STEP) * LENGTH_STEP, self._max_length)
+        embeddings = np.empty((len(texts), self._dimension), dtype=np.float32)
+        for width in np.unique(widths):
+            rows = np.flatnonzero(widths == width)
+            filled = [*rows, *[rows[-1]] * (len(texts) - len(rows))]
+            cut["max_length"] = int(width)
+            tokens = tokenizer([texts[row] for row in filled], padding="max_length", return_tensors="pt", **cut)
+            embeddings[rows] = self._features("get_text_features", tokens)[: len(rows)]
+        return embeddings
 
     def _features(self, method: str, inputs: Mapping[str, Any]) -> NDArray[np.float32]:
         import torch

@@ -32,7 +32,8 @@ def rank_all(
         device: where the similarities are computed, always in float32.
 
     A score and the rank of its document's id are packed into one int64, so that ties are settled inside the top-k
-    itself, whatever the order of the documents and however they are split into chunks.
+    itself, whatever the order of the documents. The chunks have fixed sizes, because the last digits of a float32
+    product depend on the shapes that are multiplied.
     """
     import torch
 
