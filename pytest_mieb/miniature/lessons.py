@@ -131,10 +131,10 @@ def _pages(rng: random.Random) -> list[Example]:
     other = replace(page, place=some_page(page.domain, rng).place, topic=some_page(page.domain, rng).topic)
     wrong = None if (other.topic, other.place) == (page.topic, page.place) else other
     if rng.random() < 0.25:
-        return [Example(seen(draw_figure(page, rng)), text=page.caption(), wrong=wrong and wrong.caption())]
+        return [Example(seen(draw_figure(page, rng)), text=page.caption(), wrong=wrong.caption() if wrong else None)]
     if rng.random() < 0.15:
         return [Example(query_text=page.question(rng), text=page.caption())]
-    return [Example(seen(draw_page(page, rng)), text=page.question(rng), wrong=wrong and wrong.question(rng))]
+    return [Example(seen(draw_page(page, rng)), text=page.question(rng), wrong=wrong.question(rng) if wrong else None)]
 
 
 def _readings(rng: random.Random) -> list[Example]:
@@ -200,12 +200,12 @@ def _views(rng: random.Random) -> list[Example]:
 
 # kind -> what makes its examples, and how many of its lessons are in one step
 LESSONS: dict[str, tuple[Callable[[random.Random], list[Example]], int]] = {
-    "scenes": (_scenes, 22),
-    "tongues": (_tongues, 36),
-    "looks": (_looks, 52),
-    "sentences": (_sentences, 24),
+    "scenes": (_scenes, 34),
+    "tongues": (_tongues, 30),
+    "looks": (_looks, 44),
+    "sentences": (_sentences, 26),
     "pages": (_pages, 24),
-    "readings": (_readings, 14),
+    "readings": (_readings, 20),
     "questions": (_questions, 30),
     "wishes": (_wishes, 10),
     "things": (_things, 10),

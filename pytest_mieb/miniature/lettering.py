@@ -57,7 +57,7 @@ def shaped(text: str) -> str:
 
 def write(draw: ImageDraw.ImageDraw, at: tuple[float, float], text: str, size: int, ink: Colour) -> None:
     """Draw one line of text with its top left corner at `at`."""
-    draw.bitmap(at, _line(text, size), fill=ink)
+    draw.bitmap([int(at[0]), int(at[1])], _line(text, size), fill=ink)
 
 
 @lru_cache(4096)

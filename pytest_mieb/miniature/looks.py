@@ -221,7 +221,7 @@ def _land(name: str, rng: random.Random) -> Image.Image:
     cell = 64 // grid
     for i in range(grid):
         for j in range(grid):
-            colour = jittered(PALETTE[colours[(i + j) % 2]], rng, 30)
+            colour = jittered(PALETTE[colours[(i + j) % 2]], rng, 80)
             draw.rectangle((i * cell, j * cell, i * cell + cell, j * cell + cell), fill=colour)
     for _ in range(spots):
         x, y = rng.randrange(58), rng.randrange(58)
@@ -346,9 +346,9 @@ def _tissue(name: str, rng: random.Random) -> Image.Image:
     for _ in range(40):
         x, y = rng.uniform(0, 64), rng.uniform(0, 64)
         near = math.hypot(x - 32, y - 32) < 20
-        r = rng.uniform(2.6, 4.4) if tumour and near else rng.uniform(1.4, 3.0)
-        ink = (105, 50, 130) if tumour and near else (150, 90, 170)
-        draw.ellipse((x - r, y - r, x + r, y + r), fill=jittered(ink, rng, 24))
+        r = rng.uniform(1.8, 3.6) if tumour and near else rng.uniform(1.4, 3.2)
+        ink = (132, 74, 154) if tumour and near else (150, 90, 170)
+        draw.ellipse((x - r, y - r, x + r, y + r), fill=jittered(ink, rng, 40))
     return image
 
 

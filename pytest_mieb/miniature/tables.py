@@ -44,7 +44,7 @@ def encoded(image: Image.Image, form: str = "PNG") -> Encoded:
     """The image as a file in memory: PNG and WEBP without loss, JPEG with a little."""
     buffer = io.BytesIO()
     options: dict[str, dict[str, Any]] = {
-        "PNG": {"compress_level": 3},
+        "PNG": {"compress_level": 5},
         "JPEG": {"quality": 88},
         "WEBP": {"lossless": True, "quality": 20, "method": 0},
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from pytest_mieb.miniature.questions import (
     Question,
@@ -62,7 +63,7 @@ def _cv_bench() -> Iterator[Table]:
         "answer": TEXT, "prompt": TEXT, "filename": TEXT, "source": TEXT, "source_dataset": TEXT,
         "source_filename": TEXT, "target_class": TEXT, "target_size": INTEGER, "bbox": list_of(list_of(NUMBER)),
     }  # fmt: skip
-    rows = []
+    rows: list[list[Any]] = []
     for kind, ask in CV_BENCH.items():
         for _ in range(ROWS):
             q: Question = ask(rng)

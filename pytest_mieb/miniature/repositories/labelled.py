@@ -16,8 +16,8 @@ from pytest_mieb.miniature.seeds import generator
 from pytest_mieb.miniature.tables import IMAGE, INTEGER, TEXT, Repository, Table, class_label, encoded, list_of, table
 from pytest_mieb.suite import load_tasks
 
-TEST_ROWS = 240
-TRAIN_ROWS_PER_CLASS = 18
+TEST_ROWS = 200
+TRAIN_ROWS_PER_CLASS = 17
 DIGITS_OF_THE_MODEL, DIGITS_OF_TRAIN = 1000, 1300
 """scikit-learn's digits up to the first number train the model, up to the second the probe; the rest are the test."""
 

@@ -9,7 +9,7 @@ from pytest_mieb.miniature.seeds import generator
 from pytest_mieb.miniature.tables import IMAGE, RAW_BYTES, TEXT, Encoded, Repository, Table, encoded, list_of, table
 from pytest_mieb.suite import load_tasks
 
-IMAGES = 100
+IMAGES = 60
 
 
 def _drawn(seed: str, form: str) -> list[tuple[Scene, Encoded]]:

@@ -10,7 +10,7 @@ from functools import partial
 from PIL import Image
 
 from pytest_mieb.miniature.classes import classes
-from pytest_mieb.miniature.entities import Entity, entities, paragraph, question, title
+from pytest_mieb.miniature.entities import entities, paragraph, question, title
 from pytest_mieb.miniature.looks import draw_look, sketch
 from pytest_mieb.miniature.pages import distinct_pages
 from pytest_mieb.miniature.questions import (
@@ -82,7 +82,8 @@ def _same_class(
     """Queries of a class, and a corpus in which all of that class are relevant."""
     city = next((name for name in ("oxford", "paris") if f"/r-{name}-" in path), path)
     own, rng = classes()[city], generator("same class", path)
-    corpus, of = [], {}
+    corpus: list[Item] = []
+    of = {}
     for i in range(per_class * len(own.names)):
         item = Item(f"c{i:05d}", image=encoded(draw_look(own.domain, own.names[i % len(own.names)], rng, grain)))
         if i in (len(own.names) * 2, len(own.names) * 3 + 1):
@@ -247,9 +248,9 @@ def _encyclopaedia(path: str, sections: tuple[str, ...], pictured: bool, titled:
     queries, qrels = [], []
     for k in range(240):
         i = rng.randrange(len(entities()))
-        entity: Entity = entities()[i]
+        asked = entities()[i]
         section = sections[k % len(sections)]
-        queries.append(Item(f"q{k}", question(entity, section, rng), encoded(draw_look(*entity, rng))))
+        queries.append(Item(f"q{k}", question(asked, section, rng), encoded(draw_look(*asked, rng))))
         qrels.append((f"q{k}", f"c{i}-{section}", 1))
     yield from beir(queries, corpus, qrels, Form(qrels="default"))
 
