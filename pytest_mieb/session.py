@@ -67,8 +67,8 @@ class MiebSession:
         from pytest_mieb.models import load_embedder
 
         distribution.share_processors(self.worker)
-        _silence()
         settings = self.settings
+        _silence(with_transformers=settings.model.kind != "factory")
         return load_embedder(
             settings.model,
             revision=settings.revision,
@@ -158,11 +158,13 @@ def _warn(sentence: str) -> None:
     warnings.warn(sentence, MiebWarning, stacklevel=2)
 
 
-def _silence() -> None:
+def _silence(*, with_transformers: bool) -> None:
     """No progress bars and no notes of the cache: they are noise in the log of a test run."""
     import datasets
-    from transformers.utils import logging
 
     datasets.disable_progress_bars()
     datasets.logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    if with_transformers:
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()

@@ -73,13 +73,16 @@ class Toys:
         )
 
 
-def run(folder: Path, *arguments: str) -> pytest.RunResult:
-    """`pytest *arguments` in `folder`, as `Pytester.runpytest_subprocess` does it, but for fixtures of any scope."""
+def run(folder: Path, *arguments: str, variables: Mapping[str, str] | None = None) -> pytest.RunResult:
+    """`pytest *arguments` in `folder`, as `Pytester.runpytest_subprocess` does it, but for fixtures of any scope.
+
+    `variables` go over those of `environment()`.
+    """
     started = perf_counter()
     finished = subprocess.run(
         [sys.executable, "-m", "pytest", *arguments],
         cwd=folder,
-        env=environment(),
+        env=environment() | (variables or {}),
         capture_output=True,
         encoding="utf-8",
         timeout=300,
