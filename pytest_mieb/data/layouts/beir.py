@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from pytest_mieb.data.inputs import Inputs
-from pytest_mieb.data.layouts.ranked import collection, letters
+from pytest_mieb.data.layouts.ranked import Judgement, collection, letters
 from pytest_mieb.data.rows import Collection
 from pytest_mieb.data.table import Opener, Table
 from pytest_mieb.suite import Task
@@ -61,12 +60,10 @@ def document_texts(table: Table) -> list[str]:
     return [f"{title} {text}".strip() if title else text.strip() for title, text in zip(titles, texts, strict=True)]
 
 
-def judgements(table: Table) -> dict[str, dict[str, int]]:
-    """Query id to document id to grade; of a repeated pair the last counts."""
-    grades: dict[str, dict[str, int]] = defaultdict(dict)
+def judgements(table: Table) -> Iterator[Judgement]:
+    """The rows of a qrels table."""
     scores = table.values("score")
     if not all(isinstance(score, int | float) and float(score).is_integer() for score in scores):
         raise table.error("column 'score' holds something that is not an integer")
     for query, document, score in zip(table.values("query-id"), table.values("corpus-id"), scores, strict=True):
-        grades[str(query)][str(document)] = int(score)
-    return grades
+        yield Judgement(str(query), str(document), int(score))

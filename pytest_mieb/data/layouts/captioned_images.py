@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pytest_mieb.data.inputs import Inputs
-from pytest_mieb.data.layouts.ranked import collection
+from pytest_mieb.data.layouts.ranked import Judgement, collection
 from pytest_mieb.data.rows import Collection
 from pytest_mieb.data.table import Opener, Table
 from pytest_mieb.suite import Task
@@ -44,6 +44,6 @@ def _read(table: Table, names: list[str], captions: Sequence[Sequence[str]], *, 
         query_ids=[query for query, _, _ in queries],
         documents=Inputs(images=table.images("image", reencode=reencode)),
         document_ids=[f"corpus-{name}" for name in names],
-        judgements={query: {document: 1} for query, document, _ in queries},
+        judgements=(Judgement(query, document, 1) for query, document, _ in queries),
         error=table.error,
     )

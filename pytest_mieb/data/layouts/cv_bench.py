@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_mieb.data.inputs import Inputs
-from pytest_mieb.data.layouts.ranked import collection
+from pytest_mieb.data.layouts.ranked import Judgement, collection
 from pytest_mieb.data.rows import Collection
 from pytest_mieb.data.table import Opener
 from pytest_mieb.suite import Task
@@ -19,14 +19,15 @@ def read(task: Task, subset: str, opener: Opener) -> Collection:
     if not len(table):
         raise table.error(f"no row whose task is {options['task']!r}")
     documents: dict[str, str] = {}
-    judgements: dict[str, dict[str, int]] = {}
+    judgements: list[Judgement] = []
     for row, (choices, answer) in enumerate(zip(table.lists("choices"), table.values("answer"), strict=True)):
         if ANSWERS.get(answer, len(choices)) >= len(choices):
             raise table.error(f"column 'answer' holds {answer!r} in row {row} for {len(choices)} choices")
         for choice in choices:
             documents.setdefault(choice, f"corpus-{options['split']}-{len(documents)}")
         correct = choices[ANSWERS[answer]]
-        judgements[_query_id(options["split"], row)] = {documents[choice]: int(choice == correct) for choice in choices}
+        query = _query_id(options["split"], row)
+        judgements += [Judgement(query, documents[choice], int(choice == correct)) for choice in choices]
     return collection(
         queries=Inputs(table.images("image"), table.texts("question")),
         query_ids=[_query_id(options["split"], row) for row in range(len(table))],

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import datasets
 
-from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.data.inputs import Inputs
-from pytest_mieb.data.layouts.ranked import collection
+from pytest_mieb.data.layouts.ranked import Judgement, collection
 from pytest_mieb.data.rows import Collection
 from pytest_mieb.data.table import Opener, Table
 from pytest_mieb.suite import Task
@@ -25,9 +22,7 @@ def read_hateful_memes(task: Task, subset: str, opener: Opener) -> Collection:
         first.setdefault(text, row)
     pool = pool.take(list(first.values()))
     names = [str(name) for name in test.values("id")]
-    return _directed(
-        task, test, pool, "text", names, [str(name) for name in pool.values("id")], dict(zip(names, names, strict=True))
-    )
+    return _directed(task, test, pool, "text", names, [str(name) for name in pool.values("id")])
 
 
 def read_memotion(task: Task, subset: str, opener: Opener) -> Collection:
@@ -36,15 +31,8 @@ def read_memotion(task: Task, subset: str, opener: Opener) -> Collection:
     tables = {name: _with_text(opener.table(name)) for name in opener.splits()}
     document_ids = [f"{name}-{row}" for name, table in tables.items() for row in range(len(table))]
     names = [f"{split}-{row}" for row in range(len(tables[split]))]
-    return _directed(
-        task,
-        tables[split],
-        _concatenated(list(tables.values())),
-        "text_corrected",
-        names,
-        document_ids,
-        dict(zip(names, names, strict=True)),
-    )
+    pool = _concatenated(list(tables.values()))
+    return _directed(task, tables[split], pool, "text_corrected", names, document_ids)
 
 
 def _with_text(table: Table) -> Table:
@@ -63,18 +51,16 @@ def _directed(
     text: str,
     names: list[str],
     pool_names: list[str],
-    relevant: dict[str, str],
 ) -> Collection:
-    """Images search texts (i2t) or texts search images (t2i)."""
+    """Images search texts (i2t) or texts search images (t2i); what has a query's own name is relevant to it."""
     query_side, _, document_side = task.modalities.partition("2")
-    error: Callable[[str], DatasetError] = test.error
     return collection(
         queries=_side(test, query_side, text, document=False),
         query_ids=[f"query-{name}" for name in names],
         documents=_side(pool, document_side, text, document=True),
         document_ids=[f"corpus-{name}" for name in pool_names],
-        judgements={f"query-{query}": {f"corpus-{document}": 1} for query, document in relevant.items()},
-        error=error,
+        judgements=(Judgement(f"query-{name}", f"corpus-{name}", 1) for name in names),
+        error=test.error,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,45 +17,60 @@ def letters(modalities: str) -> set[str]:
     return set(modalities)
 
 
+class Judgement(NamedTuple):
+    """How relevant a document is to a query; 0 is not."""
+
+    query: str
+    document: str
+    grade: int
+
+
 def collection(
     *,
     queries: Inputs,
     query_ids: Sequence[str],
     documents: Inputs,
     document_ids: Sequence[str],
-    judgements: Mapping[str, Mapping[str, int]],
+    judgements: Iterable[Judgement],
     error: Callable[[str], DatasetError],
     candidates_from_qrels: bool = False,
 ) -> Collection:
-    """The collection, without queries that nothing is known of and without repeated ids (the first counts)."""
-    kept_queries = [row for query, row in _first_rows(query_ids).items() if query in judgements]
+    """The collection, without queries that nothing is known of.
+
+    Of repeated ids the first counts, of repeated judgements the last.
+    """
+    grades = {(query, document): grade for query, document, grade in judgements}
+    known = {query for query, _ in grades}
+    kept_queries = [row for query, row in _first_rows(query_ids).items() if query in known]
     if not kept_queries:
         raise error("no query of the qrels is among the queries")
+    place_of_query = {query_ids[row]: place for place, row in enumerate(kept_queries)}
     first_documents = _first_rows(document_ids)
-    kept_documents = list(first_documents.values())
-    place = {document: place for place, document in enumerate(first_documents)}
-    rows: list[int] = []
-    columns: list[int] = []
-    gains: list[int] = []
-    candidates = []
-    for row, query in enumerate(query_ids[index] for index in kept_queries):
-        judged = judgements[query]
-        places = [place.get(document, -1) for document in judged]
-        rows += [row] * len(judged)
-        columns += places
-        gains += judged.values()
-        candidates.append(np.array([place for place in places if place >= 0], dtype=np.int64))
+    place_of_document = {document: place for place, document in enumerate(first_documents)}
+    judged = np.array(
+        [
+            (place_of_query[query], place_of_document.get(document, -1), grade)
+            for (query, document), grade in grades.items()
+            if query in place_of_query
+        ],
+        dtype=np.int64,
+    )
+    qrels = Qrels(*judged[np.argsort(judged[:, 0], kind="stable")].T)
+    candidates = None
     if candidates_from_qrels:
-        empty = next((row for row, pool in enumerate(candidates) if not len(pool)), None)
+        ends = np.searchsorted(qrels.queries, np.arange(1, len(kept_queries)))
+        candidates = [pool[pool >= 0] for pool in np.split(qrels.documents, ends)]
+        empty = next((place for place, pool in enumerate(candidates) if not len(pool)), None)
         if empty is not None:
             raise error(f"query {query_ids[kept_queries[empty]]!r} has no candidate in the corpus")
+    kept_documents = list(first_documents.values())
     return Collection(
         queries=queries if len(kept_queries) == len(queries) else queries.take(kept_queries),
         documents=documents if len(kept_documents) == len(documents) else documents.take(kept_documents),
         document_ids=list(first_documents),
-        qrels=Qrels(np.array(rows, np.int64), np.array(columns, np.int64), np.array(gains, np.int64)),
-        n_rows=sum(query in judgements for query in query_ids) + len(document_ids),
-        candidates=candidates if candidates_from_qrels else None,
+        qrels=qrels,
+        n_rows=sum(query in known for query in query_ids) + len(document_ids),
+        candidates=candidates,
     )
 
 

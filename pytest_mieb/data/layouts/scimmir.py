@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pytest_mieb.data.inputs import Inputs
-from pytest_mieb.data.layouts.ranked import collection
+from pytest_mieb.data.layouts.ranked import Judgement, collection
 from pytest_mieb.data.rows import Collection
 from pytest_mieb.data.table import Opener
 from pytest_mieb.suite import Task
@@ -21,6 +21,6 @@ def read(task: Task, subset: str, opener: Opener) -> Collection:
         query_ids=query_ids,
         documents=Inputs(texts=[text.strip() for text in texts]) if image_first else images,
         document_ids=document_ids,
-        judgements={query: {document: 1} for query, document in zip(query_ids, document_ids, strict=True)},
+        judgements=(Judgement(query, document, 1) for query, document in zip(query_ids, document_ids, strict=True)),
         error=table.error,
     )

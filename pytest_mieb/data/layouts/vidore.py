@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.layouts.beir import judgements
-from pytest_mieb.data.layouts.ranked import collection
+from pytest_mieb.data.layouts.ranked import Judgement, collection
 from pytest_mieb.data.rows import Collection
 from pytest_mieb.data.table import Opener
 from pytest_mieb.suite import Task
@@ -19,9 +19,9 @@ def read(task: Task, subset: str, opener: Opener) -> Collection:
         query_ids=[f"query-test-{number}" for number in queries.values("query-id")],
         documents=Inputs(images=corpus.images("image")),
         document_ids=[f"corpus-test-{number}" for number in corpus.values("corpus-id")],
-        judgements={
-            f"query-test-{query}": {f"corpus-test-{document}": grade for document, grade in judged.items()}
-            for query, judged in judgements(qrels).items()
-        },
+        judgements=(
+            Judgement(f"query-test-{query}", f"corpus-test-{document}", grade)
+            for query, document, grade in judgements(qrels)
+        ),
         error=qrels.error,
     )
