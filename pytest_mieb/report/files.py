@@ -53,6 +53,7 @@ def write_result(result: TaskResult, settings: Settings, fingerprint: str | None
 
 
 def _content(result: TaskResult, settings: Settings, fingerprint: str | None) -> dict[str, Any]:
+    """All but `work` and `seconds` is the same however a run was spread over workers."""
     task = result.task
     return {
         "task": task.name,
@@ -71,9 +72,9 @@ def _content(result: TaskResult, settings: Settings, fingerprint: str | None) ->
         "counts": {
             "examples": {name: subset.n_examples for name, subset in result.subsets.items()},
             "rows": {name: dict(subset.sizes) for name, subset in result.subsets.items()},
-            "embedded": result.embedded,
-            "reused": result.reused,
+            "inputs": result.embedded + result.reused,
         },
+        "work": {"embedded": result.embedded, "reused": result.reused},
         "seconds": {name: round(seconds, 3) for name, seconds in result.seconds.items()},
         "versions": versions(),
     }

@@ -5,8 +5,6 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import pytest
-
 from pytest_mieb.miniature import MODEL_DIR
 
 HEAVY = ("torch", "PIL", "datasets", "transformers", "numpy", "sklearn")
@@ -22,7 +20,6 @@ def test_size_on_disk() -> None:
     assert sum(file.stat().st_size for file in MODEL_DIR.iterdir()) < 8_000_000
 
 
-@pytest.mark.filterwarnings("default")
 def test_loads_and_embeds() -> None:
     import torch
     from PIL import Image
@@ -36,6 +33,7 @@ def test_loads_and_embeds() -> None:
         text=["red circle", "deux étoiles bleues sur le sable"],
         images=[Image.new("RGB", (80, 60), "red")],
         padding=True,
+        truncation=True,
         return_tensors="pt",
     )
     with torch.inference_mode():

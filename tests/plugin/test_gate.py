@@ -48,9 +48,7 @@ def test_the_result_files_hold_what_a_later_reader_needs(recorded: Ran) -> None:
         assert set(content["seconds"]) == {"embedding", "total"}
         assert {"python", "pytest-mieb", "torch", "datasets", "numpy"} <= set(content["versions"])
     assert contents["ToyProbe"]["counts"]["rows"] == {"default": {"test": 64, "train": 48}}
-    embedded, reused = (
-        sum(content["counts"][kind] for content in contents.values()) for kind in ("embedded", "reused")
-    )
+    embedded, reused = (sum(content["work"][kind] for content in contents.values()) for kind in ("embedded", "reused"))
     assert f"embedded {embedded} items, {reused} taken from the store" in summary(result)
     assert not list(here.folder.rglob("*.tmp"))
 

@@ -82,9 +82,9 @@ def test_the_json_says_what_was_measured_on_what_with_what(tmp_path: Path) -> No
         "counts": {
             "examples": {"en": 3, "no": 2},
             "rows": {"en": {"test": 3}, "no": {"test": 2}},
-            "embedded": 7,
-            "reused": 1,
+            "inputs": 8,
         },
+        "work": {"embedded": 7, "reused": 1},
         "seconds": {"embedding": 0.123, "total": 1.0},
         "versions": versions(),
     }
