@@ -129,6 +129,6 @@ class ActiveRun:
 
         lines = summary_lines(self.run)
         if lines:
-            terminalreporter.section("mieb")
+            terminalreporter.write_sep("=", "mieb")
         for line in lines:
             terminalreporter.write_line(line)
