@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
+from multiprocessing.context import SpawnContext
 from pathlib import Path
 
 from pytest_mieb.miniature.repositories import choices, documents, labelled, multilingual, pairs, retrieval
@@ -33,7 +34,7 @@ def write_mirror(root: Path, only: Collection[str] | None = None, processes: int
     return dict(zip(names, hashes, strict=True))
 
 
-def _spawning():  # type: ignore[no-untyped-def]
+def _spawning() -> SpawnContext:
     """Fresh processes: the caller may have threads (torch) that a fork would break."""
     from multiprocessing import get_context
 
