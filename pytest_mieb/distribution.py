@@ -7,10 +7,8 @@ import tempfile
 from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
-from uuid import uuid4
 
 from pytest_mieb.keys import task_in
 from pytest_mieb.models.embedder import ModelError
@@ -35,16 +33,6 @@ def worker_of(config: pytest.Config) -> Worker | None:
     """The worker that this process is, or None outside of xdist's workers."""
     given: Mapping[str, Any] | None = getattr(config, "workerinput", None)
     return Worker(str(given["testrunuid"]), int(given["workercount"])) if given else None
-
-
-@cache
-def _own_run() -> str:
-    return uuid4().hex
-
-
-def run_id(worker: Worker | None) -> str:
-    """A name that all processes of one run share, and no other run."""
-    return f"run-{worker.run if worker else _own_run()}"
 
 
 def choose_device(asked: str, worker: Worker | None) -> str:

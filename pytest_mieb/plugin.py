@@ -120,6 +120,9 @@ class ActiveRun:
         if self.session.settings.update and self.session.worker is None and self.run.records:
             self.run.notes += self.session.record(self.run.ordered)
 
+    def pytest_unconfigure(self) -> None:
+        self.session.close()
+
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
     ) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import difflib
+import shutil
 import warnings
 from collections.abc import Collection
 from functools import cached_property
+from pathlib import Path
+from tempfile import mkdtemp
 from typing import TYPE_CHECKING
 
 import pytest
@@ -32,6 +35,7 @@ class MiebSession:
         self.settings = settings
         self.worker = worker
         self._results: dict[str, TaskResult] = {}
+        self._scratch: Path | None = None
         try:
             self.tasks = load_tasks(settings.tasks)
             stored = settings.baseline
@@ -88,9 +92,16 @@ class MiebSession:
         from pytest_mieb.embedding import Pipeline, Store
 
         embedder, size = self.embedder, self.settings.batch_size
-        name = embedder.fingerprint or distribution.run_id(self.worker)
-        store = Store(self.settings.cache / "embeddings" / f"{name}-{size}")
-        return Pipeline(embedder, store, size)
+        if embedder.fingerprint:
+            folder = self.settings.cache / "embeddings" / f"{embedder.fingerprint}-{size}"
+        else:
+            folder = self._scratch = Path(mkdtemp(prefix="pytest-mieb-"))
+        return Pipeline(embedder, Store(folder), size)
+
+    def close(self) -> None:
+        """Remove the embeddings of a model without fingerprint: they are good for this run only."""
+        if self._scratch:
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     def header(self) -> str:
         """The one line at the top of a run."""

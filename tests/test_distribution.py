@@ -18,7 +18,6 @@ from pytest_mieb.distribution import (
     costs_of,
     group_of,
     make_scheduler,
-    run_id,
     visible_gpus,
     worker_of,
 )
@@ -164,11 +163,6 @@ def test_a_worker_is_told_by_what_xdist_gives_it() -> None:
     assert worker_of(config) == Worker("abc", 4)
     controller: Any = SimpleNamespace()
     assert worker_of(controller) is None
-
-
-def test_all_workers_of_a_run_share_its_name() -> None:
-    assert run_id(Worker("abc", 4)) == "run-abc"
-    assert run_id(None) == run_id(None) != "run-abc"
 
 
 def tasks_of(**datasets: dict[str, int]) -> dict[str, Task]:

@@ -13,9 +13,6 @@ from tests.parity.run import measure_all
 from tests.parity.table import report
 from tests.parity.worker import Measurement
 
-for package in ("mteb", "sentencepiece"):
-    pytest.importorskip(package)
-
 MODELS = ("miniature", "siglip")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.plugin.running import Toys, header, summary
+from tests.plugin.running import Toys, header, run, summary
 from tests.plugin.toy import TASKS
 
 OWN = """
@@ -53,7 +53,15 @@ def own(at_home: Toys) -> pytest.RunResult:
     """With a model that has no fingerprint: its embeddings are kept for this run only."""
     (at_home.folder / "test_own.py").write_text(OWN, encoding="utf-8")
     options = ["--mieb-baseline=none", "--mieb-results=out/of", "--mieb-batch-size=7", "--mieb-trust-remote-code"]
-    return at_home.run("unnamed", *options, "-k", "Toy or test_the_model", "-v", "test_own.py")
+    options += ["-k", "Toy or test_the_model", "-v", "test_own.py"]
+    (at_home.folder / "tmp").mkdir()
+    return run(
+        at_home.folder,
+        "--mieb-model=toymodels:unnamed",
+        *at_home.options,
+        *options,
+        variables={"TMPDIR": str(at_home.folder / "tmp")},
+    )
 
 
 def outcomes(result: pytest.RunResult, test: str) -> dict[str, str]:
@@ -64,6 +72,11 @@ def outcomes(result: pytest.RunResult, test: str) -> dict[str, str]:
 
 def test_a_test_with_the_fixture_runs_for_every_selected_task(own: pytest.RunResult) -> None:
     assert outcomes(own, "test_every_task") == dict.fromkeys(TASKS, "PASSED")
+
+
+def test_a_model_without_fingerprint_leaves_no_embeddings(own: pytest.RunResult, at_home: Toys) -> None:
+    assert outcomes(own, "test_every_task")
+    assert list((at_home.folder / "tmp").rglob("*.vectors.npy")) == []
 
 
 def test_a_test_may_name_its_task(own: pytest.RunResult) -> None:
