@@ -9,6 +9,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pytest_mieb.data.errors import DatasetError
+from pytest_mieb.rgb import as_rgb
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -65,9 +66,7 @@ class Images(Sequence["Image"]):
         image: Image = feature.decode_example(row)
         if self._reencode:
             image = feature.decode_example({"bytes": _encoded_again(image), "path": None})
-        if image.mode == "P":
-            image.info.pop("transparency", None)  # RGB has none; Pillow warns when it drops it
-        return image if image.mode == "RGB" else image.convert("RGB")
+        return as_rgb(image)
 
     def take(self, indices: Sequence[int]) -> Images:
         chosen = object.__new__(Images)

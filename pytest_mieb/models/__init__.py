@@ -1,6 +1,18 @@
 """From the text after `--mieb-model` to a loaded model."""
 
-from pytest_mieb.models.embedder import Embedder, FunctionEmbedder, ModelError
-from pytest_mieb.models.spec import ModelSpec, load_embedder, parse_spec
+from pytest_mieb.models.description import Description
+from pytest_mieb.models.embedder import Embedder, FunctionEmbedder, Purpose
+from pytest_mieb.models.errors import ModelError
+from pytest_mieb.models.loading import load_embedder
+from pytest_mieb.models.spec import ModelSpec, parse_spec
 
-__all__ = ["Embedder", "FunctionEmbedder", "ModelError", "ModelSpec", "load_embedder", "parse_spec"]
+__all__ = [
+    "Description",
+    "Embedder",
+    "FunctionEmbedder",
+    "ModelError",
+    "ModelSpec",
+    "Purpose",
+    "load_embedder",
+    "parse_spec",
+]

@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pytest_mieb.models.description import Description
+from pytest_mieb.models.errors import ModelError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-class ModelError(Exception):
-    """A model that cannot be loaded; the message says why and what to do."""
+Role = Literal["query", "document"]
+
+
+@dataclass(frozen=True)
+class Purpose:
+    """What an embedding is for, for models that are told.
+
+    Args:
+        task: the task's name.
+        protocol: its protocol, as in its card.
+        role: which side of a search; None where a task has no sides.
+        instruction: the task's own, where its card has one; it belongs to the queries.
+    """
+
+    task: str
+    protocol: str
+    role: Role | None = None
+    instruction: str | None = None
 
 
 @runtime_checkable
@@ -41,6 +61,18 @@ class Embedder(Protocol):
         What was embedded under a fingerprint is kept and used again in later runs. None: only within one run.
         """
         ...
+
+    @property
+    def description(self) -> Description | None:
+        """What was loaded, for people; None where there is nothing to say."""
+        return None
+
+    def prompted(self, purpose: Purpose) -> Embedder:
+        """The embedder for one purpose: itself, unless the model is told what an embedding is for.
+
+        Embedders that embed an item differently have different fingerprints.
+        """
+        return self
 
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
         """n images to (n, dimension)."""

@@ -1,45 +1,60 @@
-"""The text after `--mieb-model`: which model it means, and how to load it."""
+"""The text after `--mieb-model`: which model it means."""
 
 from __future__ import annotations
 
 import difflib
-import importlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from pytest_mieb.models.embedder import Embedder, ModelError
+from pytest_mieb.models.errors import ModelError
 
 MINIATURES = ("miniature", "miniature:damaged")
-DTYPES = ("float32", "float16", "bfloat16")
 LEGAL = (
-    "a folder with a model, a hub id such as openai/clip-vit-base-patch32, package.module:factory, "
-    "miniature, or miniature:damaged"
+    "a folder with a model, a hub id such as openai/clip-vit-base-patch32, open_clip:ARCHITECTURE@FILE, "
+    "open_clip:ARCHITECTURE/TAG, timm:NAME, timm:NAME@FILE, mteb:NAME, voyage:NAME, package.module:factory, miniature, "
+    "or miniature:damaged"
 )
+PREFIXES = ("open_clip", "timm", "hf", "mteb", "voyage")
 _FACTORY = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 
-Kind = Literal["miniature", "folder", "factory", "hub"]
+Kind = Literal["miniature", "folder", "factory", "hub", "open_clip", "timm", "mteb", "voyage"]
 
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model that can be named: what kind it is, and the name its results and its baseline go by."""
+    """A model that can be named: what kind it is, and the name its results and its baseline go by.
+
+    For open_clip and timm: `target` is an architecture (open_clip: with its tag after a slash), a folder or a hub id,
+    and `file` bare weights. For the others `target` is what follows the prefix, or all of `text`.
+    """
 
     text: str
     kind: Kind
+    target: str = ""
+    file: Path | None = None
 
     @property
     def name(self) -> str:
-        """For a folder its own name; for the rest the text, made fit for a file name."""
-        text = Path(self.text).resolve().name if self.kind == "folder" else self.text
+        """For a folder its own name, for weights that of their file; for the rest the text, fit for a file name."""
+        text = self.text
+        if self.kind == "folder":
+            text = Path(self.target or self.text).resolve().name
+        elif self.file:
+            text = f"{self.target}@{self.file.name}"
         return re.sub(r"[^\w.-]+", "__", text)
 
     @property
     def baseline(self) -> str:
         """The baseline it is compared with by default: its own name; for the damaged miniature, the sound one."""
         return "miniature" if self.kind == "miniature" else self.name
+
+    @property
+    def has_revisions(self) -> bool:
+        """Whether it is a repository of the hub, so that `--mieb-revision` means something."""
+        return self.kind == "hub" or (self.kind in ("open_clip", "timm") and is_hub_id(self.target) and not self.file)
 
 
 def parse_spec(text: str) -> ModelSpec:
@@ -52,96 +67,48 @@ def parse_spec(text: str) -> ModelSpec:
         return ModelSpec(text, "miniature")
     path = Path(text).expanduser()
     if path.is_dir():
-        return ModelSpec(str(path), "folder")
+        return ModelSpec(str(path), "folder", str(path))
     if path.is_file():
-        raise ModelError(f"--mieb-model={text}: this is a file; give the folder that holds it")
+        raise ModelError(
+            f"--mieb-model={text}: this is a file; give the folder that holds it, or name its architecture: "
+            f"open_clip:ARCHITECTURE@{text} or timm:NAME@{text}"
+        )
+    prefix, colon, target = text.partition(":")
+    if colon and prefix in PREFIXES:
+        return _prefixed(text, prefix, target)
     if _FACTORY.fullmatch(text) and not text.startswith("miniature:"):
-        return ModelSpec(text, "factory")
-    if _HUB_ID.fullmatch(text) and not text.startswith((".", "~")) and not path.parent.is_dir():
-        return ModelSpec(text, "hub")
+        return ModelSpec(text, "factory", text)
+    if is_hub_id(text):
+        return ModelSpec(text, "hub", text)
     beside = [str(path.parent / entry.name) for entry in path.parent.iterdir()] if path.parent.is_dir() else []
     near = difflib.get_close_matches(text, [*MINIATURES, *beside], n=3)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
     raise ModelError(f"--mieb-model={text}: no such model.{hint} Legal are {LEGAL}.")
 
 
-def load_embedder(
-    spec: str | ModelSpec,
-    *,
-    revision: str | None = None,
-    device: str = "cpu",
-    dtype: str = "float32",
-    trust_remote_code: bool = False,
-) -> Embedder:
-    """Load the model that `spec` names.
-
-    Args:
-        spec: as after `--mieb-model`.
-        revision: a branch, tag or commit, for a hub id.
-        device: a torch device.
-        dtype: float32, float16 or bfloat16, in which a Hugging Face model computes.
-        trust_remote_code: whether code that comes with a model may be run.
-
-    Raises:
-        ModelError: it cannot be loaded; the message says why and what to do.
-    """
-    spec = parse_spec(spec) if isinstance(spec, str) else spec
-    if spec.kind == "factory":
-        return _from_factory(spec.text)
-    from pytest_mieb.models import dual_encoder
-
-    if spec.kind == "miniature":
-        from pytest_mieb.miniature import MODEL_DIR
-
-        return dual_encoder.load(
-            MODEL_DIR, device=device, dtype=dtype, image_statistics=DAMAGE if spec.text.endswith(":damaged") else None
-        )
-    folder = Path(spec.text) if spec.kind == "folder" else dual_encoder.download(spec.text, revision)
-    return dual_encoder.load(folder, device=device, dtype=dtype, trust_remote_code=trust_remote_code)
+def is_hub_id(text: str) -> bool:
+    """Whether the text looks like `org/name`, and not like a path in a folder that is there."""
+    return bool(_HUB_ID.fullmatch(text)) and not text.startswith((".", "~")) and not Path(text).parent.is_dir()
 
 
-# The accident of `miniature:damaged`: pixels scaled to -1..1, as SigLIP's are, for a model that was trained with other
-# constants. It happens when a checkpoint is saved without its processor and gets the one of another family.
-DAMAGE = {"image_mean": [0.5, 0.5, 0.5], "image_std": [0.5, 0.5, 0.5]}
-
-
-def _from_factory(text: str) -> Embedder:
-    module_name, _, attribute = text.partition(":")
-    try:
-        module = importlib.import_module(module_name)
-    except ImportError as error:
-        raise ModelError(
-            f"--mieb-model={text}: the module {module_name} cannot be imported ({error}); "
-            "put its folder on PYTHONPATH or install it"
-        ) from error
-    except Exception as error:
-        raise ModelError(f"--mieb-model={text}: importing {module_name} failed: {_said(error)}") from error
-    factory = getattr(module, attribute, None)
-    if not callable(factory):
-        names = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
-        near = difflib.get_close_matches(attribute, names, n=3) or names
-        raise ModelError(
-            f"--mieb-model={text}: {module_name} has no function {attribute}; it has {', '.join(near) or 'none'}"
-        )
-    try:
-        embedder = factory()
-    except ModelError:
-        raise
-    except Exception as error:
-        raise ModelError(f"--mieb-model={text}: {attribute}() failed: {_said(error)}") from error
-    missing = [
-        name
-        for name in ("modalities", "dimension", "fingerprint", "embed_images", "embed_texts", "embed_interleaved")
-        if not hasattr(embedder, name)
-    ]
-    if missing:
-        raise ModelError(
-            f"--mieb-model={text}: what {attribute}() returns lacks {', '.join(missing)}; "
-            "return a pytest_mieb.FunctionEmbedder, or a subclass of pytest_mieb.Embedder"
-        )
-    checked: Embedder = embedder
-    return checked
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
+def _prefixed(text: str, prefix: str, target: str) -> ModelSpec:
+    name, at, file = target.partition("@")
+    folder = Path(target).expanduser()
+    if not name or (at and not file):
+        raise ModelError(f"--mieb-model={text}: something is missing after {text[-1]!r}. Legal are {LEGAL}.")
+    if prefix == "hf":
+        if folder.is_dir():
+            return ModelSpec(text, "folder", str(folder))
+        if is_hub_id(target):
+            return ModelSpec(text, "hub", target)
+        raise ModelError(f"--mieb-model={text}: no such folder, and no hub id; give hf:FOLDER or hf:ORG/NAME")
+    if prefix in ("mteb", "voyage"):
+        return ModelSpec(text, prefix, target)  # type: ignore[arg-type]
+    if not at:
+        return ModelSpec(text, prefix, str(folder) if folder.is_dir() else target)  # type: ignore[arg-type]
+    weights = Path(file).expanduser()
+    if not weights.is_file():
+        near = sorted(weights.parent.glob(f"*{weights.suffix}")) if weights.parent.is_dir() else []
+        hint = f"; there are {', '.join(str(each) for each in near[:5])}" if near else ""
+        raise ModelError(f"--mieb-model={text}: no such file {file}{hint}")
+    return ModelSpec(text, prefix, name, weights)  # type: ignore[arg-type]

@@ -1,0 +1,63 @@
+"""How a batch of texts is cut into rows of equal length, and how a batch of single runs goes without repeats."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+LENGTH_STEP = 16
+Vectors = NDArray[np.float32]
+Item = TypeVar("Item")
+
+
+def embed_by_length(
+    tokenizer: Any,
+    texts: Sequence[str],
+    max_length: int,
+    embed: Callable[[Mapping[str, Any]], Vectors],
+    *,
+    padding: str = "longest",
+) -> Vectors:
+    """Embed texts cut to `max_length` tokens; shape (n, dimension).
+
+    With `padding="longest"`, texts of similar length go together, padded alike to a multiple of 16 tokens, in as many
+    rows as there are texts: so the shape that a text is computed in depends on its own length only, and with it its
+    last digits. With `padding="max_length"` all are padded to `max_length`. `embed` gets what the tokenizer returns.
+    """
+    cut: dict[str, Any] = {"truncation": True, "max_length": max_length}
+    if padding == "max_length":
+        return embed(tokenizer(list(texts), padding="max_length", return_tensors="pt", **cut))
+    lengths = np.array([len(ids) for ids in tokenizer(list(texts), **cut)["input_ids"]])
+    widths = np.minimum(-(-np.maximum(lengths, 1) // LENGTH_STEP) * LENGTH_STEP, max_length)
+    embeddings: Vectors | None = None
+    for width in np.unique(widths):
+        rows = np.flatnonzero(widths == width)
+        filled = [*rows, *[rows[-1]] * (len(texts) - len(rows))]
+        cut["max_length"] = int(width)
+        vectors = embed(tokenizer([texts[row] for row in filled], padding="max_length", return_tensors="pt", **cut))
+        if embeddings is None:
+            embeddings = np.empty((len(texts), vectors.shape[1]), dtype=np.float32)
+        embeddings[rows] = vectors[: len(rows)]
+    assert embeddings is not None
+    return embeddings
+
+
+def embed_singly(items: Sequence[Item], embed: Callable[[Item], Vectors]) -> Vectors:
+    """Embed item by item, each to shape (dimension,), for models whose inputs differ in shape; shape (n, dimension).
+
+    An item that is the same object as the one before, as those that fill a batch up are, is embedded once.
+    """
+    vectors: list[Vectors] = []
+    for place, item in enumerate(items):
+        repeated = place and _same(item, items[place - 1])
+        vectors.append(vectors[-1] if repeated else embed(item))
+    return np.stack(vectors)
+
+
+def _same(one: object, other: object) -> bool:
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        return len(one) == len(other) and all(map(_same, one, other))
+    return one is other

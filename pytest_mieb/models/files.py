@@ -1,0 +1,100 @@
+"""The files of a model: from the hub or a folder, which kind of weights, and the hash of their content."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from pytest_mieb.models.errors import ModelError
+
+_OTHER_FRAMEWORKS = ("*.msgpack", "*.h5", "*.onnx", "*.ot", "onnx/*", "openvino/*")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def download(
+    repository: str, revision: str | None = None, *, only: Sequence[str] | None = None, needs: str = "model"
+) -> Path:
+    """The snapshot of a model on the hub, from the cache where it is there.
+
+    Of the weights only one format is fetched: safetensors where there are any. `only` names the files to fetch.
+    `needs` says what it is for, in errors.
+
+    Raises:
+        ModelError: it does not exist, may not be read, or the hub was not reached.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError, RevisionNotFoundError
+
+    named = f"--mieb-model={repository}" if needs == "model" else f"{needs} {repository}"
+    named += f" (revision {revision})" if revision else ""
+    try:
+        if only:
+            return Path(snapshot_download(repository, revision=revision, allow_patterns=list(only)))
+        folder = Path(snapshot_download(repository, revision=revision, ignore_patterns=[*_OTHER_FRAMEWORKS, "*.bin"]))
+        if not list(folder.rglob("*.safetensors")):
+            snapshot_download(repository, revision=revision, ignore_patterns=list(_OTHER_FRAMEWORKS))
+        return folder
+    except GatedRepoError as error:
+        raise ModelError(f"{named}: gated; accept its terms on the hub and log in with `hf auth login`") from error
+    except RevisionNotFoundError as error:
+        raise ModelError(f"{named}: no such revision; check --mieb-revision") from error
+    except RepositoryNotFoundError as error:
+        raise ModelError(
+            f"{named}: not on the hub, or private; check the id, or log in with `hf auth login`"
+        ) from error
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"{named}: the hub was not reached and the model is not cached; go online once, or give a local folder"
+        ) from error
+
+
+def commit_of(folder: Path) -> str | None:
+    """The commit of a snapshot in the hub's cache; None for any other folder."""
+    return folder.name if folder.parent.name == "snapshots" else None
+
+
+def read_json(file: Path) -> dict[str, Any]:
+    """A configuration file.
+
+    Raises:
+        ModelError: it is no JSON object.
+    """
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelError(f"{file.parent}: {file.name} cannot be used: {error}") from error
+    if not isinstance(content, dict):
+        raise ModelError(f"{file.parent}: {file.name} cannot be used: it holds no object")
+    return content
+
+
+def fingerprint(paths: Iterable[Path | None], resolved: Mapping[str, Any]) -> str:
+    """Hash of the content of files and of folders, and of what was resolved beside them.
+
+    Names of files inside a folder count, where the folder lies does not; model cards are left out.
+    """
+    digest = blake2b(digest_size=16)
+    for path in dict.fromkeys(path for path in paths if path):
+        inside = path.rglob("*") if path.is_dir() else [path]
+        for file in sorted(each for each in inside if each.is_file() and each.suffix != ".md"):
+            name = file.relative_to(path).as_posix() if path.is_dir() else file.suffix
+            digest.update(name.encode())
+            digest.update(_content_hash(file))
+    digest.update(json.dumps(resolved, sort_keys=True, default=str).encode())
+    return digest.hexdigest()
+
+
+def _content_hash(file: Path) -> bytes:
+    """Of the hub's cache the name of a large file's blob is its SHA-256: gigabytes need not be read again."""
+    blob = file.resolve()
+    if blob.parent.name == "blobs" and _SHA256.fullmatch(blob.name):
+        return bytes.fromhex(blob.name)
+    digest = blake2b(digest_size=32)
+    with open(file, "rb") as content:
+        while block := content.read(1 << 20):
+            digest.update(block)
+    return digest.digest()

@@ -1,0 +1,287 @@
+"""What all families on this machine share: a torch module on its device, its dtype, its keys, its fingerprint."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_mieb import __version__
+from pytest_mieb.models.description import Description
+from pytest_mieb.models.embedder import Embedder, as_array
+from pytest_mieb.models.errors import ModelError, first_line
+from pytest_mieb.models.files import commit_of, fingerprint
+from pytest_mieb.models.preprocessing import IMAGE_BACKEND, correct
+from pytest_mieb.models.request import Request
+
+DTYPES = ("float32", "float16", "bfloat16")
+# Without any of these transformers makes up a tokenizer of a few tokens, and says nothing.
+TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model")
+_BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+
+
+class LocalEmbedder(Embedder):
+    """A torch module with its description and fingerprint; a family adds how it embeds.
+
+    Args:
+        model: in evaluation mode and on its device; its first parameter says where inputs go and in which dtype.
+        description, fingerprint: as `described` makes them.
+        modalities: what the family's methods embed.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        description: Description,
+        fingerprint: str,
+        modalities: Iterable[str] = ("image", "text"),
+    ) -> None:
+        self._model = model
+        self._description = description
+        self._fingerprint = fingerprint
+        self._modalities = frozenset(modalities)
+
+    @property
+    def modalities(self) -> frozenset[str]:
+        return self._modalities
+
+    @property
+    def dimension(self) -> int:
+        return self._description.dimension
+
+    @property
+    def fingerprint(self) -> str:
+        return self._fingerprint
+
+    @property
+    def description(self) -> Description:
+        return self._description
+
+    def run(self, function: Callable[..., Any], inputs: Mapping[str, Any]) -> NDArray[np.float32]:
+        """Call `function` with the tensors of `inputs` on the model's device, floating ones in its dtype."""
+        import torch
+
+        weight = next(self._model.parameters())
+        placed = {
+            name: value.to(weight.device, weight.dtype if value.is_floating_point() else None)
+            if isinstance(value, torch.Tensor)
+            else value
+            for name, value in inputs.items()
+        }
+        with torch.inference_mode():
+            return as_array(function(**placed))
+
+
+def described(
+    request: Request,
+    *,
+    family: str,
+    architecture: str,
+    dimension: int,
+    preprocessing: Mapping[str, Any],
+    dtype: str = "float32",
+    warnings: tuple[str, ...] = (),
+    resolved: Mapping[str, Any] | None = None,
+    files: Iterable[Path | None] = (),
+) -> tuple[Description, str]:
+    """The description and the fingerprint of what was loaded.
+
+    Args:
+        dtype: the family's own, where the request names none.
+        resolved: whatever else an embedding depends on and that the files of the request do not hold.
+        files: further files or folders that were read.
+    """
+    import torch
+    import torchvision
+    import transformers
+
+    dtype = request.dtype or dtype
+    known = {
+        "family": family,
+        "architecture": architecture,
+        "preprocessing": dict(preprocessing),
+        "resolved": dict(resolved or {}),
+        "name": request.name,
+        "options": dict(request.options),
+        "device": torch.device(request.device).type,
+        "dtype": dtype,
+        "versions": [__version__, torch.__version__, torchvision.__version__, transformers.__version__],
+    }
+    paths = [request.folder, request.file, request.adapter, request.processor, *files]
+    found = fingerprint(paths, known)
+    commit = commit_of(request.folder) if request.folder and not request.file and not request.adapter else None
+    version = f"revision {commit[:12]}" if commit else f"hash {found[:12]}"
+    return Description(family, architecture, version, dimension, dtype, dict(preprocessing), warnings), found
+
+
+@contextmanager
+def refusing(path: Path | str) -> Iterator[None]:
+    """Turn what a library says of files that it cannot use into one sentence.
+
+    Raises:
+        ModelError: always, where the library raised.
+    """
+    import torch
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ModelError(
+            f"{path}: does not fit on the device ({first_line(error)}); try --mieb-dtype=bfloat16 or another "
+            "--mieb-device"
+        ) from error
+    except ImportError as error:
+        raise ModelError(f"{path}: cannot be loaded: {first_line(error)}") from error
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+        raise ModelError(f"{path}: cannot be loaded: {first_line(error)}") from error
+
+
+def load_transformers(
+    model_class: Any,
+    request: Request,
+    *,
+    dtype: str = "float32",
+    may_lack: Collection[str] = (),
+    may_have: Collection[str] = (),
+    **keywords: Any,
+) -> tuple[Any, tuple[str, ...]]:
+    """Load weights with a class of transformers, merge the adapter, and move them to the device, for evaluation.
+
+    Args:
+        model_class: a class with `from_pretrained`.
+        dtype: the family's own, where the request names none.
+        may_lack: prefixes of keys that a checkpoint may come without; they keep their initialisation, seeded.
+        may_have: prefixes of keys that a checkpoint may hold beside its own.
+        keywords: further ones for `from_pretrained`.
+
+    Returns:
+        The model, and the prefixes of `may_lack` that were missing.
+
+    Raises:
+        ModelError: no weights, damaged ones, other keys or shapes than the architecture's, or no room on the device.
+    """
+    import torch
+
+    folder = request.path
+    dtype = request.dtype or dtype
+    check_room(folder, request.device, dtype)
+    torch.manual_seed(0)
+    with refusing(folder):
+        model, info = model_class.from_pretrained(
+            folder,
+            dtype=getattr(torch, dtype),
+            output_loading_info=True,
+            trust_remote_code=request.trust_remote_code,
+            **keywords,
+        )
+    lacking = tuple(prefix for prefix in may_lack if any(key.startswith(prefix) for key in info["missing_keys"]))
+    check_keys(
+        folder,
+        missing=[key for key in info["missing_keys"] if not key.startswith(tuple(may_lack))],
+        unexpected=[key for key in info["unexpected_keys"] if not key.startswith(tuple(may_have))],
+        mismatched=[key[0] if isinstance(key, tuple) else key for key in info["mismatched_keys"]],
+    )
+    if request.adapter:
+        from pytest_mieb.models.adapter import merge
+
+        model = merge(model, request.adapter)
+    with refusing(folder):
+        return model.eval().to(request.device), lacking
+
+
+def check_keys(
+    path: Path, *, missing: Collection[str] = (), unexpected: Collection[str] = (), mismatched: Collection[str] = ()
+) -> None:
+    """Refuse weights that are not those of the architecture.
+
+    Raises:
+        ModelError: it counts the keys and names the first ones.
+    """
+    for kind, keys in (("missing", missing), ("unexpected", unexpected), ("mismatched", mismatched)):
+        if keys:
+            some = ", ".join(sorted(map(str, keys))[:3])
+            raise ModelError(f"{path}: weights and config.json do not fit: {len(keys)} {kind} keys ({some} ...)")
+
+
+def check_room(folder: Path, device: str, dtype: str) -> None:
+    """Refuse a model whose weights alone need more memory than the device has.
+
+    Counts the tensors that the safetensors headers name; other formats are not looked into.
+
+    Raises:
+        ModelError: it says how much is needed and how much there is.
+    """
+    import torch
+
+    need = parameters_in(folder) * _BYTES[dtype]
+    kind = torch.device(device).type
+    if kind == "cuda":
+        there = torch.cuda.mem_get_info(device)[1]
+    elif hasattr(os, "sysconf"):
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    else:
+        return
+    if need > there:
+        gib = 1 << 30
+        cheaper = " Try --mieb-dtype=bfloat16, or" if dtype == "float32" else " Take"
+        raise ModelError(
+            f"{folder}: its weights need {need / gib:.1f} GiB in {dtype}, and {device} has {there / gib:.1f} GiB."
+            f"{cheaper} a larger device"
+        )
+
+
+def parameters_in(folder: Path) -> int:
+    """How many numbers the safetensors files directly in `folder` hold, from their headers."""
+    import json
+    import math
+
+    count = 0
+    for file in folder.glob("*.safetensors"):
+        try:
+            with open(file, "rb") as content:
+                header = json.loads(content.read(int.from_bytes(content.read(8), "little")))
+            count += sum(math.prod(each["shape"]) for name, each in header.items() if name != "__metadata__")
+        except (OSError, ValueError, KeyError, TypeError, OverflowError, MemoryError):
+            continue  # damaged: whoever loads it says so
+    return count
+
+
+def load_processor(request: Request, *, text: bool = True, **keywords: Any) -> Any:
+    """The processor beside the weights, or where the request says, with the corrections of the request.
+
+    Raises:
+        ModelError: there is none, or it is damaged.
+    """
+    from transformers import AutoProcessor
+
+    folder = request.processor_path
+    if text and not any((folder / name).is_file() for name in TOKENIZERS):
+        raise ModelError(
+            f"{folder}: no tokenizer ({', '.join(TOKENIZERS)}); save the processor beside the weights, or name a "
+            "folder or hub id that has it with --mieb-processor"
+        )
+    with refusing(folder):
+        processor = AutoProcessor.from_pretrained(
+            folder, backend=IMAGE_BACKEND, trust_remote_code=request.trust_remote_code, **keywords
+        )
+    correct(getattr(processor, "image_processor", processor), request.options)
+    return processor
+
+
+def load_image_processor(request: Request, **keywords: Any) -> Any:
+    """The image processor alone, for models without text."""
+    from transformers import AutoImageProcessor
+
+    folder = request.processor_path
+    with refusing(folder):
+        processor = AutoImageProcessor.from_pretrained(
+            folder, backend=IMAGE_BACKEND, trust_remote_code=request.trust_remote_code, **keywords
+        )
+    correct(processor, request.options)
+    return processor

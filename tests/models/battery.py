@@ -1,0 +1,83 @@
+"""What every family must stand: the same checks for all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from pytest_mieb.models import Embedder
+
+NOISE = np.random.default_rng(0)
+TEXTS = ("a dog", "a photo of a dog, a type of animal.", "", "x" * 500, "dog " * 700, "犬が走る", "Собака бежит", "🐕 ñ é")
+
+
+def noise(height: int, width: int) -> Image.Image:
+    return Image.fromarray(NOISE.integers(0, 255, (height, width, 3), dtype=np.uint8))
+
+
+IMAGES = (noise(32, 32), noise(50, 90), noise(200, 40), noise(1, 1), noise(10, 4000))
+_PALETTE = noise(40, 40).quantize(8)
+ODD_MODES = {
+    "RGBA": noise(40, 60).convert("RGBA"),
+    "grey": noise(40, 60).convert("L"),
+    "one bit": noise(40, 60).convert("1"),
+    "CMYK": noise(40, 60).convert("CMYK"),
+    "palette": _PALETTE,
+}
+_PLAIN = [image.convert("RGB") for image in ODD_MODES.values()]
+_PALETTE.info["transparency"] = 0
+
+
+def assert_same(found: Any, expected: Any) -> None:
+    """Row by row: a cosine above 0.99999 and the same length."""
+    found, expected = (np.asarray(each, dtype=np.float64) for each in (found, expected))
+    assert found.shape == expected.shape
+    lengths = [np.linalg.norm(each, axis=1) for each in (found, expected)]
+    np.testing.assert_allclose(lengths[0], lengths[1], rtol=1e-4)
+    cosines = (found * expected).sum(axis=1) / (lengths[0] * lengths[1])
+    assert cosines.min() > 0.99999, f"cosines {cosines.round(6).tolist()}"
+
+
+def assert_scattered(vectors: NDArray[np.float32]) -> None:
+    """Different items have clearly different embeddings; else a comparison with a reference shows little."""
+    unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    cosines = unit @ unit.T - 2 * np.eye(len(unit))
+    assert cosines.max() < 0.9999, f"two items lie {cosines.max():.6f} close"
+
+
+def check_images(model: Embedder, images: Sequence[Image.Image] = IMAGES) -> None:
+    """Batch equals single, order does not matter, and a picture of any mode is embedded as its RGB."""
+    together = model.embed_images(images)
+    assert (together.dtype, together.shape) == (np.float32, (len(images), model.dimension))
+    assert np.isfinite(together).all()
+    assert_same(np.concatenate([model.embed_images([image]) for image in images]), together)
+    assert_same(model.embed_images(images[::-1])[::-1], together)
+    assert_same(model.embed_images(list(ODD_MODES.values())), model.embed_images(_PLAIN))
+
+
+def check_texts(model: Embedder, texts: Sequence[str] = TEXTS) -> None:
+    """Batch equals single, and order does not matter, whatever the texts."""
+    together = model.embed_texts(texts)
+    assert (together.dtype, together.shape) == (np.float32, (len(texts), model.dimension))
+    assert np.isfinite(together).all()
+    assert_same(np.concatenate([model.embed_texts([text]) for text in texts]), together)
+    assert_same(model.embed_texts(texts[::-1])[::-1], together)
+
+
+def check_interleaved(
+    model: Embedder, images: Sequence[Image.Image] = IMAGES, texts: Sequence[str] = TEXTS[: len(IMAGES)]
+) -> None:
+    """Batch equals single, order does not matter, and both the image and the text count."""
+    assert "interleaved" in model.modalities
+    together = model.embed_interleaved(images, texts)
+    assert (together.dtype, together.shape) == (np.float32, (len(images), model.dimension))
+    pairs = list(zip(images, texts, strict=True))
+    assert_same(np.concatenate([model.embed_interleaved([image], [text]) for image, text in pairs]), together)
+    assert_same(model.embed_interleaved(images[::-1], texts[::-1])[::-1], together)
+    other_text = model.embed_interleaved(images[:1], ["something else"])
+    other_image = model.embed_interleaved(images[1:2], texts[:1])
+    assert np.abs(other_text - together[:1]).max() > 1e-6 < np.abs(other_image - together[:1]).max()
