@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +14,15 @@ from numpy.typing import NDArray
 from pytest_mieb.data import DatasetError, Inputs, Source, load_rows
 from pytest_mieb.data.rows import CaptionedImages, Collection, Labelled, Rows, ScoredPairs
 from pytest_mieb.embedding import Pipeline
+from pytest_mieb.models.embedder import Purpose, Role
 from pytest_mieb.protocols import Scored
 from pytest_mieb.suite import CLASS_NAMES, SCENE_NAMES, Task
 
-Embed = Callable[[Inputs], NDArray[np.float32]]
+
+class Embed(Protocol):
+    """How a protocol gets embeddings, shape (n, d): all it needs to know of the model."""
+
+    def __call__(self, inputs: Inputs, role: Role | None = None) -> NDArray[np.float32]: ...
 
 
 class ScoreError(Exception):
@@ -64,12 +69,17 @@ def evaluate(task: Task, source: Source, pipeline: Pipeline, device: str = "cpu"
         EmbeddingError: the model gave something that is no embedding.
         ScoreError: the score is not a number.
     """
+
+    def embed(inputs: Inputs, role: Role | None = None) -> NDArray[np.float32]:
+        instruction = None if role == "document" else task.instruction
+        return pipeline.embed(inputs, Purpose(task.name, task.protocol, role, instruction))
+
     before = pipeline.counts
     started = perf_counter()
     subsets = {}
     for subset in task.subsets:
         rows = load_rows(task, subset, source)
-        scored = PROTOCOLS[task.protocol](task, rows, pipeline.embed, device)
+        scored = PROTOCOLS[task.protocol](task, rows, embed, device)
         score = scored.metrics[task.metric]
         if not math.isfinite(score):
             raise ScoreError(
@@ -177,8 +187,8 @@ def _retrieval(task: Task, rows: Rows, embed: Embed, device: str) -> Scored:
 
     assert isinstance(rows, Collection)
     return retrieval.score(
-        embed(rows.queries),
-        embed(rows.documents),
+        embed(rows.queries, "query"),
+        embed(rows.documents, "document"),
         rows.document_ids,
         rows.qrels,
         task.metric,

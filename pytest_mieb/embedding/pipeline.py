@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from hashlib import blake2b
 from time import perf_counter
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.embedding.store import Store
-from pytest_mieb.models.embedder import Embedder
+from pytest_mieb.models.embedder import Embedder, Purpose
 
 _BATCHES_AT_ONCE = 64
 
@@ -34,6 +35,8 @@ class EmbeddingError(Exception):
 class Pipeline:
     """Embeds inputs with one model, keeping what it has embedded in `store`.
 
+    A model that is told what an embedding is for keeps what it embeds otherwise in a part of the store of its own.
+
     Every batch has exactly `batch_size` items, the last one filled up by repeating its last item: on the same device
     an item's embedding then depends on nothing but the item, not on its neighbours, on what was embedded before, or on
     the number of workers.
@@ -45,32 +48,49 @@ class Pipeline:
         self.embedder = embedder
         self.batch_size = batch_size
         self._store = store
+        self._parts: dict[str, Store] = {}
         self.counts = Counts()
 
-    def embed(self, inputs: Inputs) -> NDArray[np.float32]:
-        """The embeddings of `inputs`, in order; shape (n, d).
+    def embed(self, inputs: Inputs, purpose: Purpose | None = None) -> NDArray[np.float32]:
+        """The embeddings of `inputs`, in order, as the model makes them for `purpose`; shape (n, d).
 
         An image with its text goes to the model as one where it takes both together; for all other models the
         embedding is the sum of the image's and the text's.
 
         Raises:
-            EmbeddingError: an embedding is not finite, is zero, has another dimension than the others, or all
-                embeddings of three or more distinct items are the same.
+            EmbeddingError: an embedding is not finite, is zero, has another dimension than the others, all embeddings
+                of three or more distinct items are the same, or the device has no room for a batch.
         """
         if inputs.modality == "interleaved" and "interleaved" not in self.embedder.modalities:
-            return self.embed(Inputs(images=inputs.images)) + self.embed(Inputs(texts=inputs.texts))
+            return self.embed(Inputs(images=inputs.images), purpose) + self.embed(Inputs(texts=inputs.texts), purpose)
+        embedder = self.embedder.prompted(purpose) if purpose else self.embedder
+        store = self._store_of(embedder, purpose)
         first_rows: dict[bytes, int] = {}
         for row, key in enumerate(inputs.keys):
             first_rows.setdefault(key, row)
-        known = self._store.find(first_rows) if self._store else {}
+        known = store.find(first_rows) if store else {}
         missing = [row for key, row in first_rows.items() if key not in known]
         self.counts = replace(self.counts, reused=self.counts.reused + len(known))
-        known |= self._embed_distinct(inputs, missing, known)
+        known |= self._embed_distinct(embedder, store, inputs, missing, known)
         _check_set(list(known.values()), inputs.modality)
         return np.stack([known[key] for key in inputs.keys])
 
+    def _store_of(self, embedder: Embedder, purpose: Purpose | None) -> Store | None:
+        """Where the embeddings of one view of the model are kept."""
+        if self._store is None or embedder is self.embedder:
+            return self._store
+        name = embedder.fingerprint or blake2b(repr(purpose).encode(), digest_size=16).hexdigest()
+        return (
+            self._store if name == self.embedder.fingerprint else self._parts.setdefault(name, self._store.part(name))
+        )
+
     def _embed_distinct(
-        self, inputs: Inputs, rows: Sequence[int], known: Mapping[bytes, NDArray[np.float32]]
+        self,
+        embedder: Embedder,
+        store: Store | None,
+        inputs: Inputs,
+        rows: Sequence[int],
+        known: Mapping[bytes, NDArray[np.float32]],
     ) -> dict[bytes, NDArray[np.float32]]:
         """Embed `rows`, of which no two have the same key, short texts first; what is sound is stored.
 
@@ -83,13 +103,13 @@ class Pipeline:
         found: dict[bytes, NDArray[np.float32]] = {}
         others = _contrast(known.values())
         for chunk in _chunks(rows, self.batch_size * _BATCHES_AT_ONCE):
-            vectors = [vector for batch in self._batches(inputs, chunk) for vector in batch]
+            vectors = [vector for batch in self._batches(embedder, inputs, chunk) for vector in batch]
             keys = [inputs.keys[row] for row in chunk]
             _check_set([*others, *vectors], inputs.modality)
             others = _contrast([*others, *vectors])
             found |= zip(keys, vectors, strict=True)
-            if self._store:
-                self._store.add(keys, np.stack(vectors))
+            if store:
+                store.add(keys, np.stack(vectors))
         self.counts = replace(
             self.counts,
             embedded=self.counts.embedded + len(rows),
@@ -97,7 +117,7 @@ class Pipeline:
         )
         return found
 
-    def _batches(self, inputs: Inputs, rows: Sequence[int]) -> Iterator[NDArray[np.float32]]:
+    def _batches(self, embedder: Embedder, inputs: Inputs, rows: Sequence[int]) -> Iterator[NDArray[np.float32]]:
         """Embed `rows` batch by batch, reading the next batch while the model works on one."""
         batches = list(_chunks(rows, self.batch_size))
         with ThreadPoolExecutor(1, thread_name_prefix="mieb-read") as reader:
@@ -106,17 +126,24 @@ class Pipeline:
                 items = ahead.result()
                 if number + 1 < len(batches):
                     ahead = reader.submit(_read, inputs, batches[number + 1])
-                yield self._embed_batch(inputs.modality, items, len(batch))
+                yield self._embed_batch(embedder, inputs.modality, items, len(batch))
 
-    def _embed_batch(self, modality: str, items: list[Any], n: int) -> NDArray[np.float32]:
+    def _embed_batch(self, model: Embedder, modality: str, items: list[Any], n: int) -> NDArray[np.float32]:
         items += [items[-1]] * (self.batch_size - n)
-        model = self.embedder
         embed: dict[str, Callable[[], Any]] = {
             "image": lambda: model.embed_images(items),
             "text": lambda: model.embed_texts(items),
             "interleaved": lambda: model.embed_interleaved([image for image, _ in items], [text for _, text in items]),
         }
-        vectors = np.asarray(embed[modality](), dtype=np.float32)
+        try:
+            vectors = np.asarray(embed[modality](), dtype=np.float32)
+        except (MemoryError, RuntimeError) as error:
+            if not _out_of_memory(error):
+                raise
+            raise EmbeddingError(
+                f"the device has no room for {self.batch_size} {modality} inputs at once; lower --mieb-batch-size, or "
+                "try --mieb-dtype=bfloat16"
+            ) from error
         if vectors.ndim != 2 or len(vectors) != len(items):
             raise EmbeddingError(
                 f"the model gave an array of shape {vectors.shape} for {len(items)} {modality} inputs; "
@@ -131,6 +158,12 @@ class Pipeline:
         if not vectors.any(axis=1).all():
             raise EmbeddingError(f"the model gave an embedding of zeros for {modality} inputs; check its weights")
         return vectors
+
+
+def _out_of_memory(error: Exception) -> bool:
+    """Whether that is what it means: torch has a class for it on a GPU only."""
+    said = str(error)
+    return isinstance(error, MemoryError) or "out of memory" in said or "not enough memory" in said
 
 
 def _contrast(vectors: Iterable[NDArray[np.float32]]) -> list[NDArray[np.float32]]:

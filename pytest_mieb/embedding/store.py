@@ -34,6 +34,10 @@ class Store:
         self._seen: set[str] = set()
         self._vectors: dict[str, NDArray[np.float32]] = {}
 
+    def part(self, name: str) -> Store:
+        """A store of its own inside this one, for embeddings that the model makes in another way."""
+        return Store(self.folder / name)
+
     def find(self, keys: Iterable[bytes]) -> dict[bytes, NDArray[np.float32]]:
         """The vectors, shape (d,), of those keys that are stored, by whatever process."""
         self._refresh()

@@ -14,6 +14,7 @@ from PIL.Image import Image
 
 from pytest_mieb.data.inputs import Images, Inputs
 from pytest_mieb.embedding import EmbeddingError, Pipeline, Store
+from pytest_mieb.models import Purpose
 from tests.data.mirrors import COLOURS, pictures
 
 NATIVE = frozenset({"image", "text", "interleaved"})
@@ -148,11 +149,11 @@ def test_many_items_are_stored_as_the_work_goes_on(tmp_path: Path) -> None:
     class Breaking(Toy):
         def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
             if len(self.batches) == 64:
-                raise RuntimeError("out of memory")
+                raise RuntimeError("power cut")
             return super().embed_texts(texts)
 
     inputs = texts(*(f"{number:02}" for number in range(70)))
-    with pytest.raises(RuntimeError, match="out of memory"):
+    with pytest.raises(RuntimeError, match="power cut"):
         Pipeline(Breaking(), Store(tmp_path), 1).embed(inputs)
     resumed = Pipeline(Toy(), Store(tmp_path), 1)
     resumed.embed(inputs)
@@ -293,3 +294,55 @@ def test_a_failure_to_read_an_image_is_not_swallowed() -> None:
     inputs = Inputs(Images(broken.cast_column("img", datasets.Image()), "img"))
     with pytest.raises(Exception, match="damaged image in row 0"):
         Pipeline(Toy(), batch_size=2).embed(inputs)
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("CUDA out of memory"), RuntimeError("not enough memory: you tried")], ids=repr
+)
+def test_no_room_for_a_batch_is_said_with_the_remedy(error: Exception) -> None:
+    class Full(Toy):
+        def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            raise error
+
+    with pytest.raises(EmbeddingError, match="no room for 2 text inputs at once; lower --mieb-batch-size"):
+        Pipeline(Full(), batch_size=2).embed(texts("a"))
+
+
+class Told(Toy):
+    """A model that is told the role: queries are as long as their text and one more."""
+
+    def __init__(self, role: str | None = None, name: str | None = None) -> None:
+        super().__init__()
+        self.more, self.fingerprint = (1, name) if role == "query" else (0, "toy")
+        self.views: list[Told] = []
+        self.name = name
+
+    def prompted(self, purpose: Purpose) -> Told:
+        view = Told(purpose.role, self.name and f"{self.name} {purpose.role}")
+        self.views.append(view)
+        return view
+
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        return super().embed_texts(texts) + np.array([self.more, 0], np.float32)
+
+
+@pytest.mark.parametrize("name", ["told", None])
+def test_a_text_for_two_purposes_is_embedded_and_kept_twice(tmp_path: Path, name: str | None) -> None:
+    query, document = (Purpose("Task", "retrieval", role) for role in ("query", "document"))
+    model = Told(name=name)
+    pipeline = Pipeline(model, Store(tmp_path), 2)
+    for _ in range(2):
+        assert pipeline.embed(texts("a"), query).tolist() == [[2, 97]]
+        assert pipeline.embed(texts("a"), document).tolist() == [[1, 97]]
+    assert [len(view.batches) for view in model.views] == [1, 1, 0, 0]
+    later = Pipeline(Told(name=name), Store(tmp_path), 2)
+    assert later.embed(texts("a"), query).tolist() == [[2, 97]]
+    assert counts(later) == (0, 1)
+    assert later.embed(texts("a")).tolist() == [[1, 97]]
+
+
+def test_both_parts_of_a_sum_are_for_the_purpose() -> None:
+    found = Pipeline(Told(name="told"), batch_size=1).embed(
+        Inputs(images("red"), ["a"]), Purpose("Task", "retrieval", "query")
+    )
+    assert found.tolist() == [[256 + 2, 1 + 97]]
