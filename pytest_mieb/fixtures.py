@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_mieb.keys import RECORD, SESSION
+from pytest_mieb.keys import MODEL, RECORD, SESSION
 
 if TYPE_CHECKING:
     from pytest_mieb.evaluation import TaskResult
@@ -62,14 +62,17 @@ def mieb_result(
     from pytest_mieb.data import DatasetError
     from pytest_mieb.embedding import EmbeddingError
     from pytest_mieb.evaluation import ScoreError
+    from pytest_mieb.models import ModelError
     from pytest_mieb.record import TaskRecord
 
     reason = mieb_session.lacks(mieb_task)
     if reason:
         pytest.skip(reason)
-    with _failing_plainly(DatasetError, EmbeddingError, ScoreError):
+    with _failing_plainly(DatasetError, EmbeddingError, ModelError, ScoreError):
         result = mieb_session.result(mieb_task)
     request.node.user_properties.append((RECORD, TaskRecord.of(result).to_json()))
+    if mieb_embedder.description:
+        request.node.user_properties.append((MODEL, mieb_embedder.description.dumps()))
     return result
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 SESSION: pytest.StashKey[MiebSession] = pytest.StashKey()
 TASK = "mieb_task"
 RECORD = "mieb_record"
+MODEL = "mieb_model"
 
 
 def task_in(nodeid: str, tasks: Container[str]) -> str | None:

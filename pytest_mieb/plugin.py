@@ -94,12 +94,23 @@ class ActiveRun:
             if name:
                 item.user_properties.append((TASK, name))
 
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
+        """With workers this process loads no model, but can tell what lies in a folder before they start."""
+        if self.session.worker is None and getattr(session.config.option, "dist", "no") != "no":
+            self.session.recognise_or_refuse()
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Load the model before the first item, so that one that cannot be loaded is one usage error."""
         names = {str(value) for item in session.items for key, value in item.user_properties if key == TASK}
         self.run.selected |= names
         if names and self.session.worker is None and not session.config.option.collectonly:
             self.session.load_or_refuse()
+
+    def pytest_report_collectionfinish(self) -> list[str]:
+        """What was loaded, under the header."""
+        description = self.session.description
+        return [f"mieb {line}" for line in description.lines] if description else []
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:

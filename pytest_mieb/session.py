@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pytest_mieb.embedding import Pipeline
     from pytest_mieb.evaluation import TaskResult
     from pytest_mieb.gate.verdict import Verdict
-    from pytest_mieb.models import Embedder
+    from pytest_mieb.models import Description, Embedder
     from pytest_mieb.settings import Settings
 
 
@@ -79,7 +79,21 @@ class MiebSession:
             device=device,
             dtype=settings.dtype,
             trust_remote_code=settings.trust_remote_code,
+            processor=settings.processor,
+            options=settings.model_args,
+            max_cost=self._share_of_cost,
         )
+
+    @property
+    def _share_of_cost(self) -> float | None:
+        """What this process may spend: workers know nothing of each other's requests."""
+        limit = self.settings.max_cost
+        return limit / self.worker.count if limit and self.worker else limit
+
+    @property
+    def description(self) -> Description | None:
+        """What was loaded; None while nothing is, or where the model says nothing of itself."""
+        return self.embedder.description if "embedder" in self.__dict__ else None
 
     @cached_property
     def source(self) -> Source:
@@ -111,7 +125,7 @@ class MiebSession:
             against = f"being recorded in {settings.baseline}"
         return (
             f"mieb: model {settings.model.text}, data {settings.data}, baseline {against}, device {settings.device}, "
-            f"{settings.dtype}, batches of {settings.batch_size}"
+            f"{f'{settings.dtype}, ' if settings.dtype else ''}batches of {settings.batch_size}"
         )
 
     def load_or_refuse(self) -> None:
@@ -120,6 +134,18 @@ class MiebSession:
 
         try:
             self.embedder  # noqa: B018 - loaded for its effect
+        except ModelError as error:
+            raise pytest.UsageError(str(error)) from error
+
+    def recognise_or_refuse(self) -> None:
+        """Look at the model's folder without loading it, where workers will: one usage error instead of one a task."""
+        from pytest_mieb.models import ModelError
+        from pytest_mieb.models.recognition import recognise
+
+        spec = self.settings.model
+        try:
+            if spec.kind == "folder":
+                recognise(Path(spec.target), transformers=spec.text.startswith("hf:"))
         except ModelError as error:
             raise pytest.UsageError(str(error)) from error
 
@@ -151,7 +177,7 @@ class MiebSession:
             from pytest_mieb.report.files import write_result
 
             result = evaluate(task, self.source, self.pipeline, self.device)
-            write_result(result, self.settings, self.embedder.fingerprint)
+            write_result(result, self.settings, self.embedder)
             self._results[task.name] = result
         return self._results[task.name]
 

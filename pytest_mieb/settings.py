@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -40,12 +40,24 @@ class Option(NamedTuple):
 OPTIONS = (
     Option(
         "--mieb-model",
-        "The model to run MIEB on: a folder, a hub id, package.module:factory, miniature, or miniature:damaged. "
-        "Without it the plugin does nothing.",
+        "The model to run MIEB on: a folder, a hub id, open_clip:ARCHITECTURE@FILE, timm:NAME, mteb:NAME, voyage:NAME, "
+        "package.module:factory, miniature, or miniature:damaged. Without it the plugin does nothing.",
         ini=False,
         metavar="SPEC",
     ),
     Option("--mieb-revision", "Branch, tag or commit of a model on the hub.", ini=False, metavar="REV"),
+    Option(
+        "--mieb-processor",
+        "Folder or hub id with the tokenizer and the image processor, for a checkpoint that was saved without.",
+        metavar="MODEL",
+    ),
+    Option(
+        "--mieb-model-arg",
+        "What the files of the model do not say, such as mean=0.5,0.5,0.5 or pooling=cls; may be repeated.",
+        repeated=True,
+        metavar="KEY=VALUE",
+    ),
+    Option("--mieb-max-cost", "For a model behind an API: stop before more than this is spent.", metavar="DOLLARS"),
     Option(
         "--mieb-data",
         "Where datasets come from: hub (default), miniature (the default of the miniature model), or a folder that "
@@ -70,7 +82,7 @@ OPTIONS = (
     ),
     Option("--mieb-tasks", "Folder with further task cards; may be repeated.", repeated=True, path=True, metavar="DIR"),
     Option("--mieb-device", "auto (default), cpu, cuda, cuda:N, or mps.", metavar="DEVICE"),
-    Option("--mieb-dtype", "float32 (default), float16, or bfloat16.", metavar="DTYPE"),
+    Option("--mieb-dtype", "float32, float16, or bfloat16 (default: the model family's own).", metavar="DTYPE"),
     Option("--mieb-batch-size", "Items in a batch (default: 64).", metavar="N"),
     Option("--mieb-trust-remote-code", "Run code that comes with a model.", switch=True),
 )
@@ -82,6 +94,9 @@ class Settings:
 
     model: ModelSpec
     revision: str | None
+    processor: str | None
+    model_args: Mapping[str, str]
+    max_cost: float | None
     data: str
     baseline: Path | None
     update: bool
@@ -89,7 +104,7 @@ class Settings:
     cache: Path
     tasks: tuple[Path, ...]
     device: str
-    dtype: str
+    dtype: str | None
     batch_size: int
     trust_remote_code: bool
 
@@ -126,7 +141,7 @@ def read_settings(config: pytest.Config) -> Settings | None:
         return None
     if not model.strip():
         raise pytest.UsageError("--mieb-model is empty; give the model to run MIEB on, or leave the option out")
-    from pytest_mieb.models.embedder import ModelError
+    from pytest_mieb.models.errors import ModelError
     from pytest_mieb.models.spec import parse_spec
 
     values = {option.name.removeprefix("mieb_"): _value(config, option) for option in OPTIONS}
@@ -134,16 +149,14 @@ def read_settings(config: pytest.Config) -> Settings | None:
         spec = parse_spec(model)
     except ModelError as error:
         raise pytest.UsageError(str(error)) from error
-    if values["revision"] and spec.kind != "hub":
-        raise pytest.UsageError(
-            f"--mieb-revision={values['revision']}: {model} has no revisions; it goes with a hub id only"
-        )
-    if spec.kind == "factory" and config.getoption("mieb_dtype"):
-        raise pytest.UsageError("--mieb-dtype: a factory chooses the dtype of its model itself; leave the option out")
+    _refuse_what_does_not_apply(spec, config)
     root = config.invocation_params.dir
     return Settings(
         model=spec,
         revision=values["revision"],
+        processor=values["processor"],
+        model_args=dict(_model_arg(given) for given in values["model_arg"] or ()),
+        max_cost=_max_cost(values["max_cost"]),
         data=_data(values["data"] or ("miniature" if spec.kind == "miniature" else "hub"), root),
         baseline=_baseline(values["baseline"] or spec.baseline, bool(values["update"]), config.rootpath / "baselines"),
         update=bool(values["update"]),
@@ -151,7 +164,7 @@ def read_settings(config: pytest.Config) -> Settings | None:
         cache=_folder("--mieb-cache", root / Path(values["cache"] or default_cache()).expanduser()),
         tasks=tuple(_tasks(folder, root) for folder in values["tasks"] or ()),
         device=_device(values["device"] or "auto"),
-        dtype=_one_of("--mieb-dtype", values["dtype"] or "float32", DTYPES),
+        dtype=_one_of("--mieb-dtype", values["dtype"], DTYPES) if values["dtype"] else None,
         batch_size=_batch_size(values["batch_size"] or "64"),
         trust_remote_code=bool(values["trust_remote_code"]),
     )
@@ -177,6 +190,47 @@ def _value(config: pytest.Config, option: Option) -> Any:
     path = folder / Path(value).expanduser()
     can_be_a_name = option.name in ("mieb_data", "mieb_baseline") and "/" not in value and path.suffix not in YAML
     return value if can_be_a_name and not path.exists() else str(path)
+
+
+# Options that mean nothing to some kinds of models, with the reason.
+_APPLIES: Mapping[str, tuple[Collection[str], str]] = {
+    "mieb_processor": (("folder", "hub"), "it goes with a folder or a hub id that transformers loads"),
+    "mieb_dtype": (
+        ("folder", "hub", "open_clip", "timm", "mteb", "miniature"),
+        "the model is computed elsewhere, or by code of yours that chooses its dtype",
+    ),
+    "mieb_model_arg": (("folder", "hub", "open_clip", "timm", "miniature"), "the model takes no such options"),
+    "mieb_max_cost": (("voyage", "hub"), "it goes with a model behind an API, such as voyage:voyage-multimodal-3"),
+}
+
+
+def _refuse_what_does_not_apply(spec: ModelSpec, config: pytest.Config) -> None:
+    revision = config.getoption("mieb_revision")
+    if revision and not (spec.has_revisions or spec.kind == "mteb"):
+        raise pytest.UsageError(f"--mieb-revision={revision}: {spec.text} has no revisions; it goes with a hub id only")
+    for option in OPTIONS:
+        kinds, reason = _APPLIES.get(option.name, ((), ""))
+        if kinds and spec.kind not in kinds and config.getoption(option.name):
+            raise pytest.UsageError(f"{option.flag} does not go with {spec.text}: {reason}; leave the option out")
+
+
+def _model_arg(given: str) -> tuple[str, str]:
+    name, equals, value = given.partition("=")
+    if not (name.strip() and equals):
+        raise pytest.UsageError(f"--mieb-model-arg={given}: give KEY=VALUE, such as mean=0.5,0.5,0.5")
+    return name.strip(), value
+
+
+def _max_cost(value: str | None) -> float | None:
+    if value is None:
+        return None
+    try:
+        dollars = float(value)
+    except ValueError:
+        dollars = -1.0
+    if not 0 < dollars < float("inf"):
+        raise pytest.UsageError(f"--mieb-max-cost={value}: give US dollars as a number above 0, such as 5 or 2.50")
+    return dollars
 
 
 def _one_of(flag: str, value: str, legal: tuple[str, ...]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -30,8 +31,21 @@ class Description:
         head = f"{self.family} ({self.architecture}) {self.version}, dimension {self.dimension}, {self.dtype}"
         return f"{head}; {steps}" if steps else head
 
+    @property
+    def lines(self) -> list[str]:
+        """All of it, each line ready to be shown."""
+        return [f"model: {self.line}", *(f"warning: {sentence}" for sentence in self.warnings)]
+
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    def dumps(self) -> str:
+        return json.dumps(self.to_json())
+
+    @classmethod
+    def loads(cls, text: str) -> Description:
+        content = json.loads(text)
+        return cls(**content | {"warnings": tuple(content["warnings"])})
 
 
 def _shown(value: Any) -> str:

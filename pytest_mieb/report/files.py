@@ -16,9 +16,20 @@ import numpy as np
 
 if TYPE_CHECKING:
     from pytest_mieb.evaluation import TaskResult
+    from pytest_mieb.models import Embedder
     from pytest_mieb.settings import Settings
 
-LIBRARIES = ("pytest-mieb", "torch", "transformers", "datasets", "scikit-learn", "numpy")
+LIBRARIES = (
+    "pytest-mieb",
+    "torch",
+    "torchvision",
+    "transformers",
+    "open_clip_torch",
+    "timm",
+    "datasets",
+    "scikit-learn",
+    "numpy",
+)
 
 
 @cache
@@ -33,7 +44,7 @@ def versions() -> dict[str, str]:
     return found
 
 
-def write_result(result: TaskResult, settings: Settings, fingerprint: str | None) -> Path:
+def write_result(result: TaskResult, settings: Settings, embedder: Embedder) -> Path:
     """Write both files, each whole or not at all; the JSON last, so that where it is the outcomes are too.
 
     The .npz holds, for each subset, `<subset>.outcomes` and, where the score needs it, `<subset>.truth`; no pickle.
@@ -47,14 +58,14 @@ def write_result(result: TaskResult, settings: Settings, fingerprint: str | None
             arrays[f"{name}.truth"] = subset.scored.truth
     _whole(folder / f"{result.task.name}.npz", "wb", lambda file: np.savez_compressed(file, **arrays))
     path = folder / f"{result.task.name}.json"
-    text = json.dumps(_content(result, settings, fingerprint), indent=1, ensure_ascii=False) + "\n"
+    text = json.dumps(_content(result, settings, embedder), indent=1, ensure_ascii=False) + "\n"
     _whole(path, "w", lambda file: file.write(text))
     return path
 
 
-def _content(result: TaskResult, settings: Settings, fingerprint: str | None) -> dict[str, Any]:
+def _content(result: TaskResult, settings: Settings, embedder: Embedder) -> dict[str, Any]:
     """All but `work` and `seconds` is the same however a run was spread over workers."""
-    task = result.task
+    task, description = result.task, embedder.description
     return {
         "task": task.name,
         "category": task.category,
@@ -62,7 +73,8 @@ def _content(result: TaskResult, settings: Settings, fingerprint: str | None) ->
         "score": result.score,
         "model": settings.model.text,
         "model_revision": settings.revision,
-        "fingerprint": fingerprint,
+        "fingerprint": embedder.fingerprint,
+        "loaded": description.to_json() if description else None,
         "data": settings.data,
         "dataset": task.dataset.path,
         "dataset_revision": task.dataset.revision,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from pytest_mieb.gate.baseline import Baseline
 from pytest_mieb.gate.verdict import Verdict, judge
-from pytest_mieb.keys import RECORD, TASK, task_in
+from pytest_mieb.keys import MODEL, RECORD, TASK, task_in
+from pytest_mieb.models.description import Description
 from pytest_mieb.record import TaskRecord
 from pytest_mieb.suite import Task
 
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
 class Run:
     """What is known of a run so far: scores, and the tasks that have none, each with the reason.
 
-    `args` is the command line, `selected` the tasks that were collected, `notes` lines for the summary.
+    `args` is the command line, `selected` the tasks that were collected, `notes` lines for the summary, `model` what
+    was loaded, in whatever process.
     """
 
     args: Sequence[str]
@@ -31,6 +33,7 @@ class Run:
     skipped: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    model: Description | None = None
 
     @property
     def ordered(self) -> list[TaskRecord]:
@@ -52,6 +55,8 @@ class Run:
         name = properties.get(TASK) or task_in(report.nodeid, self.tasks)
         if not name:
             return
+        if MODEL in properties:
+            self.model = Description.loads(properties[MODEL])
         if RECORD in properties:
             self.records[name] = TaskRecord.from_json(properties[RECORD])
         elif report.skipped and report.when == "setup":

@@ -24,6 +24,7 @@ def summary_lines(run: Run) -> list[str]:
         *_means(run),
         *_improvements(verdicts),
         *_skipped(run),
+        *(run.model.lines if run.model and run.records else ()),
         *_work(run),
         *_next(run, verdicts),
     ]

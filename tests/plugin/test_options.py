@@ -62,6 +62,42 @@ REFUSED = {
         ["--mieb-model=toymodels:raises", "--mieb-baseline=none"],
         ["toymodels:raises", "RuntimeError", "weights of step 40000 are truncated"],
     ),
+    "a factory whose images and texts do not meet": (
+        ["--mieb-model=toymodels:lopsided", "--mieb-baseline=none"],
+        ["toymodels:lopsided: its images have 48 dimensions and its texts 64, so they cannot be compared"],
+    ),
+    "a file of weights that is not there": (
+        ["--mieb-model=open_clip:ViT-B-32@epoch_9.pt", "--mieb-baseline=none"],
+        ["open_clip:ViT-B-32@epoch_9.pt: no such file epoch_9.pt; there are weights.pt"],
+    ),
+    "a model argument without a value": (
+        [*MEASURE, "--mieb-model-arg=mean"],
+        ["--mieb-model-arg=mean: give KEY=VALUE, such as mean=0.5,0.5,0.5"],
+    ),
+    "a model argument that the model does not know": (
+        [*MEASURE, "--mieb-model-arg=maen=0.5"],
+        ["--mieb-model-arg=maen=...: this model takes no maen (did you mean mean?); legal are"],
+    ),
+    "a model argument of another kind": (
+        [*MEASURE, "--mieb-model-arg=std=wide"],
+        ["--mieb-model-arg=std=wide: give one number or three, such as std=0.5,0.5,0.5"],
+    ),
+    "a processor that is nowhere": (
+        ["--mieb-model=models/clip", "--mieb-baseline=none", "--mieb-processor=gone"],
+        ["--mieb-processor=gone: no such folder, and no hub id"],
+    ),
+    "a processor for what has its own": (
+        ["--mieb-model=toymodels:sound", "--mieb-baseline=none", "--mieb-processor=models/clip"],
+        ["--mieb-processor does not go with toymodels:sound: it goes with a folder or a hub id"],
+    ),
+    "a limit of costs without an API": (
+        [*MEASURE, "--mieb-max-cost=5"],
+        ["--mieb-max-cost does not go with miniature: it goes with a model behind an API"],
+    ),
+    "a limit of costs that is none": (
+        ["--mieb-model=voyage:voyage-multimodal-3", "--mieb-baseline=none", "--mieb-max-cost=much"],
+        ["--mieb-max-cost=much: give US dollars as a number above 0"],
+    ),
     "a revision of what has none": (
         [*MEASURE, "--mieb-revision=main"],
         ["--mieb-revision=main: miniature has no revisions; it goes with a hub id only"],
@@ -116,7 +152,7 @@ REFUSED = {
     ),
     "a dtype for a factory": (
         ["--mieb-model=toymodels:sound", "--mieb-baseline=none", "--mieb-dtype=float16"],
-        ["--mieb-dtype: a factory chooses the dtype of its model itself; leave the option out"],
+        ["--mieb-dtype does not go with toymodels:sound: the model is computed elsewhere, or by code of yours"],
     ),
     "an update of a baseline of other data": (
         ["--mieb-model=toymodels:sound", "--mieb-baseline=of-miniature", "--mieb-update"],
@@ -161,6 +197,9 @@ def devices(arguments: list[str]) -> list[str]:
     "option",
     [
         "--mieb-revision=main",
+        "--mieb-processor=models/clip",
+        "--mieb-model-arg=mean=0.5",
+        "--mieb-max-cost=5",
         "--mieb-data=hub",
         "--mieb-baseline=none",
         "--mieb-update",
@@ -225,7 +264,7 @@ def test_the_command_line_wins_over_the_configuration_file(pytester: pytest.Pyte
 )
 def test_data_is_the_hub_but_the_miniature_brings_its_own(pytester: pytest.Pytester, model: str, data: str) -> None:
     result = pytester.runpytest_inprocess(f"--mieb-model={model}", "--mieb-baseline=none", "--collect-only")
-    assert header(result) == f"mieb: model {model}, data {data}, baseline none, device auto, float32, batches of 64"
+    assert header(result) == f"mieb: model {model}, data {data}, baseline none, device auto, batches of 64"
 
 
 def test_a_revision_goes_with_a_hub_id(pytester: pytest.Pytester) -> None:

@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 import numpy as np
 import pytest
 
+from pytest_mieb import FunctionEmbedder
 from pytest_mieb.evaluation import SubsetResult, TaskResult
 from pytest_mieb.models import ModelSpec
 from pytest_mieb.protocols import Scored
@@ -23,6 +24,9 @@ def settings(folder: Path) -> Settings:
     return Settings(
         model=ModelSpec("org/model", "hub"),
         revision="v2",
+        processor=None,
+        model_args={},
+        max_cost=None,
         data="hub",
         baseline=None,
         update=False,
@@ -54,6 +58,10 @@ def a_result(metrics: Mapping[str, float] | None = None) -> TaskResult:
     )
 
 
+def a_model(fingerprint: str | None) -> FunctionEmbedder:
+    return FunctionEmbedder(lambda images: [[1.0]] * len(images), fingerprint=fingerprint)
+
+
 def strictly(path: Path) -> dict[str, Any]:
     def refuse(constant: str) -> NoReturn:
         raise AssertionError(f"{constant} is no JSON")
@@ -63,7 +71,7 @@ def strictly(path: Path) -> dict[str, Any]:
 
 
 def test_the_json_says_what_was_measured_on_what_with_what(tmp_path: Path) -> None:
-    path = write_result(a_result(), settings(tmp_path), "f00d")
+    path = write_result(a_result(), settings(tmp_path), a_model("f00d"))
     assert path == tmp_path / "results" / "org__model" / "Some.json"
     assert strictly(path) == {
         "task": "Some",
@@ -73,6 +81,7 @@ def test_the_json_says_what_was_measured_on_what_with_what(tmp_path: Path) -> No
         "model": "org/model",
         "model_revision": "v2",
         "fingerprint": "f00d",
+        "loaded": None,
         "data": "hub",
         "dataset": "org/some-dataset",
         "dataset_revision": "0123456789abcdef",
@@ -91,7 +100,7 @@ def test_the_json_says_what_was_measured_on_what_with_what(tmp_path: Path) -> No
 
 
 def test_the_outcomes_lie_beside_it_as_plain_arrays(tmp_path: Path) -> None:
-    path = write_result(a_result(), settings(tmp_path), None)
+    path = write_result(a_result(), settings(tmp_path), a_model(None))
     with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
         found = {name: arrays[name].tolist() for name in arrays.files}
         assert arrays["en.outcomes"].dtype == np.uint8
@@ -99,13 +108,13 @@ def test_the_outcomes_lie_beside_it_as_plain_arrays(tmp_path: Path) -> None:
 
 
 def test_a_metric_that_is_no_number_is_null(tmp_path: Path) -> None:
-    path = write_result(a_result({"nmi": 0.5, "ari": float("nan")}), settings(tmp_path), None)
+    path = write_result(a_result({"nmi": 0.5, "ari": float("nan")}), settings(tmp_path), a_model(None))
     assert strictly(path)["metrics"]["en"] == {"nmi": 0.5, "ari": None}
 
 
 def test_a_later_result_replaces_an_earlier_one(tmp_path: Path) -> None:
-    write_result(a_result(), settings(tmp_path), "old")
-    path = write_result(a_result(), settings(tmp_path), "new")
+    write_result(a_result(), settings(tmp_path), a_model("old"))
+    path = write_result(a_result(), settings(tmp_path), a_model("new"))
     assert strictly(path)["fingerprint"] == "new"
     assert sorted(file.name for file in path.parent.iterdir()) == ["Some.json", "Some.npz"]
 
@@ -124,7 +133,7 @@ def test_a_file_is_there_whole_or_not_at_all_and_the_json_last(
 
     monkeypatch.setattr(os, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        write_result(a_result(), settings(tmp_path), None)
+        write_result(a_result(), settings(tmp_path), a_model(None))
     folder = tmp_path / "results" / "org__model"
     assert placed == ["Some.npz"][:files_in_place]
     assert sorted(file.name for file in folder.iterdir() if not file.name.endswith(".tmp")) == placed

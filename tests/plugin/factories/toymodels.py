@@ -63,8 +63,15 @@ def not_a_number() -> FunctionEmbedder:
 
 
 def dies() -> FunctionEmbedder:
-    """Takes its process with it when it sees a text."""
-    return FunctionEmbedder(thumbnails, lambda _: os._exit(70), fingerprint="toy-dies")
+    """Takes its process with it when it sees more than one text."""
+    return FunctionEmbedder(
+        thumbnails, lambda texts: os._exit(70) if len(texts) > 1 else paint(texts), fingerprint="toy-dies"
+    )
+
+
+def lopsided() -> FunctionEmbedder:
+    """Its texts have more dimensions than its images."""
+    return FunctionEmbedder(lambda images: thumbnails(images)[:, :48], paint, fingerprint="toy-lopsided")
 
 
 def raises() -> FunctionEmbedder:

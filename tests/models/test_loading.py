@@ -1,0 +1,149 @@
+"""From a spec to a loaded and checked model."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from pytest_mieb.models import Embedder, ModelError, load_embedder
+
+
+@pytest.fixture(autouse=True)
+def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder where one works and where Python looks for modules."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return tmp_path
+
+
+FACTORIES = """
+from pytest_mieb import FunctionEmbedder
+from pytest_mieb.models import ModelError
+
+def sound():
+    return FunctionEmbedder(images=lambda images: [[1.0, 2.0]] * len(images))
+
+def half():
+    class Half:
+        dimension = 3
+        def embed_images(self, images): ...
+    return Half()
+
+def lopsided():
+    return FunctionEmbedder(lambda images: [[1.0, 2.0]] * len(images), lambda texts: [[1.0]] * len(texts))
+
+def boasting():
+    return FunctionEmbedder(lambda images: [[1.0, 2.0]] * len(images), dimension=3)
+
+def flat():
+    return FunctionEmbedder(lambda images: [1.0, 2.0], dimension=2)
+
+def stumbling():
+    return FunctionEmbedder(lambda images: images[0].no_such_thing, dimension=2)
+
+def breaking():
+    return 1 / 0
+
+def refusing():
+    raise ModelError("buy more memory")
+
+sounds = "no function"
+"""
+
+
+@pytest.fixture
+def factories(somewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (somewhere / "my_factories.py").write_text(FACTORIES)
+    (somewhere / "my_broken.py").write_text("import nowhere_to_be_found\n")
+    (somewhere / "my_typo.py").write_text("def (:\n")
+    for module in ("my_factories", "my_broken", "my_typo"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+
+
+@pytest.mark.usefixtures("factories")
+def test_a_factory_returns_the_model() -> None:
+    model = load_embedder("my_factories:sound")
+    assert isinstance(model, Embedder)
+    assert model.modalities == {"image"}
+    assert model.embed_images([None, None]).tolist() == [[1, 2], [1, 2]]  # type: ignore[list-item]
+
+
+@pytest.mark.usefixtures("factories")
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "no_such_module:f",
+            "the module no_such_module cannot be imported (No module named 'no_such_module'); put its folder on",
+        ),
+        ("my_broken:f", "the module my_broken cannot be imported (No module named 'nowhere_to_be_found'); put its"),
+        ("my_typo:f", "importing my_typo failed: SyntaxError"),
+        ("my_factories:soundly", "my_factories has no function soundly; it has sound"),
+        ("my_factories:sounds", "my_factories has no function sounds; it has sound"),
+        (
+            "my_factories:half",
+            "what half() returns lacks modalities, fingerprint, description, prompted, embed_texts, embed_interleaved; "
+            "return a pytest_mieb.FunctionEmbedder, or a subclass of pytest_mieb.Embedder",
+        ),
+        (
+            "my_factories:lopsided",
+            "its images have 2 dimensions and its texts 1, so they cannot be compared; load it with the projections",
+        ),
+        ("my_factories:boasting", "it says that its dimension is 3, but its images have 2"),
+        ("my_factories:flat", "it gave an array of shape (2,) for 1 of its images; it must be (1, dimension)"),
+        ("my_factories:stumbling", "it was loaded, but embeds nothing: AttributeError: "),
+        ("my_factories:breaking", "breaking() failed: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_factory_that_cannot_be_used(text: str, sentence: str) -> None:
+    with pytest.raises(ModelError) as refusal:
+        load_embedder(text)
+    assert str(refusal.value).startswith(f"--mieb-model={text}: {sentence}")
+
+
+@pytest.mark.usefixtures("factories")
+def test_a_factory_may_refuse_in_its_own_words() -> None:
+    with pytest.raises(ModelError) as refusal:
+        load_embedder("my_factories:refusing")
+    assert str(refusal.value) == "buy more memory"
+
+
+def test_the_damaged_miniature_differs_in_its_pixels_alone() -> None:
+    sound, damaged = load_embedder("miniature"), load_embedder("miniature:damaged")
+    picture = Image.new("RGB", (64, 64), "teal")
+    assert not np.allclose(sound.embed_images([picture]), damaged.embed_images([picture]))
+    np.testing.assert_array_equal(sound.embed_texts(["a dog"]), damaged.embed_texts(["a dog"]))
+    assert sound.fingerprint != damaged.fingerprint
+
+
+def test_what_was_loaded_is_described_in_one_line() -> None:
+    description = load_embedder("miniature").description
+    assert description is not None
+    assert description.line.startswith("CLIP (CLIPModel) hash ")
+    for part in (
+        "dimension 128",
+        "float32",
+        "size 64x64",
+        "interpolation bicubic",
+        "mean 0.48/0.46/0.41",
+        "longest 48",
+    ):
+        assert part in description.line
+    assert (
+        "mean 0.5, std 0.5"
+        in (load_embedder("miniature", options={"mean": "0.5", "std": "0.5"}).description or description).line
+    )
+
+
+def test_a_model_that_is_too_large_for_the_device_is_refused_before_it_is_loaded(
+    somewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pytest_mieb.models import local
+
+    monkeypatch.setattr(local, "parameters_in", lambda folder: 1 << 50)
+    with pytest.raises(ModelError, match=r"its weights need 4194304\.0 GiB in float32, and cpu has \d+\.\d GiB"):
+        load_embedder("miniature")
