@@ -108,14 +108,21 @@ class ActiveRun:
             self.session.load_or_refuse()
 
     def pytest_report_collectionfinish(self) -> list[str]:
-        """What was loaded, under the header."""
+        """What was loaded, under the header, and what it will cost."""
         description = self.session.description
-        return [f"mieb {line}" for line in description.lines] if description else []
+        if description is None:
+            return []
+        cost = self.session.cost_line(self.run.selected)
+        return [*(f"mieb {line}" for line in description.lines), *([cost] if cost else [])]
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self, ids: Sequence[str]) -> None:
+    def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
+        first = not self.run.selected
         suite = (nodeid for nodeid in ids if "::test_mieb[" in nodeid)
         self.run.selected |= {name for nodeid in suite if (name := task_in(nodeid, self.session.tasks))}
+        cost = self.session.cost_line(self.run.selected) if first else None
+        if cost:
+            node.config.pluginmanager.getplugin("terminalreporter").write_line(cost)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:

@@ -137,6 +137,23 @@ class MiebSession:
         except ModelError as error:
             raise pytest.UsageError(str(error)) from error
 
+    def cost_line(self, selected: Collection[str]) -> str | None:
+        """For a model behind an API: what the selected tasks may cost at most; None for all others.
+
+        Datasets are counted by the rows that their cards expect, each as one picture of the largest size that is paid
+        for; what the store holds already costs nothing.
+        """
+        if self.settings.model.kind != "voyage":
+            return None
+        from pytest_mieb.distribution import costs_of
+
+        self.load_or_refuse()
+        rows = sum(costs_of({name: self.tasks[name] for name in selected}).values())
+        most = self.embedder.estimate({"image": rows})  # type: ignore[attr-defined]
+        limit = self.settings.max_cost
+        stop = f"stops at ${limit:.2f}" if limit else "give --mieb-max-cost to stop earlier"
+        return f"mieb cost: up to about ${most:.2f} for {rows:,} rows of data; {stop}"
+
     def recognise_or_refuse(self) -> None:
         """Look at the model's folder without loading it, where workers will: one usage error instead of one a task."""
         from pytest_mieb.models import ModelError

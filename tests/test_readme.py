@@ -148,7 +148,7 @@ def test_the_readmes_script_prints_a_score(miniature_cache: Path, tmp_path: Path
 
 
 def test_the_table_of_options_is_complete_and_stars_those_of_the_configuration_file() -> None:
-    rows = re.findall(r"^\| `(--mieb-[\w-]+)(?:=[A-Z]+)?`( \*)? \|", README, re.MULTILINE)
+    rows = re.findall(r"^\| `(--mieb-[\w-]+)(?:=[A-Z=]+)?`( \*)? \|", README, re.MULTILINE)
     assert [(flag, bool(star)) for flag, star in rows] == [(option.flag, option.ini) for option in OPTIONS]
 
 

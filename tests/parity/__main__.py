@@ -1,4 +1,4 @@
-"""python -m tests.parity [--tasks A,B] [--models miniature,siglip] [--mode own|same|both]"""
+"""python -m tests.parity [--tasks A,B] [--models miniature,siglip,open_clip,dinov2] [--mode own|same|both]"""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from time import perf_counter
 
 from pytest_mieb.suite import load_tasks
 from tests.parity.comparison import Mode
-from tests.parity.run import measure_all
+from tests.parity.run import BUILDERS, measure_all
 from tests.parity.table import report
 
+MODELS = ("miniature", *BUILDERS)
 MODES: dict[str, tuple[Mode, ...]] = {"own": ("own",), "same": ("same",), "both": ("own", "same")}
 
 
@@ -22,7 +23,7 @@ def main() -> int:
         description="Score tasks with the reference implementation and with ours; exit 1 where they differ.",
     )
     parser.add_argument("--tasks", help="comma-separated names; default all")
-    parser.add_argument("--models", default="miniature,siglip", help="miniature, siglip, or folders; comma-separated")
+    parser.add_argument("--models", default=",".join(MODELS), help=f"{', '.join(MODELS)}, or folders; comma-separated")
     parser.add_argument(
         "--mode", choices=MODES, default="both", help="own: each side runs the model; same: both score our embeddings"
     )

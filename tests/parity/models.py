@@ -48,6 +48,32 @@ def build_siglip(folder: Path, seed: int = 0) -> Path:
     return folder
 
 
+def build_open_clip(folder: Path) -> Path:
+    """Write an open_clip model with random weights, and a preprocessing that is nobody's default."""
+    from tests.models.families.builders_open_clip import TINY, build, save
+
+    return save(build(TINY), TINY, folder)
+
+
+def build_dinov2(folder: Path, seed: int = 0) -> Path:
+    """Write a DINOv2 with random weights and its own kind of preprocessing: resize, then crop."""
+    import torch
+    from transformers import BitImageProcessor, Dinov2Config, Dinov2Model
+
+    config = Dinov2Config(
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=4, mlp_ratio=2, image_size=56, patch_size=14
+    )
+    torch.manual_seed(seed)
+    model = Dinov2Model(config).eval()
+    _scatter(model)
+    model.save_pretrained(folder)
+    size = {"shortest_edge": 64}, {"height": 56, "width": 56}
+    mean, std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+    processor = BitImageProcessor(size=size[0], crop_size=size[1], image_mean=mean, image_std=std)
+    processor.save_pretrained(folder)
+    return folder
+
+
 def in_float32(given: Path, folder: Path) -> Path:
     """Write a copy of a model with its weights in float32 to `folder`, and return it.
 

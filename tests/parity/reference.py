@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ import numpy as np
 from mteb.abstasks.aggregated_task import AbsTaskAggregate
 from mteb.models.abs_encoder import AbsEncoder
 from mteb.models.model_implementations.clip_models import CLIPModel
+from mteb.models.model_implementations.dino_models import DINOModel
+from mteb.models.model_implementations.openclip_models import openclip_loader
 from mteb.models.model_implementations.siglip_models import SiglipModelWrapper
 from mteb.models.model_meta import ModelMeta, ScoringFunction
 
@@ -21,7 +23,8 @@ from pytest_mieb.models.embedder import Embedder
 from tests.parity.comparison import Scores
 from tests.parity.embeddings import Table, image_key, text_key
 
-WRAPPERS: Mapping[str, type[AbsEncoder]] = {"clip": CLIPModel, "siglip": SiglipModelWrapper}
+WRAPPERS: Mapping[str, type[AbsEncoder]] = {"clip": CLIPModel, "siglip": SiglipModelWrapper, "dinov2": DINOModel}
+VISION_ONLY = ("dinov2",)
 
 
 def load(name: str) -> Any:
@@ -78,31 +81,60 @@ def _numbers(row: Mapping[str, Any]) -> dict[str, float]:
 def own_wrapper(folder: Path, table: Table) -> AbsEncoder:
     """The reference's wrapper of the family, on a local folder; what it embeds is written to `table`.
 
-    The wrappers take any name that transformers loads, and a folder is one. They run as they are: only the processor
-    is wrapped, to see each batch, and what the two embedding methods return is kept.
+    The wrappers take any name that transformers loads, and a folder is one. They run as they are: what their two
+    embedding methods are given is noted, and what they return is kept.
     """
-    family = json.loads((folder / "config.json").read_text())["model_type"]
-    encoder = WRAPPERS[family](str(folder), None, device="cpu")  # type: ignore[call-arg]
-    encoder.mteb_model_meta = _meta(str(folder))
-    keys: list[bytes] = []
-    processor = encoder.processor  # type: ignore[attr-defined]
-
-    def listening(**inputs: Any) -> Any:
-        keys.extend(map(image_key, inputs.get("images", ())))
-        keys.extend(map(text_key, inputs.get("text", ())))
-        return processor(**inputs)
-
-    encoder.processor = listening  # type: ignore[attr-defined]
+    if (folder / "open_clip_config.json").is_file():
+        encoder, modalities = _open_clip(folder), ["image", "text"]
+    else:
+        family = json.loads((folder / "config.json").read_text())["model_type"]
+        encoder = WRAPPERS[family](str(folder), None, device="cpu")  # type: ignore[call-arg]
+        modalities = ["image"] if family in VISION_ONLY else ["image", "text"]
+    encoder.mteb_model_meta = _meta(str(folder), modalities)
     for method in ("get_image_embeddings", "get_text_embeddings"):
-        setattr(encoder, method, _kept(getattr(encoder, method), keys, table))
+        setattr(encoder, method, _kept(getattr(encoder, method), table))
     return encoder
 
 
-def _kept(method: Any, keys: list[bytes], table: Table) -> Any:
-    def embed(items: Any, show_progress_bar: bool = False, **options: Any) -> Any:
-        keys.clear()
-        vectors = method(items, show_progress_bar=show_progress_bar, **options)
-        table.add(keys, vectors.numpy())
+def _open_clip(folder: Path) -> AbsEncoder:
+    """The wrapper takes ids of the hub alone; open_clip reads a folder by another prefix."""
+    import open_clip
+
+    kept = open_clip.create_model_and_transforms, open_clip.get_tokenizer
+
+    def local(function: Any) -> Any:
+        return lambda name, **options: function(name.replace("hf-hub:", "local-dir:"), **options)
+
+    open_clip.create_model_and_transforms, open_clip.get_tokenizer = map(local, kept)
+    try:
+        encoder: AbsEncoder = openclip_loader(str(folder), revision=None, device="cpu")
+    finally:
+        open_clip.create_model_and_transforms, open_clip.get_tokenizer = kept
+    return encoder
+
+
+class _Noted:
+    """Batches of the reference, with the keys of what was taken from them."""
+
+    def __init__(self, batches: Any, column: str) -> None:
+        self._batches, self._column = batches, column
+        self.keys: list[bytes] = []
+
+    def __iter__(self) -> Iterator[Any]:
+        key: Any = image_key if self._column == "image" else text_key
+        for batch in self._batches:
+            self.keys.extend(map(key, batch[self._column]))
+            yield batch
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batches, name)
+
+
+def _kept(method: Any, table: Table) -> Any:
+    def embed(batches: Any, show_progress_bar: bool = False, **options: Any) -> Any:
+        noted = _Noted(batches, "image" if "image" in method.__name__ else "text")
+        vectors = method(noted, show_progress_bar=show_progress_bar, **options)
+        table.add(noted.keys, vectors.numpy())
         return vectors
 
     return embed
@@ -113,7 +145,7 @@ class SameEmbeddings(AbsEncoder):
 
     def __init__(self, embedder: Embedder) -> None:
         self.embedder = embedder
-        self.mteb_model_meta = _meta("same/embeddings")
+        self.mteb_model_meta = _meta("same/embeddings", sorted(embedder.modalities))
 
     def encode(self, inputs: Any, **options: Any) -> Any:
         import torch
@@ -130,11 +162,11 @@ class SameEmbeddings(AbsEncoder):
         return sides[0] if len(sides) == 1 else sides[0] + sides[1]
 
 
-def _meta(name: str) -> ModelMeta:
+def _meta(name: str, modalities: Sequence[str]) -> ModelMeta:
     return ModelMeta.create_empty(
         {
             "name": f"parity/{Path(name).name}",
-            "modalities": ["image", "text"],
+            "modalities": list(modalities),
             "similarity_fn_name": ScoringFunction.COSINE,
         }
     )

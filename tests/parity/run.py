@@ -12,16 +12,17 @@ from tempfile import TemporaryDirectory
 from pytest_mieb.suite import Task
 from tests.hub import Hub
 from tests.parity.comparison import Mode
-from tests.parity.models import build_siglip, in_float32
+from tests.parity.models import build_dinov2, build_open_clip, build_siglip, in_float32
 from tests.parity.worker import Measurement
 
+BUILDERS = {"siglip": build_siglip, "open_clip": build_open_clip, "dinov2": build_dinov2}
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def model_folder(name: str, work: Path) -> Path:
-    """The folder of a model that both sides load: `miniature`, `siglip`, or a folder, its weights in float32."""
-    if name == "siglip":
-        return build_siglip(work / "siglip")
+    """The folder of a model that both sides load: the miniature's, one of `BUILDERS`, or a folder, in float32."""
+    if name in BUILDERS:
+        return BUILDERS[name](work / name)
     if name == "miniature":
         from pytest_mieb.miniature import MODEL_DIR
 

@@ -84,6 +84,7 @@ class Model:
         self.replay = Pipeline(Remembering(self.theirs), batch_size=BATCH_SIZE)
         self.wrapper = reference.own_wrapper(folder, self.theirs)
         self.same = reference.SameEmbeddings(remembering)
+        self.modalities = remembering.modalities
 
 
 def measure(task: Task, load: Callable[[], Any], model: Model, modes: Collection[Mode]) -> Measurement:
@@ -156,6 +157,8 @@ def main() -> None:
         for name in options.tasks:
             load = _once(partial(reference.load, name))
             for model in models:
+                if not tasks[name].needs <= model.modalities:
+                    continue
                 print(measure(tasks[name], load, model, options.modes).to_json(), file=output, flush=True)
 
 
