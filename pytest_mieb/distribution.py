@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from pytest_mieb.keys import task_in
-from pytest_mieb.models.embedder import ModelError
+from pytest_mieb.models.errors import ModelError
 
 if TYPE_CHECKING:
     import pytest

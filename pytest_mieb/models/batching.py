@@ -20,16 +20,23 @@ def embed_by_length(
     embed: Callable[[Mapping[str, Any]], Vectors],
     *,
     padding: str = "longest",
+    beside: Mapping[str, Any] | None = None,
 ) -> Vectors:
     """Embed texts cut to `max_length` tokens; shape (n, dimension).
 
     With `padding="longest"`, texts of similar length go together, padded alike to a multiple of 16 tokens, in as many
     rows as there are texts: so the shape that a text is computed in depends on its own length only, and with it its
-    last digits. With `padding="max_length"` all are padded to `max_length`. `embed` gets what the tokenizer returns.
+    last digits. With `padding="max_length"` all are padded to `max_length`. `embed` gets what the tokenizer returns,
+    and with it the rows of the tensors `beside` that belong to the texts.
     """
+
+    def embed_rows(rows: Sequence[int]) -> Vectors:
+        tokens = tokenizer([texts[row] for row in rows], padding="max_length", return_tensors="pt", **cut)
+        return embed({**tokens, **{name: rows_of[rows] for name, rows_of in beside.items()}} if beside else tokens)
+
     cut: dict[str, Any] = {"truncation": True, "max_length": max_length}
     if padding == "max_length":
-        return embed(tokenizer(list(texts), padding="max_length", return_tensors="pt", **cut))
+        return embed_rows(list(range(len(texts))))
     lengths = np.array([len(ids) for ids in tokenizer(list(texts), **cut)["input_ids"]])
     widths = np.minimum(-(-np.maximum(lengths, 1) // LENGTH_STEP) * LENGTH_STEP, max_length)
     embeddings: Vectors | None = None
@@ -37,7 +44,7 @@ def embed_by_length(
         rows = np.flatnonzero(widths == width)
         filled = [*rows, *[rows[-1]] * (len(texts) - len(rows))]
         cut["max_length"] = int(width)
-        vectors = embed(tokenizer([texts[row] for row in filled], padding="max_length", return_tensors="pt", **cut))
+        vectors = embed_rows(filled)
         if embeddings is None:
             embeddings = np.empty((len(texts), vectors.shape[1]), dtype=np.float32)
         embeddings[rows] = vectors[: len(rows)]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_mieb.models.errors import ModelError
+from pytest_mieb.models.spec import is_hub_id
 
 _OTHER_FRAMEWORKS = ("*.msgpack", "*.h5", "*.onnx", "*.ot", "onnx/*", "openvino/*")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -50,6 +51,22 @@ def download(
         raise ModelError(
             f"{named}: the hub was not reached and the model is not cached; go online once, or give a local folder"
         ) from error
+
+
+def part(option: str, given: str | None, pinned: tuple[str, str], *, only: Sequence[str] | None = None) -> Path:
+    """A further folder that a model is made of: what the user gave as `option`, else a repository at its revision.
+
+    Raises:
+        ModelError: what was given is neither a folder nor a hub id, or cannot be fetched.
+    """
+    if given is None:
+        return download(*pinned, only=only, needs=f"{option}:")
+    folder = Path(given).expanduser()
+    if folder.is_dir():
+        return folder
+    if not is_hub_id(given):
+        raise ModelError(f"{option}={given}: no such folder, and no hub id; give one of the two")
+    return download(given, only=only, needs=f"{option}:")
 
 
 def commit_of(folder: Path) -> str | None:

@@ -156,7 +156,8 @@ def load_transformers(
     Args:
         model_class: a class with `from_pretrained`.
         dtype: the family's own, where the request names none.
-        may_lack: prefixes of keys that a checkpoint may come without; they keep their initialisation, seeded.
+        may_lack: prefixes of keys that a checkpoint may come without, of each all or none; they keep their
+            initialisation, seeded.
         may_have: prefixes of keys that a checkpoint may hold beside its own.
         keywords: further ones for `from_pretrained`.
 
@@ -171,19 +172,22 @@ def load_transformers(
     folder = request.path
     dtype = request.dtype or dtype
     check_room(folder, request.device, dtype)
-    torch.manual_seed(0)
-    with refusing(folder):
+    with refusing(folder), torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
         model, info = model_class.from_pretrained(
             folder,
             dtype=getattr(torch, dtype),
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # refused below, by name
             trust_remote_code=request.trust_remote_code,
             **keywords,
         )
-    lacking = tuple(prefix for prefix in may_lack if any(key.startswith(prefix) for key in info["missing_keys"]))
+    missing = set(info["missing_keys"])
+    own = {prefix: {key for key in model.state_dict() if key.startswith(prefix)} for prefix in may_lack}
+    lacking = tuple(prefix for prefix, keys in own.items() if keys and keys <= missing)
     check_keys(
         folder,
-        missing=[key for key in info["missing_keys"] if not key.startswith(tuple(may_lack))],
+        missing=[key for key in missing if not key.startswith(lacking)],
         unexpected=[key for key in info["unexpected_keys"] if not key.startswith(tuple(may_have))],
         mismatched=[key[0] if isinstance(key, tuple) else key for key in info["mismatched_keys"]],
     )
@@ -196,9 +200,14 @@ def load_transformers(
 
 
 def check_keys(
-    path: Path, *, missing: Collection[str] = (), unexpected: Collection[str] = (), mismatched: Collection[str] = ()
+    path: Path,
+    *,
+    missing: Collection[str] = (),
+    unexpected: Collection[str] = (),
+    mismatched: Collection[str] = (),
+    what: str = "config.json",
 ) -> None:
-    """Refuse weights that are not those of the architecture.
+    """Refuse weights that are not those of the architecture, which `what` describes.
 
     Raises:
         ModelError: it counts the keys and names the first ones.
@@ -206,7 +215,7 @@ def check_keys(
     for kind, keys in (("missing", missing), ("unexpected", unexpected), ("mismatched", mismatched)):
         if keys:
             some = ", ".join(sorted(map(str, keys))[:3])
-            raise ModelError(f"{path}: weights and config.json do not fit: {len(keys)} {kind} keys ({some} ...)")
+            raise ModelError(f"{path}: weights and {what} do not fit: {len(keys)} {kind} keys ({some} ...)")
 
 
 def check_room(folder: Path, device: str, dtype: str) -> None:
@@ -272,6 +281,20 @@ def load_processor(request: Request, *, text: bool = True, **keywords: Any) -> A
         )
     correct(getattr(processor, "image_processor", processor), request.options)
     return processor
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The tokenizer in a folder, for models that are read without a processor.
+
+    Raises:
+        ModelError: there is none, or it is damaged.
+    """
+    from transformers import AutoTokenizer
+
+    if not any((folder / name).is_file() for name in TOKENIZERS):
+        raise ModelError(f"{folder}: no tokenizer ({', '.join(TOKENIZERS)}); save it beside config.json")
+    with refusing(folder):
+        return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
 def load_image_processor(request: Request, **keywords: Any) -> Any:

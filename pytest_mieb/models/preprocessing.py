@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_mieb.models.errors import ModelError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 IMAGE_BACKEND = "torchvision"
 INTERPOLATIONS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
@@ -95,3 +98,12 @@ def _interpolation(resample: Any) -> str:
         return "default"
     place = int(getattr(resample, "value", resample))
     return INTERPOLATIONS[place] if 0 <= place < len(INTERPOLATIONS) else str(resample)
+
+
+def thickened(image: Image, side: int) -> Image:
+    """A picture so thin that nothing is left of it when its longer edge becomes `side` pixels, as thick as is needed.
+
+    Any other as it is: for resizing by the longer edge, which would fail.
+    """
+    least = -(-max(image.size) // side)
+    return image if min(image.size) >= least else image.resize((max(image.width, least), max(image.height, least)))

@@ -9,6 +9,8 @@ from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files import read_json
 
 WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.pth")
+# VISTA's weights come without a configuration; their name says what they are.
+VISUALIZED = "[Vv]isualized_*.pth"
 _SHOWN = 8
 # Types of `config.json` that have a module of their own; the rest is told by what the architecture offers.
 FAMILIES = {
@@ -55,6 +57,8 @@ def recognise(folder: Path, *, transformers: bool = False) -> Recognised:
             f"{folder}: ambiguous, it holds a model of open_clip (open_clip_config.json) and one of transformers "
             f"(config.json); say which with --mieb-model=open_clip:{folder} or --mieb-model=hf:{folder}"
         )
+    if any(folder.glob(VISUALIZED)):
+        return Recognised("vista", "Visualized_BGE")
     if not there:
         raise ModelError(
             f"{folder}: no config.json among {_found(folder)}; give a folder that save_pretrained wrote{_hint(folder)}"
@@ -79,7 +83,7 @@ def _by_config(folder: Path) -> Recognised:
 
 def _family_of(folder: Path, kind: str) -> str:
     """By the methods that the architecture's class has."""
-    from transformers import AutoConfig, AutoModel
+    from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText
 
     from pytest_mieb.models.local import refusing
 
@@ -96,6 +100,8 @@ def _family_of(folder: Path, kind: str) -> str:
         return "dual_encoder"
     if any(getattr(each, "main_input_name", "") == "pixel_values" for each in classes):
         return "vision"
+    if type(config) in AutoModelForImageTextToText._model_mapping:
+        return "mllm"
     what = "a text-only model" if any(hasattr(each, "get_input_embeddings") for each in classes) else "a model"
     raise ModelError(
         f"{folder}: {what} of type {kind!r}; loaded are dual encoders such as clip and siglip, vision models such as "
@@ -122,6 +128,8 @@ def _hint(folder: Path) -> str:
         return f", such as {inside[-1]} inside it"
     checkpoints = sorted([*folder.glob("*.pt"), *folder.glob("checkpoints/*.pt")])
     if checkpoints:
-        return f"; an open_clip checkpoint is given with its architecture: --mieb-model=open_clip:ARCH@{checkpoints[-1]}"
+        return (
+            f"; an open_clip checkpoint is given with its architecture: --mieb-model=open_clip:ARCH@{checkpoints[-1]}"
+        )
     weights = [path.name for pattern in WEIGHTS for path in folder.glob(pattern)]
     return f"; {weights[0]} alone does not say of which architecture it is" if weights else ""

@@ -63,3 +63,25 @@ class Request:
                 hint = f" (did you mean {near[0]}?)" if near else ""
                 known = ", ".join(sorted(legal)) or "none"
                 raise ModelError(f"--mieb-model-arg={name}=...: this model takes no {name}{hint}; legal are {known}")
+
+    def whole(self) -> None:
+        """Refuse an adapter, for a family that can merge none.
+
+        Raises:
+            ModelError: one was given.
+        """
+        if self.adapter:
+            raise ModelError(f"{self.adapter}: a PEFT adapter is merged into models of transformers only")
+
+    def alone(self) -> None:
+        """Refuse an adapter, and a processor from elsewhere, for a family that can use neither.
+
+        Raises:
+            ModelError: one of them was given.
+        """
+        self.whole()
+        if self.processor:
+            raise ModelError(
+                f"--mieb-processor={self.processor}: this model does not take one; correct how it prepares images with "
+                "--mieb-model-arg"
+            )

@@ -12,7 +12,16 @@ from PIL import Image
 from pytest_mieb.models import Embedder
 
 NOISE = np.random.default_rng(0)
-TEXTS = ("a dog", "a photo of a dog, a type of animal.", "", "x" * 500, "dog " * 700, "犬が走る", "Собака бежит", "🐕 ñ é")
+TEXTS = (
+    "a dog",
+    "a photo of a dog, a type of animal.",
+    "",
+    "x" * 500,
+    "dog " * 700,
+    "犬が走る",
+    "Собака бежит",
+    "🐕 ñ é",
+)
 
 
 def noise(height: int, width: int) -> Image.Image:
