@@ -22,6 +22,7 @@ from pytest_mieb.models.request import Request
 DTYPES = ("float32", "float16", "bfloat16")
 # Without any of these transformers makes up a tokenizer of a few tokens, and says nothing.
 TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model")
+IMAGE_PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 _BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 
 
@@ -275,10 +276,7 @@ def load_processor(request: Request, *, text: bool = True, **keywords: Any) -> A
             f"{folder}: no tokenizer ({', '.join(TOKENIZERS)}); save the processor beside the weights, or name a "
             "folder or hub id that has it with --mieb-processor"
         )
-    with refusing(folder):
-        processor = AutoProcessor.from_pretrained(
-            folder, backend=IMAGE_BACKEND, trust_remote_code=request.trust_remote_code, **keywords
-        )
+    processor = _prepared(AutoProcessor, request, **keywords)
     correct(getattr(processor, "image_processor", processor), request.options)
     return processor
 
@@ -301,10 +299,22 @@ def load_image_processor(request: Request, **keywords: Any) -> Any:
     """The image processor alone, for models without text."""
     from transformers import AutoImageProcessor
 
-    folder = request.processor_path
-    with refusing(folder):
-        processor = AutoImageProcessor.from_pretrained(
-            folder, backend=IMAGE_BACKEND, trust_remote_code=request.trust_remote_code, **keywords
-        )
+    processor = _prepared(AutoImageProcessor, request, **keywords)
     correct(processor, request.options)
     return processor
+
+
+def _prepared(auto_class: Any, request: Request, **keywords: Any) -> Any:
+    folder = request.processor_path
+    try:
+        with refusing(folder):
+            return auto_class.from_pretrained(
+                folder, backend=IMAGE_BACKEND, trust_remote_code=request.trust_remote_code, **keywords
+            )
+    except ModelError as error:
+        if any((folder / name).is_file() for name in IMAGE_PROCESSORS):
+            raise
+        raise ModelError(
+            f"{folder}: no image processor ({' or '.join(IMAGE_PROCESSORS)}); save the processor beside the weights, "
+            "or name a folder or hub id that has it with --mieb-processor"
+        ) from error

@@ -6,29 +6,34 @@ from pathlib import Path
 from typing import Any
 
 PIXELS = 32
-_CLIP_TOWER = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+CLIP_TOWER = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,▁"
+
+
+def clip_tokenizer() -> Any:
+    """One token a byte, cut to 77 of them."""
+    from tokenizers.pre_tokenizers import ByteLevel
+    from transformers import CLIPTokenizer
+
+    letters = sorted(ByteLevel.alphabet())
+    pieces = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    return CLIPTokenizer(vocab={piece: number for number, piece in enumerate(pieces)}, merges=[], model_max_length=77)
 
 
 def build_clip(folder: Path, seed: int = 0) -> Path:
     """Write a CLIP of 24 dimensions with random weights to `folder`, as `save_pretrained` would, and return it."""
-    from tokenizers.pre_tokenizers import ByteLevel
-    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
+    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor
 
-    letters = sorted(ByteLevel.alphabet())
-    pieces = [*letters, *(f"{letter}</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    tokenizer = CLIPTokenizer(
-        vocab={piece: number for number, piece in enumerate(pieces)}, merges=[], model_max_length=77
-    )
+    tokenizer = clip_tokenizer()
     ids = {f"{name}_token_id": getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad")}
     config = CLIPConfig(
-        text_config=_CLIP_TOWER | ids | {"vocab_size": len(tokenizer), "max_position_embeddings": 77},
-        vision_config=_CLIP_TOWER | {"image_size": PIXELS, "patch_size": 16},
+        text_config=CLIP_TOWER | ids | {"vocab_size": len(tokenizer), "max_position_embeddings": 77},
+        vision_config=CLIP_TOWER | {"image_size": PIXELS, "patch_size": 16},
         projection_dim=24,
     )
     size = {"shortest_edge": PIXELS}, {"height": PIXELS, "width": PIXELS}
     processor = CLIPProcessor(CLIPImageProcessor(size=size[0], crop_size=size[1]), tokenizer)
-    return _saved(CLIPModel, config, processor, folder, seed)
+    return saved(CLIPModel, config, processor, folder, seed)
 
 
 def build_siglip2(folder: Path, seed: int = 0, *, naflex: bool) -> Path:
@@ -53,17 +58,18 @@ def build_siglip2(folder: Path, seed: int = 0, *, naflex: bool) -> Path:
         model_input_names=["input_ids"],
     )
     ids = {"pad_token_id": 0, "eos_token_id": 1, "bos_token_id": 2}
-    text = _CLIP_TOWER | ids | {"vocab_size": len(tokenizer), "max_position_embeddings": 64}
+    text = CLIP_TOWER | ids | {"vocab_size": len(tokenizer), "max_position_embeddings": 64}
     if naflex:
-        config: Any = Siglip2Config(text_config=text, vision_config=_CLIP_TOWER | {"num_patches": 16, "patch_size": 16})
+        config: Any = Siglip2Config(text_config=text, vision_config=CLIP_TOWER | {"num_patches": 16, "patch_size": 16})
         images: Any = Siglip2ImageProcessor(patch_size=16, max_num_patches=16)
-        return _saved(Siglip2Model, config, Siglip2Processor(images, tokenizer), folder, seed)
-    config = SiglipConfig(text_config=text, vision_config=_CLIP_TOWER | {"image_size": PIXELS, "patch_size": 16})
+        return saved(Siglip2Model, config, Siglip2Processor(images, tokenizer), folder, seed)
+    config = SiglipConfig(text_config=text, vision_config=CLIP_TOWER | {"image_size": PIXELS, "patch_size": 16})
     images = SiglipImageProcessor(size={"height": PIXELS, "width": PIXELS})
-    return _saved(SiglipModel, config, SiglipProcessor(images, tokenizer), folder, seed)
+    return saved(SiglipModel, config, SiglipProcessor(images, tokenizer), folder, seed)
 
 
-def _saved(model_class: Any, config: Any, processor: Any, folder: Path, seed: int) -> Path:
+def saved(model_class: Any, config: Any, processor: Any, folder: Path, seed: int) -> Path:
+    """Write a model with random weights and its processor."""
     import torch
 
     torch.manual_seed(seed)

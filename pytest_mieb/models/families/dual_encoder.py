@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 
 from pytest_mieb.models.batching import embed_by_length
 from pytest_mieb.models.embedder import Embedder
+from pytest_mieb.models.errors import ModelError
+from pytest_mieb.models.files import read_json
 from pytest_mieb.models.local import LocalEmbedder, described, load_processor, load_transformers
 from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, of_processor
 from pytest_mieb.models.request import Request
@@ -22,16 +24,35 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 NAMES = {
+    "aimv2": "AIMv2",
+    "align": "ALIGN",
+    "altclip": "AltCLIP",
+    "chinese_clip": "Chinese-CLIP",
     "clip": "CLIP",
+    "clipseg": "CLIPSeg",
+    "flava": "FLAVA",
+    "groupvit": "GroupViT",
+    "metaclip_2": "MetaCLIP 2",
     "siglip": "SigLIP",
     "siglip2": "SigLIP 2",
-    "metaclip_2": "MetaCLIP 2",
-    "align": "ALIGN",
+    "tipsv2": "TIPS v2",
+    "vision-text-dual-encoder": "vision-text dual encoder",
 }
-# SigLIP was trained with all texts at full length: other padding collapses it silently.
-PADDING: Mapping[str, str] = {"siglip": "max_length", "siglip2": "max_length"}
-# Shorter than the tokenizer and the positions allow: what the family's processor cuts to.
-LIMITS: Mapping[str, int] = {"align": 64}
+# Trained with all texts at full length: other padding collapses SigLIP silently.
+PADDING: Mapping[str, str] = {"siglip": "max_length", "siglip2": "max_length", "tipsv2": "max_length"}
+# Shorter than the tokenizer and the positions allow: what the family's processor, or FLAVA's training, cuts to.
+LIMITS: Mapping[str, int] = {"align": 64, "siglip2": 64, "tipsv2": 64, "flava": 77}
+# What NaFlex's processor takes, whatever its image processor says.
+PATCHES: Mapping[str, int] = {"siglip2": 256}
+OPTIONS: Mapping[str, tuple[str, ...]] = {"siglip2": ("mean", "std", "interpolation", "max_num_patches")}
+# FLAVA projects every token; the first one is its class token.
+TOKENWISE = ("flava",)
+# Weights of published checkpoints that embed nothing.
+HEADS: Mapping[str, tuple[str, ...]] = {
+    "clipseg": ("decoder.",),
+    "flava": ("image_codebook.", "itm_head.", "mim_head.", "mlm_head.", "mmm_image_head.", "mmm_text_head."),
+}
+_UNLIMITED = 1 << 20  # a tokenizer without a limit of its own says 10^30
 
 
 class DualEncoder(LocalEmbedder):
@@ -42,46 +63,107 @@ class DualEncoder(LocalEmbedder):
         self._processor = processor
         self._padding = padding
         self._max_length = max_length
+        self._tokenwise = self._model.config.model_type in TOKENWISE
 
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
         inputs = self._processor.image_processor([as_rgb(image) for image in images], return_tensors="pt")
-        return self.run(lambda **tensors: _features(self._model.get_image_features(**tensors)), inputs)
+        return self.run(lambda **tensors: self._pooled(self._model.get_image_features(**tensors)), inputs)
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         def embed(tokens: Mapping[str, Any]) -> NDArray[np.float32]:
-            return self.run(lambda **tensors: _features(self._model.get_text_features(**tensors)), tokens)
+            highest, vocabulary = int(tokens["input_ids"].max()), self._model.config.text_config.vocab_size
+            if highest >= vocabulary:
+                raise ModelError(
+                    f"{self.description.architecture} knows {vocabulary} tokens, and its tokenizer gave number "
+                    f"{highest}: it is another model's; give the right one with --mieb-processor"
+                )
+            return self.run(lambda **tensors: self._pooled(self._model.get_text_features(**tensors)), tokens)
 
         return embed_by_length(self._processor.tokenizer, texts, self._max_length, embed, padding=self._padding)
+
+    def _pooled(self, output: Any) -> Any:
+        features = getattr(output, "pooler_output", output)
+        return features[:, 0] if self._tokenwise else features
 
 
 def load(request: Request) -> Embedder:
     """Load a Hugging Face folder. Raises ModelError."""
     from transformers import AutoModel
 
-    request.only(IMAGE_OPTIONS)
-    model, _ = load_transformers(AutoModel, request)
+    kind = str(read_json(request.path / "config.json").get("model_type"))
+    request.only(OPTIONS.get(kind, IMAGE_OPTIONS))
+    model, _ = load_transformers(AutoModel, request, may_have=HEADS.get(kind, ()))
     processor = load_processor(request)
-    config = model.config
-    padding = PADDING.get(config.model_type, "longest")
-    limits = (LIMITS.get(config.model_type), getattr(config.text_config, "max_position_embeddings", None))
-    max_length = min(processor.tokenizer.model_max_length, *filter(None, limits))
+    warnings = _take_patches(processor.image_processor, kind, request)
+    padding = PADDING.get(kind, "longest")
+    max_length = _max_length(processor.tokenizer, model, request)
     text = f"{padding.replace('_', ' ')} {max_length}"
+    if padding == "max_length":
+        text += f" {processor.tokenizer.padding_side}"
     description, fingerprint = described(
         request,
-        family=NAMES.get(config.model_type, config.model_type),
+        family=NAMES.get(kind, kind),
         architecture=type(model).__name__,
-        dimension=_dimension(config),
-        preprocessing=of_processor(processor.image_processor) | {"text padding": text},
+        dimension=_dimension(model.config),
+        preprocessing=of_processor(processor.image_processor)
+        | {"text padding": text, "activation": _activation(model.config)},
         resolved={"image": processor.image_processor.to_dict()},
+        warnings=warnings,
     )
     return DualEncoder(processor, padding, max_length, model, description, fingerprint)
 
 
-def _features(output: Any) -> Any:
-    return getattr(output, "pooler_output", output)
+def _take_patches(image_processor: Any, kind: str, request: Request) -> tuple[str, ...]:
+    """Set how many patches a picture of any size is cut into; what to say of it."""
+    if kind not in PATCHES:
+        return ()
+    own, taken = getattr(image_processor, "max_num_patches", None), PATCHES[kind]
+    if given := request.options.get("max_num_patches"):
+        if not given.isdecimal() or int(given) < 1:
+            raise ModelError(f"--mieb-model-arg=max_num_patches={given}: give a number, such as max_num_patches=256")
+        taken = own = int(given)
+    image_processor.max_num_patches = taken
+    if own == taken:
+        return ()
+    return (
+        f"its image processor says max_num_patches {own}, but the processor of {NAMES[kind]} takes {taken}; for the "
+        f"former give --mieb-model-arg=max_num_patches={own}",
+    )
+
+
+def _max_length(tokenizer: Any, model: Any, request: Request) -> int:
+    """The fewest of what tokenizer, positions and family allow."""
+    positions = getattr(model.config.text_config, "max_position_embeddings", None)
+    if positions:
+        positions -= _first_position(model)
+    found = min(filter(None, (tokenizer.model_max_length, positions, LIMITS.get(model.config.model_type))))
+    if found > _UNLIMITED:
+        raise ModelError(
+            f"{request.processor_path}: neither the tokenizer nor the model says how long a text may be; write "
+            "model_max_length into tokenizer_config.json"
+        )
+    return int(found)
+
+
+def _first_position(model: Any) -> int:
+    """RoBERTa's kind counts positions from behind that of the padding."""
+    paddings = (
+        getattr(module, "padding_idx", None)
+        for name, module in model.named_modules()
+        if name.endswith(".position_embeddings")
+    )
+    return max((padding + 1 for padding in paddings if padding is not None), default=0)
 
 
 def _dimension(config: Any) -> int:
-    if config.model_type in PADDING:
-        return int(getattr(config.text_config, "projection_size", None) or config.text_config.hidden_size)
-    return int(getattr(config, "projection_dim", None) or config.text_config.hidden_size)
+    named = ((config.text_config, "projection_size"), (config, "projection_dim"), (config.text_config, "hidden_size"))
+    return int(next(size for where, name in named if (size := getattr(where, name, None))))
+
+
+def _activation(config: Any) -> str:
+    picture = getattr(config, "vision_config", None) or getattr(config, "image_config", None)
+    towers = {"text": config.text_config, "image": picture}
+    found = {name: str(getattr(tower, "hidden_act", "unknown")) for name, tower in towers.items()}
+    if len(set(found.values())) == 1:
+        return found["text"]
+    return ", ".join(f"{name} {activation}" for name, activation in found.items())

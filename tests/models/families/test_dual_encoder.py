@@ -1,12 +1,13 @@
-"""CLIP, SigLIP and SigLIP 2 from folders, against a plain computation with transformers."""
+"""Dual encoders from folders, against a plain computation with transformers and the reference's wrappers."""
 
 from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -14,120 +15,253 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from transformers import AutoImageProcessor, AutoModel, AutoTokenizer
+from transformers import AutoModel, AutoProcessor, AutoTokenizer
 
-from pytest_mieb.models import Embedder, ModelError
-from pytest_mieb.models.dual_encoder import DualEncoder, load
+from pytest_mieb.models import Embedder, ModelError, load_embedder
+from pytest_mieb.models.families.dual_encoder import _max_length
+from pytest_mieb.models.request import Request
+from tests.models.battery import assert_same, assert_scattered, check_images, check_texts
 from tests.models.builders import build_clip
+from tests.models.families.builders_dual_encoder import BUILDERS
 
-FAMILIES = ("clip", "siglip", "siglip2", "siglip2-naflex")
-TEXTS = ["a dog", "a photo of a dog, a type of animal.", "", "x" * 500]
-NOISE = np.random.default_rng(0)
+TEXTS = ["a dog", "a photo of a dog, a type of animal.", "", "dog " * 700, "0123 birds by 4 rivers"]
+NOISE = np.random.default_rng(1)
+
+
+def tinted(height: int, width: int, *colour: float) -> Image.Image:
+    return Image.fromarray((NOISE.integers(0, 255, (height, width, 3)) * np.array(colour)).astype(np.uint8))
+
+
 IMAGES = [
-    Image.fromarray(NOISE.integers(0, 255, (height, width, 3), dtype=np.uint8))
-    for height, width in ((32, 32), (50, 90), (200, 40), (1, 1))
+    tinted(32, 32, 1, 1, 1),
+    tinted(50, 90, 1, 0.3, 0),
+    tinted(200, 40, 0, 0.2, 1),
+    tinted(1, 1, 0.2, 1, 0.1),
+    tinted(10, 300, 0.6, 0, 0.6),
 ]
 
 
+class Expected(NamedTuple):
+    """How a family's texts are padded is what goes wrong without an error, so it is spelt out."""
+
+    family: str
+    padding: str
+    length: int
+    dimension: int
+    activation: str
+
+
+EXPECTED = {
+    "clip": Expected("CLIP", "longest", 77, 24, "quick_gelu"),
+    "siglip": Expected("SigLIP", "max_length", 64, 64, "gelu_pytorch_tanh"),
+    "siglip2": Expected("SigLIP", "max_length", 64, 32, "gelu_pytorch_tanh"),
+    "siglip2-naflex": Expected("SigLIP 2", "max_length", 64, 32, "gelu_pytorch_tanh"),
+    "align": Expected("ALIGN", "longest", 64, 24, "text gelu, image swish"),
+    "metaclip-2": Expected("MetaCLIP 2", "longest", 77, 24, "quick_gelu"),
+    "altclip": Expected("AltCLIP", "longest", 80, 24, "text gelu, image quick_gelu"),
+    "chinese-clip": Expected("Chinese-CLIP", "longest", 512, 24, "text gelu, image quick_gelu"),
+    "vision-text": Expected("vision-text dual encoder", "longest", 98, 24, "gelu"),
+    "flava": Expected("FLAVA", "longest", 77, 24, "gelu"),
+    "clipseg": Expected("CLIPSeg", "longest", 77, 24, "quick_gelu"),
+}
+SIGLIPS = ("siglip", "siglip2", "siglip2-naflex")
+
+
 @pytest.fixture(scope="module")
-def models(checkpoints: dict[str, Path]) -> dict[str, DualEncoder]:
-    return {family: load(folder) for family, folder in checkpoints.items()}
+def folders(checkpoints: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
+    root = tmp_path_factory.mktemp("others")
+    return checkpoints | {name: build(root / name) for name, build in BUILDERS.items()}
+
+
+@pytest.fixture(scope="module")
+def models(folders: Mapping[str, Path]) -> Mapping[str, Embedder]:
+    return {name: load_embedder(str(folder)) for name, folder in folders.items()}
 
 
 def computed(folder: Path, method: str, inputs: Any) -> NDArray[np.float32]:
     model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
     with torch.no_grad():
-        return getattr(model, method)(**inputs).pooler_output.numpy()
+        pooled = getattr(model, method)(**inputs).pooler_output
+    return (pooled[:, 0] if pooled.ndim == 3 else pooled).numpy()  # FLAVA projects all tokens
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("name", EXPECTED)
 def test_images_as_transformers_computes_them(
-    checkpoints: dict[str, Path], models: dict[str, DualEncoder], family: str
+    folders: Mapping[str, Path], models: Mapping[str, Embedder], name: str
 ) -> None:
-    folder = checkpoints[family]
-    processor = AutoImageProcessor.from_pretrained(folder, backend="torchvision")
-    expected = computed(folder, "get_image_features", processor(IMAGES, return_tensors="pt"))
-    model = models[family]
-    found = model.embed_images(IMAGES)
-    assert (found.dtype, found.shape) == (np.float32, (len(IMAGES), model.dimension))
+    inputs = AutoProcessor.from_pretrained(folders[name], backend="torchvision")(images=IMAGES, return_tensors="pt")
+    expected = computed(folders[name], "get_image_features", inputs)
+    found = models[name].embed_images(IMAGES)
+    assert (found.dtype, found.shape) == (np.float32, (len(IMAGES), EXPECTED[name].dimension))
+    assert_scattered(expected)
     np.testing.assert_array_equal(found, expected)
 
 
-# How a family's texts are padded is what goes wrong without an error, so it is spelt out.
-LENGTHS = {"clip": 77, "siglip": 64, "siglip2": 64, "siglip2-naflex": 64}
-
-
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("name", EXPECTED)
 def test_texts_as_transformers_computes_them(
-    checkpoints: dict[str, Path], models: dict[str, DualEncoder], family: str
+    folders: Mapping[str, Path], models: Mapping[str, Embedder], name: str
 ) -> None:
-    folder, length = checkpoints[family], LENGTHS[family]
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    padding = "longest" if family == "clip" else "max_length"
+    _, padding, length, dimension, _ = EXPECTED[name]
+    tokenizer = AutoTokenizer.from_pretrained(folders[name])
     tokens = tokenizer(TEXTS, padding=padding, truncation=True, max_length=length, return_tensors="pt")
     assert tokens["input_ids"].shape == (len(TEXTS), length)
-    expected = computed(folder, "get_text_features", tokens)
-    model = models[family]
-    found = model.embed_texts(TEXTS)
-    assert (found.dtype, found.shape) == (np.float32, (len(TEXTS), model.dimension))
-    np.testing.assert_array_equal(found, expected)
+    expected = computed(folders[name], "get_text_features", tokens)
+    found = models[name].embed_texts(TEXTS)
+    assert (found.dtype, found.shape) == (np.float32, (len(TEXTS), dimension))
+    assert_scattered(expected)
+    assert_same(found, expected)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("family", ["siglip", "siglip2", "siglip2-naflex"])
-def test_texts_of_siglip_are_padded_to_full_length_even_alone(
-    checkpoints: dict[str, Path], models: dict[str, DualEncoder], family: str
+def test_align_is_the_projected_class_token_and_the_pooled_image(
+    folders: Mapping[str, Path], models: Mapping[str, Embedder]
 ) -> None:
-    folder = checkpoints[family]
-    short = AutoTokenizer.from_pretrained(folder)(["a dog"], return_tensors="pt")
-    collapsed = computed(folder, "get_text_features", short)
-    alone = models[family].embed_texts(["a dog"])
-    np.testing.assert_allclose(alone, models[family].embed_texts(TEXTS)[:1], rtol=1e-4, atol=1e-5)
-    assert np.abs(alone - collapsed).max() > 1e-2
+    folder, model = folders["align"], AutoModel.from_pretrained(folders["align"], dtype=torch.float32).eval()
+    processor = AutoProcessor.from_pretrained(folder, backend="torchvision")
+    tokens = processor(text=TEXTS, padding=True, truncation=True, return_tensors="pt")
+    pixels = processor(images=IMAGES, return_tensors="pt")["pixel_values"]
+    with torch.no_grad():
+        texts = model.text_projection(model.text_model(**tokens).last_hidden_state[:, 0])
+        images = model.vision_model(pixels).last_hidden_state.mean(dim=(2, 3))
+    assert_same(models["align"].embed_texts(TEXTS), texts)
+    assert_same(models["align"].embed_images(IMAGES), images)
 
 
-@pytest.mark.parametrize(("family", "tolerance"), [("clip", 0), ("siglip", 0), ("siglip2", 0), ("siglip2-naflex", 0)])
-def test_a_text_has_one_embedding_whatever_its_neighbours(
-    models: dict[str, DualEncoder], family: str, tolerance: float
+@pytest.mark.parametrize(
+    ("name", "module", "wrapper"),
+    [
+        ("clip", "clip_models", "CLIPModel"),
+        ("metaclip-2", "clip_models", "CLIPModel"),
+        ("siglip", "siglip_models", "SiglipModelWrapper"),
+        ("siglip2", "siglip_models", "SiglipModelWrapper"),
+        ("siglip2-naflex", "siglip_models", "SiglipModelWrapper"),
+        ("align", "align_models", "ALIGNModel"),
+    ],
+)
+def test_embeds_as_the_references_wrapper_does(
+    folders: Mapping[str, Path], models: Mapping[str, Embedder], name: str, module: str, wrapper: str
 ) -> None:
-    # CLIP's texts are padded to the longest of the batch, which moves the last bits.
-    model = models[family]
+    import importlib
+
+    wrappers = importlib.import_module(f"mteb.models.model_implementations.{module}")
+    reference = getattr(wrappers, wrapper)(str(folders[name]), revision=None, device="cpu")
+    # The reference gives the tokenizer no length, and one without a limit of its own cuts nothing.
+    reference.processor.tokenizer.model_max_length = EXPECTED[name].length
+    if name == "align":  # its wrapper does not know the object that transformers 5 gives for images
+        features = reference.model.get_image_features
+        reference.model.get_image_features = lambda **inputs: features(**inputs).pooler_output
+    images = reference.get_image_embeddings([{"image": IMAGES}], show_progress_bar=False)
+    texts = reference.get_text_embeddings([{"text": TEXTS}], show_progress_bar=False)
+    assert_same(models[name].embed_images(IMAGES), images)
+    assert_same(models[name].embed_texts(TEXTS), texts)
+    assert_same(models[name].embed_interleaved(IMAGES, TEXTS), images + texts)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_stands_the_battery(models: Mapping[str, Embedder], name: str) -> None:
+    model = models[name]
+    assert (model.modalities, model.dimension) == ({"image", "text"}, EXPECTED[name].dimension)
+    check_images(model)
+    check_texts(model)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_an_item_has_one_embedding_whatever_its_neighbours(models: Mapping[str, Embedder], name: str) -> None:
+    model = models[name]
     short, long = (model.embed_texts(["a dog", neighbour])[0] for neighbour in ("a cat", "a cat " * 40))
-    np.testing.assert_allclose(short, long, rtol=0, atol=tolerance * np.abs(short).max())
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_an_image_has_one_embedding_whatever_its_neighbours(models: dict[str, DualEncoder], family: str) -> None:
-    model = models[family]
+    np.testing.assert_array_equal(short, long)
     one, other = (model.embed_images([IMAGES[0], neighbour])[0] for neighbour in IMAGES[1:3])
     np.testing.assert_array_equal(one, other)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_dual_encoder_is_an_embedder_of_images_and_of_texts(models: dict[str, DualEncoder], family: str) -> None:
-    model = models[family]
-    assert isinstance(model, Embedder)
-    assert model.modalities == {"image", "text"}
-    summed = model.embed_interleaved(IMAGES[:2], TEXTS[:2])
-    np.testing.assert_array_equal(summed, model.embed_images(IMAGES[:2]) + model.embed_texts(TEXTS[:2]))
+@pytest.mark.parametrize("name", SIGLIPS)
+def test_texts_of_siglip_are_padded_to_full_length_even_alone(
+    folders: Mapping[str, Path], models: Mapping[str, Embedder], name: str
+) -> None:
+    short = AutoTokenizer.from_pretrained(folders[name])(["a dog"], return_tensors="pt")
+    collapsed = computed(folders[name], "get_text_features", short)
+    alone = models[name].embed_texts(["a dog"])
+    np.testing.assert_allclose(alone, models[name].embed_texts(TEXTS)[:1], rtol=1e-4, atol=1e-5)
+    assert np.abs(alone - collapsed).max() > 1e-2
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_is_described(models: Mapping[str, Embedder], name: str) -> None:
+    family, padding, length, dimension, activation = EXPECTED[name]
+    description = models[name].description
+    assert description is not None
+    assert (description.family, description.dimension, description.dtype) == (family, dimension, "float32")
+    assert description.preprocessing["activation"] == activation
+    assert description.preprocessing["text padding"].startswith(f"{padding.replace('_', ' ')} {length}")
+    assert len(description.warnings) == (name == "siglip2-naflex")
+
+
+def test_naflex_takes_256_patches_unless_told_otherwise(
+    folders: Mapping[str, Path], models: Mapping[str, Embedder]
+) -> None:
+    folder = folders["siglip2-naflex"]  # its image processor says 16
+    description = models["siglip2-naflex"].description
+    assert description is not None
+    assert description.preprocessing["max_num_patches"] == 256
+    (warning,) = description.warnings
+    assert "max_num_patches 16, but the processor of SigLIP 2 takes 256" in warning
+    told = load_embedder(str(folder), options={"max_num_patches": "16"})
+    assert told.description is not None
+    assert told.description.warnings == ()
+    processor = AutoProcessor.from_pretrained(folder, backend="torchvision").image_processor
+    expected = computed(folder, "get_image_features", processor(IMAGES, return_tensors="pt", max_num_patches=16))
+    np.testing.assert_array_equal(told.embed_images(IMAGES), expected)
+    assert np.abs(expected - models["siglip2-naflex"].embed_images(IMAGES)).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["clip", "align", "chinese-clip", "vision-text"])
+def test_position_ids_of_old_checkpoints_are_no_foreign_weights(
+    folders: Mapping[str, Path], models: Mapping[str, Embedder], tmp_path: Path, name: str
+) -> None:
+    folder = copy(folders[name], tmp_path / name)
+    buffers = {"text_model.embeddings.position_ids": torch.arange(512)[None]}
+    if name == "clip":
+        buffers["vision_model.embeddings.position_ids"] = torch.arange(5)[None]
+    change_weights(folder, lambda weights: weights.update(buffers))
+    np.testing.assert_array_equal(load_embedder(str(folder)).embed_texts(TEXTS), models[name].embed_texts(TEXTS))
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
 def test_half_precision_computes_in_it_and_gives_float32(
-    checkpoints: dict[str, Path], models: dict[str, DualEncoder], dtype: str
+    folders: Mapping[str, Path], models: Mapping[str, Embedder], dtype: str
 ) -> None:
-    exact, half = models["clip"], load(checkpoints["clip"], dtype=dtype)
+    exact, half = models["clip"], load_embedder(str(folders["clip"]), dtype=dtype)
     found, expected = half.embed_images(IMAGES), exact.embed_images(IMAGES)
     assert found.dtype == np.float32
     assert 0 < np.abs(found - expected).max() < 0.2 * np.abs(expected).max()
     assert np.array_equal(torch.from_numpy(found).to(getattr(torch, dtype)).float().numpy(), found)
 
 
-def test_image_statistics_can_be_replaced(checkpoints: dict[str, Path], models: dict[str, DualEncoder]) -> None:
-    sound = models["clip"]
-    other = load(checkpoints["clip"], image_statistics={"image_mean": [0.5] * 3, "image_std": [0.5] * 3})
+@pytest.mark.parametrize(("option", "value"), [("mean", "0.5"), ("std", "0.5,0.4,0.3"), ("interpolation", "bilinear")])
+def test_how_images_are_prepared_can_be_corrected(
+    folders: Mapping[str, Path], models: Mapping[str, Embedder], option: str, value: str
+) -> None:
+    sound, other = models["clip"], load_embedder(str(folders["clip"]), options={option: value})
     assert not np.allclose(sound.embed_images(IMAGES), other.embed_images(IMAGES))
     np.testing.assert_array_equal(sound.embed_texts(TEXTS), other.embed_texts(TEXTS))
     assert sound.fingerprint != other.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "sentence"),
+    [
+        ("clip", {"meen": "0.5"}, "this model takes no meen (did you mean mean?); legal are"),
+        ("clip", {"max_num_patches": "16"}, "this model takes no max_num_patches"),
+        ("siglip2-naflex", {"size": "16"}, "this model takes no size"),
+        ("siglip2-naflex", {"max_num_patches": "many"}, "max_num_patches=many: give a number"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(
+    folders: Mapping[str, Path], name: str, options: dict[str, str], sentence: str
+) -> None:
+    with pytest.raises(ModelError) as refusal:
+        load_embedder(str(folders[name]), options=options)
+    assert sentence in str(refusal.value)
 
 
 def copy(folder: Path, to: Path) -> Path:
@@ -144,13 +278,73 @@ def change_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], Any
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
 
 
-def test_the_fingerprint_is_that_of_the_content_and_not_of_the_name(
-    checkpoints: dict[str, Path], models: dict[str, DualEncoder], tmp_path: Path
+def bare_checkpoint(folder: Path, to: Path) -> Path:
+    """What a trainer writes: weights and config.json, without a processor."""
+    copied = copy(folder, to)
+    for pattern in ("token*", "vocab*", "merges*", "spiece*", "*processor_config.json"):
+        for file in copied.glob(pattern):
+            file.unlink()
+    return copied
+
+
+def test_a_checkpoint_takes_the_processor_of_another_folder(
+    folders: Mapping[str, Path], models: Mapping[str, Embedder], tmp_path: Path
 ) -> None:
-    known = models["clip"].fingerprint
-    moved = copy(checkpoints["clip"], tmp_path / "step_40000")
+    checkpoint = bare_checkpoint(folders["clip"], tmp_path / "checkpoint-500")
+    with pytest.raises(ModelError, match=r"checkpoint-500: no tokenizer .* with --mieb-processor"):
+        load_embedder(str(checkpoint))
+    model = load_embedder(str(checkpoint), processor=str(folders["clip"]))
+    np.testing.assert_array_equal(model.embed_images(IMAGES), models["clip"].embed_images(IMAGES))
+    np.testing.assert_array_equal(model.embed_texts(TEXTS), models["clip"].embed_texts(TEXTS))
+
+
+def test_a_processor_alone_is_a_processor(
+    folders: Mapping[str, Path], models: Mapping[str, Embedder], tmp_path: Path
+) -> None:
+    """Without config.json and weights beside it; and it goes before that of the model's own folder."""
+    processor = copy(folders["clip"], tmp_path / "processor")
+    for name in ("config.json", "model.safetensors"):
+        (processor / name).unlink()
+    checkpoint = bare_checkpoint(folders["clip"], tmp_path / "checkpoint-500")
+    same = load_embedder(str(checkpoint), processor=str(processor))
+    np.testing.assert_array_equal(same.embed_images(IMAGES), models["clip"].embed_images(IMAGES))
+    brighten(processor)
+    other = load_embedder(str(folders["clip"]), processor=str(processor))
+    assert not np.allclose(other.embed_images(IMAGES), models["clip"].embed_images(IMAGES))
+    assert other.fingerprint not in (same.fingerprint, models["clip"].fingerprint)
+
+
+def test_the_tokenizer_of_another_model_is_refused(folders: Mapping[str, Path], tmp_path: Path) -> None:
+    checkpoint = bare_checkpoint(folders["align"], tmp_path / "checkpoint-500")
+    with pytest.raises(ModelError, match=r"AlignModel knows \d+ tokens, and its tokenizer gave number 51\d: it is"):
+        load_embedder(str(checkpoint), processor=str(folders["clip"]))
+
+
+def test_a_tokenizer_without_a_limit_is_cut_to_the_positions_or_refused(
+    folders: Mapping[str, Path], tmp_path: Path
+) -> None:
+    folder = copy(folders["clipseg"], tmp_path / "endless")
+    rewrite(folder / "tokenizer_config.json", lambda content: content | {"model_max_length": 10**30})
+    model = load_embedder(str(folder))
+    assert model.description is not None
+    assert model.description.preprocessing["text padding"] == "longest 77"
+
+    class Endless:
+        model_max_length = 10**30
+
+    class Model(torch.nn.Module):
+        config = SimpleNamespace(model_type="other", text_config=SimpleNamespace())
+
+    with pytest.raises(ModelError, match="says how long a text may be; write model_max_length into tokenizer_config"):
+        _max_length(Endless(), Model(), Request("other", folder))
+
+
+def test_the_fingerprint_is_that_of_the_content_and_not_of_the_name(
+    folders: Mapping[str, Path], models: Mapping[str, Embedder], tmp_path: Path
+) -> None:
+    moved = copy(folders["clip"], tmp_path / "step_40000")
     (moved / "README.md").write_text("# A model card changes no embedding")
-    assert load(moved).fingerprint == known
+    assert load_embedder(str(moved)).fingerprint == models["clip"].fingerprint
 
 
 def nudge(folder: Path) -> None:
@@ -167,28 +361,26 @@ def brighten(folder: Path) -> None:
 
 @pytest.mark.parametrize("change", [nudge, brighten])
 def test_the_fingerprint_changes_with_the_content(
-    checkpoints: dict[str, Path], models: dict[str, DualEncoder], tmp_path: Path, change: Callable[[Path], None]
+    folders: Mapping[str, Path], models: Mapping[str, Embedder], tmp_path: Path, change: Callable[[Path], None]
 ) -> None:
-    folder = copy(checkpoints["clip"], tmp_path / "clip")
+    folder = copy(folders["clip"], tmp_path / "clip")
     change(folder)
-    assert load(folder).fingerprint != models["clip"].fingerprint
+    assert load_embedder(str(folder)).fingerprint != models["clip"].fingerprint
 
 
-def test_the_fingerprint_changes_with_the_dtype(checkpoints: dict[str, Path]) -> None:
-    folder = checkpoints["clip"]
-    assert len({load(folder, dtype=dtype).fingerprint for dtype in ("float32", "float16", "bfloat16")}) == 3
+def test_the_fingerprint_changes_with_the_dtype(folders: Mapping[str, Path]) -> None:
+    folder = str(folders["clip"])
+    found = {load_embedder(folder, dtype=dtype).fingerprint for dtype in ("float32", "float16", "bfloat16")}
+    assert len(found) == 3
 
 
-def test_weights_of_the_older_format_are_refused_or_told_apart(tmp_path: Path) -> None:
+def test_weights_of_the_older_format_are_told_apart(tmp_path: Path) -> None:
     fingerprints = set()
     for seed in (0, 1):
         folder = build_clip(tmp_path / f"seed-{seed}", seed)
         torch.save(load_file(folder / "model.safetensors"), folder / "pytorch_model.bin")
         (folder / "model.safetensors").unlink()
-        try:
-            fingerprints.add(load(folder).fingerprint)
-        except ModelError as refusal:
-            fingerprints.add(str(refusal))
+        fingerprints.add(load_embedder(str(folder)).fingerprint)
     assert len(fingerprints) == 2
 
 
@@ -242,45 +434,34 @@ def untokenize(folder: Path) -> None:
         file.unlink()
 
 
+_NO_FIT = "weights and config.json do not fit: "
 REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
-    "weights missing": (drop, "weights and config.json do not fit: 1 missing keys (visual_projection.weight ...)"),
-    "weights that are not expected": (
-        add,
-        "weights and config.json do not fit: 1 unexpected keys (adapter.weight ...)",
-    ),
-    "weights of another shape": (reshape, "cannot be loaded: "),
+    "weights missing": (drop, f"{_NO_FIT}1 missing keys (visual_projection.weight ...)"),
+    "weights that are not expected": (add, f"{_NO_FIT}1 unexpected keys (adapter.weight ...)"),
+    "weights of another shape": (reshape, f"{_NO_FIT}1 mismatched keys (visual_projection.weight ...)"),
     "weights cut short": (truncate, "cannot be loaded: "),
     "weights that are none": (scramble, "cannot be loaded: "),
     "no weights": (unweight, "cannot be loaded: "),
     "no config.json": (unconfigure, "no config.json among "),
     "a config.json that is none": (misconfigure, "config.json cannot be used: "),
     "an unknown type": (rename, "config.json cannot be used: "),
-    "a type of another family": (
-        estrange,
-        "a model of type 'bert'; loaded are clip, siglip, siglip2. For another one write a factory and give "
-        "--mieb-model=package.module:factory",
-    ),
-    "no image processor": (unprocess, "cannot be loaded: "),
-    "no tokenizer": (
-        untokenize,
-        "no tokenizer (tokenizer.json, vocab.json, spiece.model, tokenizer.model); save the processor beside",
-    ),
+    "a text model": (estrange, "a text-only model of type 'bert'; loaded are dual encoders such as clip"),
+    "no image processor": (unprocess, "no image processor (preprocessor_config.json or "),
+    "no tokenizer": (untokenize, "no tokenizer (tokenizer.json, vocab.json, "),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_a_folder_that_cannot_be_used(checkpoints: dict[str, Path], tmp_path: Path, case: str) -> None:
+def test_a_folder_that_cannot_be_used(folders: Mapping[str, Path], tmp_path: Path, case: str) -> None:
     damage, sentence = REFUSED[case]
-    folder = copy(checkpoints["clip"], tmp_path / "clip")
+    folder = copy(folders["clip"], tmp_path / "clip")
     damage(folder)
     with pytest.raises(ModelError) as refusal:
-        load(folder)
+        load_embedder(str(folder))
     assert str(refusal.value).startswith(f"{folder}: {sentence}")
     assert "\n" not in str(refusal.value)
 
 
-def test_an_empty_folder_and_none(tmp_path: Path) -> None:
+def test_an_empty_folder(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"no config\.json among nothing; give a folder that save_pretrained wrote"):
-        load(tmp_path)
-    with pytest.raises(ModelError, match="no such folder; give one that save_pretrained wrote"):
-        load(tmp_path / "gone")
+        load_embedder(str(tmp_path))

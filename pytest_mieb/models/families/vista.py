@@ -1,0 +1,297 @@
+"""VISTA, the visualized BGE: image patches of an EVA02-CLIP put between a text encoder's class token and its text.
+
+Zhou et al., "VISTA: Visualized Text Embedding For Universal Multi-Modal Retrieval", 2024. The published weights are one
+file that names no architecture: the text encoder's is that of BGE, and the tower's follows from the shapes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pytest_mieb.models.batching import embed_by_length
+from pytest_mieb.models.description import Description
+from pytest_mieb.models.embedder import Embedder
+from pytest_mieb.models.errors import ModelError
+from pytest_mieb.models.files import commit_of, part, read_json
+from pytest_mieb.models.local import LocalEmbedder, check_keys, described, load_tokenizer, refusing
+from pytest_mieb.models.preprocessing import interpolation, numbers
+from pytest_mieb.models.recognition import VISUALIZED
+from pytest_mieb.models.request import Request
+from pytest_mieb.models.weights import put_weights, read_weights
+from pytest_mieb.rgb import as_rgb
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+# The text encoder whose configuration and tokenizer belong to a file of weights, with its revision.
+BASES: Mapping[str, tuple[str, str]] = {
+    "Visualized_base_en_v1.5.pth": ("BAAI/bge-base-en-v1.5", "a5beb1e3e68b9ab74eb54cfd186867f64f240e1a"),
+    "Visualized_m3.pth": ("BAAI/bge-m3", "5617a9f61b028005a4858fdac845db406aefb181"),
+}
+BASE_FILES = ("config.json", "tokenizer*", "special_tokens_map.json", "vocab.txt", "sentencepiece.bpe.model")
+ENCODERS = ("bert", "xlm-roberta")
+CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
+CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
+EPSILON = 1e-6
+_TOWER = "model_visual.visual."
+# Read by nobody: what follows the patch tokens in CLIP, BGE's pooler, and what older versions of transformers saved.
+_UNUSED = re.compile(
+    r"bge_pooler\.|bge_embeddings\.(position|token_type)_ids$|model_visual\.(logit_scale$|text\.)"
+    r"|model_visual\.visual\.(norm\.|head\.|rope\.|blocks\.\d+\.attn\.rope\.)"
+)
+_TABLE = (f"{_TOWER}rope.freqs_cos", f"{_TOWER}rope.freqs_sin")
+_SHAPES = {
+    "positions": f"{_TOWER}pos_embed",
+    "patch": f"{_TOWER}patch_embed.proj.weight",
+    "gate": f"{_TOWER}blocks.0.mlp.w1.weight",
+}
+_RENAMED = (
+    (r"^bge_(embeddings|encoder)\.", r"bge.\1."),
+    (r"^visual_proj\.", "projection."),
+    (r"^model_visual\.visual\.", "tower."),
+    (r"^tower\.(cls_token|pos_embed)$", r"tower.embeddings.\1"),
+    (r"^tower\.patch_embed\.", "tower.embeddings."),
+    (r"^tower\.blocks\.", "tower.layers."),
+    (r"\.attn\.proj\.", ".attn.out_proj."),
+    (r"\.attn\.inner_attn_ln\.", ".attn.norm."),
+    (r"\.mlp\.w1\.", ".mlp.fc12."),
+    (r"\.mlp\.w2\.", ".mlp.fc11."),
+    (r"\.mlp\.w3\.", ".mlp.fc2."),
+    (r"\.mlp\.ffn_ln\.", ".mlp.norm."),
+)
+
+
+class Vista(LocalEmbedder):
+    """A text encoder that reads image patches as tokens; an image alone is one with an empty text."""
+
+    def __init__(
+        self,
+        tokenizer: Any,
+        transform: Any,
+        max_length: int,
+        model: Any,
+        description: Description,
+        fingerprint: str,
+    ) -> None:
+        super().__init__(model, description, fingerprint, ("image", "text", "interleaved"))
+        self._tokenizer = tokenizer
+        self._transform = transform
+        self._max_length = max_length
+
+    def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
+        return self.embed_interleaved(images, [""] * len(images))
+
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        def embed(tokens: Mapping[str, Any]) -> NDArray[np.float32]:
+            return self.run(self._read, {name: tokens[name] for name in ("input_ids", "attention_mask")})
+
+        return embed_by_length(self._tokenizer, texts, self._max_length, embed)
+
+    def embed_interleaved(self, images: Sequence[Image], texts: Sequence[str]) -> NDArray[np.float32]:
+        import torch
+
+        pixels = torch.stack([self._transform(as_rgb(image)) for image in images])
+        patches = torch.from_numpy(self.run(self._patches, {"pixels": pixels}))
+
+        def embed(tokens: Mapping[str, Any]) -> NDArray[np.float32]:
+            return self.run(self._fuse, {name: tokens[name] for name in ("input_ids", "attention_mask", "patches")})
+
+        room = self._max_length - patches.shape[1]
+        return embed_by_length(self._tokenizer, texts, room, embed, beside={"patches": patches})
+
+    def _read(self, input_ids: Any, attention_mask: Any) -> Any:
+        return _class_token(self._model["bge"](input_ids=input_ids, attention_mask=attention_mask))
+
+    def _patches(self, pixels: Any) -> Any:
+        """The tokens of the patches, in the width of the text encoder."""
+        return self._model["projection"](self._model["tower"](pixels)[:, 1:])
+
+    def _fuse(self, input_ids: Any, attention_mask: Any, patches: Any) -> Any:
+        """Class token at position 0, patches from 1 on, then the text; XLM-R's positions count alike."""
+        import torch
+
+        embeddings, count = self._model["bge"].embeddings, patches.shape[1]
+        positions = torch.arange(input_ids.shape[1], device=input_ids.device)
+        positions[1:] += count
+        text = embeddings(
+            input_ids=input_ids,
+            position_ids=positions.expand_as(input_ids),
+            token_type_ids=torch.zeros_like(input_ids),
+        )
+        places = torch.arange(1, 1 + count, device=input_ids.device)
+        seen = embeddings.LayerNorm(patches + embeddings.position_embeddings(places))
+        hidden = torch.cat((text[:, :1], seen, text[:, 1:]), dim=1)
+        read = torch.cat((attention_mask.new_ones(len(patches), count), attention_mask), dim=1)
+        hides = (1 - read[:, None, None].to(hidden.dtype)) * torch.finfo(hidden.dtype).min
+        return _class_token(self._model["bge"].encoder(hidden, attention_mask=hides))
+
+
+def load(request: Request) -> Embedder:
+    """Load a file of weights with the configuration and the tokenizer of BGE. Raises ModelError."""
+    request.only(("bge", "mean", "std", "interpolation"))
+    request.whole()
+    file = _weights_of(request)
+    base = _base_of(file, request)
+    tokenizer = load_tokenizer(base)
+    model, config = _read_model(file, base, request)
+    embeddings = model["tower"].embeddings
+    patches, side = embeddings.pos_embed.shape[1] - 1, embeddings.side
+    max_length = _max_length(tokenizer, config)
+    if max_length - patches < 2:
+        raise ModelError(f"{base}: has room for {max_length} tokens, and a picture alone takes {patches}")
+    mean, std = (
+        numbers(name, request.options[name]) if name in request.options else list(known)
+        for name, known in (("mean", CLIP_MEAN), ("std", CLIP_STD))
+    )
+    resampling = interpolation(request.options.get("interpolation", "bicubic"))
+    options = {name: value for name, value in request.options.items() if name != "bge"}
+    description, fingerprint = described(
+        replace(request, folder=None, processor=None, file=file, options=options),
+        family="VISTA",
+        architecture=f"Visualized_BGE, {config.model_type}",
+        dimension=config.hidden_size,
+        preprocessing={
+            "size": f"shortest edge {side}",
+            "interpolation": resampling,
+            "crop": f"{side}x{side}",
+            "mean": mean,
+            "std": std,
+            "image processor": "torchvision on Pillow",
+            "text padding": f"longest {max_length}",
+            "text beside an image": max_length - patches,
+            "pooling": "class token, L2",
+        },
+        files=[base / name for name in sorted(each.name for pattern in BASE_FILES for each in base.glob(pattern))],
+    )
+    if commit := commit_of(request.path):
+        description = replace(description, version=f"revision {commit[:12]}")
+    transform = _transform(side, resampling, mean, std)
+    return Vista(tokenizer, transform, max_length, model, description, fingerprint)
+
+
+def _weights_of(request: Request) -> Path:
+    """The file in the folder; of the hub's repository, which holds both, the one of the encoder asked for."""
+    for name, (base, _) in BASES.items():
+        if base == request.name:
+            return request.path / name
+    found = sorted(request.path.glob(VISUALIZED))
+    if not found:
+        raise ModelError(f"{request.path}: no weights of VISTA; it should hold {' or '.join(BASES)}")
+    if len(found) > 1:
+        names = ", ".join(file.name for file in found)
+        raise ModelError(f"{request.path}: ambiguous weights: {names}; keep one of them in the folder")
+    return found[0]
+
+
+def _base_of(file: Path, request: Request) -> Path:
+    """The folder of the text encoder: the one given, the weights' own, or the repository that they were trained on."""
+    if request.processor and "bge" not in request.options:
+        return request.processor
+    if "bge" not in request.options and (request.path / "config.json").is_file():
+        return request.path
+    pinned = next((base for name, base in BASES.items() if name.lower() == file.name.lower()), None)
+    if pinned is None and "bge" not in request.options:
+        raise ModelError(
+            f"{file}: which text encoder belongs to it is known for {' and '.join(BASES)} only; give its folder with "
+            "--mieb-model-arg=bge=FOLDER"
+        )
+    given = request.options.get("bge")
+    return part("--mieb-model-arg=bge", given, pinned or ("", ""), only=BASE_FILES)
+
+
+def _read_model(file: Path, base: Path, request: Request) -> tuple[Any, Any]:
+    """The text encoder, the tower and the projection between them, and the text encoder's configuration."""
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    from pytest_mieb.models.rotary_vit import RotaryVit
+
+    kind = read_json(base / "config.json").get("model_type")
+    if kind not in ENCODERS:
+        raise ModelError(f"{base}: VISTA's text encoder is of type {' or '.join(ENCODERS)}, and this is {kind}")
+    weights, _ = read_weights(file)
+    needed = (*_SHAPES.values(), *_TABLE)
+    check_keys(file, missing=[name for name in needed if name not in weights], what="VISTA")
+    positions, patch, gate = (weights[name] for name in _SHAPES.values())
+    width, grid = positions.shape[-1], round((positions.shape[1] - 1) ** 0.5)
+    table = weights[_TABLE[0]].float(), weights[_TABLE[1]].float()
+    if positions.shape[1] != grid**2 + 1 or any(len(each) != grid**2 or width % each.shape[1] for each in table):
+        check_keys(file, mismatched=[_SHAPES["positions"], *_TABLE], what="VISTA")
+    with refusing(base):
+        config = AutoConfig.from_pretrained(base, trust_remote_code=False)
+        encoder = AutoModel.from_config(
+            config, trust_remote_code=False, add_pooling_layer=False, attn_implementation="sdpa"
+        )
+    model = torch.nn.ModuleDict(
+        {
+            "bge": encoder,
+            "tower": RotaryVit(
+                width=width,
+                depth=len({name for name in weights if re.fullmatch(rf"{_TOWER}blocks\.\d+\.norm1\.weight", name)}),
+                hidden=len(gate),
+                patch=patch.shape[-1],
+                table=table,
+                inner_norm=True,
+                epsilon=EPSILON,
+                gate_epsilon=EPSILON,
+            ),
+            "projection": torch.nn.Linear(width, config.hidden_size),
+        }
+    )
+    put_weights(model, _renamed(weights), file, into=f"VISTA on {base / 'config.json'}")
+    dtype = getattr(torch, request.dtype or "float32")
+    with refusing(file):
+        return model.eval().to(dtype).to(request.device), config
+
+
+def _renamed(weights: Mapping[str, Any]) -> dict[str, Any]:
+    """What is used of a checkpoint, by the names of our modules: queries, keys and values in one, patches as rows."""
+    import torch
+
+    renamed = {}
+    for name, value in weights.items():
+        if not _UNUSED.match(name):
+            for pattern, replacement in _RENAMED:
+                name = re.sub(pattern, replacement, name)
+            renamed[name] = value
+    kernel = "tower.embeddings.proj.weight"
+    renamed[kernel] = renamed[kernel].flatten(1)
+    for prefix in sorted(name.removesuffix("q_bias") for name in renamed if name.endswith(".attn.q_bias")):
+        parts = [f"{prefix}{part}" for part in ("q_proj.weight", "k_proj.weight", "v_proj.weight", "q_bias", "v_bias")]
+        if all(name in renamed for name in parts):
+            *projections, query, value = (renamed.pop(name) for name in parts)
+            renamed[f"{prefix}Wqkv.weight"] = torch.cat(projections)
+            renamed[f"{prefix}Wqkv.bias"] = torch.cat((query, torch.zeros_like(query), value))  # keys have no bias
+    return renamed
+
+
+def _max_length(tokenizer: Any, config: Any) -> int:
+    """XLM-R counts the positions of a text from behind that of the padding."""
+    first = config.pad_token_id + 1 if config.model_type == "xlm-roberta" else 0
+    return int(min(tokenizer.model_max_length, config.max_position_embeddings - first))
+
+
+def _transform(side: int, resampling: str, mean: list[float], std: list[float]) -> Any:
+    from torchvision import transforms
+
+    return transforms.Compose(
+        [
+            transforms.Resize(side, transforms.InterpolationMode(resampling)),
+            transforms.CenterCrop(side),
+            transforms.ToTensor(),
+            transforms.Normalize(mean, std),
+        ]
+    )
+
+
+def _class_token(output: Any) -> Any:
+    from torch.nn.functional import normalize
+
+    return normalize(output.last_hidden_state[:, 0], dim=-1)
