@@ -70,10 +70,11 @@ def _beside(model: Any, folder: Path, config: Any) -> Any:
         weights = load_peft_weights(str(folder), device="cpu")
     try:
         adapted = PeftModel(model, config, _NAME)
-        loaded = set_peft_model_state_dict(adapted, weights, _NAME)
+        loaded: Any = set_peft_model_state_dict(adapted, weights, _NAME)
     except (ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
         lines = [line.strip() for line in str(error).splitlines()]
         why = next((line for line in lines if "size mismatch" in line), first_line(error))
+        why = f"it lacks {error.args[0]}" if isinstance(error, KeyError) else why
         raise ModelError(
             f"{folder}: the adapter does not fit its base model: {why.rstrip('.')}; if it was trained with another "
             "version of transformers, merge it there with merge_and_unload, and give the folder of the whole model"

@@ -140,7 +140,7 @@ def test_a_relative_base_is_looked_for_from_here(
     found, expected = load_embedder(str(folder)), load_embedder(str(adapters["lora"]))
     np.testing.assert_array_equal(found.embed_images(IMAGES), expected.embed_images(IMAGES))
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ModelError, match=r"the adapter's base model 'models/clip' is no folder|models/clip"):
+    with pytest.raises(ModelError, match=r"models/clip"):
         load_embedder(str(folder))
 
 
@@ -235,7 +235,7 @@ def test_an_adapter_that_cannot_be_used(adapters: Mapping[str, Path], tmp_path: 
 def test_a_saved_head_may_not_be_missing(adapters: Mapping[str, Path], tmp_path: Path) -> None:
     folder = Path(shutil.copytree(adapters["head"], tmp_path / "head"))
     change(folder, lambda weights: {name: value for name, value in weights.items() if "visual_projection" not in name})
-    with pytest.raises(ModelError, match=r"1 missing keys \(.*visual_projection"):
+    with pytest.raises(ModelError, match=r"base model: it lacks base_model\.model\.visual_projection\.weight; if"):
         load_embedder(str(folder))
 
 
@@ -246,7 +246,10 @@ def test_a_saved_head_may_not_be_missing(adapters: Mapping[str, Path], tmp_path:
         ({"base_model_name_or_path": ""}, "adapter_config.json names no base model"),
         ({"base_model_name_or_path": 7}, "adapter_config.json names no base model"),
         ({"peft_type": "UNHEARD_OF"}, "adapter_config.json: cannot be loaded: "),
-        ({"target_modules": ["nowhere"]}, "does not fit its base model: Target modules {'nowhere'} not found in the base model"),
+        (
+            {"target_modules": ["nowhere"]},
+            "does not fit its base model: Target modules {'nowhere'} not found in the base model",
+        ),
     ],
 )
 def test_a_configuration_that_cannot_be_used(

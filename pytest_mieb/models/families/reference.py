@@ -246,7 +246,7 @@ def _metadata(purpose: Purpose) -> Any:
         example = mteb.get_task(EXAMPLES.get(purpose.protocol, EXAMPLES["retrieval"]))
     changed = {
         "name": purpose.task,
-        "prompt": {"query": purpose.instruction} if purpose.instruction else None,
+        "prompt": {"query": purpose.instruction} if purpose.instruction else example.abstask_prompt,
         "category": None,
         "modalities": ["image", "text"],
     }

@@ -240,7 +240,9 @@ def test_a_mask_token_may_be_missing(
     folders: Mapping[str, Path], models: Mapping[str, Embedder], tmp_path: Path
 ) -> None:
     folder = without(folders["dinov2"], tmp_path / "dinov2", "embeddings.mask_token")
-    np.testing.assert_array_equal(load_embedder(str(folder)).embed_images(IMAGES), models["dinov2"].embed_images(IMAGES))
+    np.testing.assert_array_equal(
+        load_embedder(str(folder)).embed_images(IMAGES), models["dinov2"].embed_images(IMAGES)
+    )
 
 
 def test_other_weights_are_refused(folders: Mapping[str, Path], tmp_path: Path) -> None:
