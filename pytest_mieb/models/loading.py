@@ -88,6 +88,10 @@ def _in_folder(folder: Path, request: Request) -> tuple[str, Request]:
         from pytest_mieb.models.adapter import base_of
 
         family, base = _on_base(base_of(folder), request)
+        if base.adapter:
+            raise ModelError(
+                f"{folder}: its base model {base.adapter} is an adapter itself; merge that one first and save the whole"
+            )
         inside = folder if any(folder.glob("*processor_config.json")) else base.processor
         return family, replace(base, adapter=folder, processor=request.processor or inside)
     return family, replace(request, folder=folder)

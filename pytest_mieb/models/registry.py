@@ -48,9 +48,13 @@ def _on_hub(
 
 
 def _eva02(name: str, parameters: int, tag: str) -> KnownModel:
-    """An EVA02-CLIP: all four lie in one repository, and open_clip loads each by its architecture and tag."""
-    revision = "11afd202f2ae80869d6cef18b1ec775e79bd8d12"
-    return KnownModel(f"QuanSun/EVA02-CLIP-{name}", "open_clip", revision, _FP32, _BOTH, parameters, None, tag)
+    """An EVA02-CLIP, by open_clip's architecture and tag: the repository of that tag has no revision in the paper."""
+    return KnownModel(f"QuanSun/EVA02-CLIP-{name}", "open_clip", None, _FP32, _BOTH, parameters, None, tag)
+
+
+def _open_clip(name: str, revision: str, parameters: int) -> KnownModel:
+    """A repository that holds the weights of two libraries: open_clip's are fetched alone."""
+    return KnownModel(name, "open_clip", revision, _FP32, _BOTH, parameters, None, name)
 
 
 def _vista(name: str, parameters: int, base: str, weights: str) -> KnownModel:
@@ -105,23 +109,15 @@ MODELS: tuple[KnownModel, ...] = (
 
     _on_hub("nomic-ai/nomic-embed-vision-v1.5", "nomic", "af2246fffdab78d8458418480e4886a8e48b70a7", 92_946_688),
 
-    _on_hub("laion/CLIP-ViT-B-32-DataComp.XL-s13B-b90K", "open_clip", "f0e2ffa09cbadab3db6a261ec1ec56407ce42912",
-            151_000_000),
-    _on_hub("laion/CLIP-ViT-B-16-DataComp.XL-s13B-b90K", "open_clip", "d110532e8d4ff91c574ee60a342323f28468b287",
-            150_000_000),
-    _on_hub("laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K", "open_clip", "84c9828e63dc9a9351d1fe637c346d4c1c4db341",
-            427_616_513),
+    _open_clip("laion/CLIP-ViT-B-32-DataComp.XL-s13B-b90K", "f0e2ffa09cbadab3db6a261ec1ec56407ce42912", 151_000_000),
+    _open_clip("laion/CLIP-ViT-B-16-DataComp.XL-s13B-b90K", "d110532e8d4ff91c574ee60a342323f28468b287", 150_000_000),
+    _open_clip("laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K", "84c9828e63dc9a9351d1fe637c346d4c1c4db341", 427_616_513),
 
-    _on_hub("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "open_clip", "08f73555f1b2fb7c82058aebbd492887a94968ef",
-            151_277_313),
-    _on_hub("laion/CLIP-ViT-L-14-laion2B-s32B-b82K", "open_clip", "1627032197142fbe2a7cfec626f4ced3ae60d07a",
-            427_616_513),
-    _on_hub("laion/CLIP-ViT-H-14-laion2B-s32B-b79K", "open_clip", "de081ac0a0ca8dc9d1533eed1ae884bb8ae1404b",
-            986_109_441),
-    _on_hub("laion/CLIP-ViT-g-14-laion2B-s34B-b88K", "open_clip", "15efd0f6ac0c40c0f9da7becca03c974d7012604",
-            1_367_000_000),
-    _on_hub("laion/CLIP-ViT-bigG-14-laion2B-39B-b160k", "open_clip", "bc7788f151930d91b58474715fdce5524ad9a189",
-            2_539_567_105),
+    _open_clip("laion/CLIP-ViT-B-32-laion2B-s34B-b79K", "08f73555f1b2fb7c82058aebbd492887a94968ef", 151_277_313),
+    _open_clip("laion/CLIP-ViT-L-14-laion2B-s32B-b82K", "1627032197142fbe2a7cfec626f4ced3ae60d07a", 427_616_513),
+    _open_clip("laion/CLIP-ViT-H-14-laion2B-s32B-b79K", "de081ac0a0ca8dc9d1533eed1ae884bb8ae1404b", 986_109_441),
+    _open_clip("laion/CLIP-ViT-g-14-laion2B-s34B-b88K", "15efd0f6ac0c40c0f9da7becca03c974d7012604", 1_367_000_000),
+    _open_clip("laion/CLIP-ViT-bigG-14-laion2B-39B-b160k", "bc7788f151930d91b58474715fdce5524ad9a189", 2_539_567_105),
 
     _on_hub("Alibaba-NLP/gme-Qwen2-VL-2B-Instruct", "gme", "ce765ae71b8cdb208203cd8fb64a170b1b84293a",
             2_208_985_600, _TOGETHER, dtype=_FP16),

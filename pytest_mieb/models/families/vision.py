@@ -95,6 +95,8 @@ _HEADS = ("classifier", "cls_classifier", "distillation_classifier", "decoder.",
 _UNUSED = ("embeddings.mask_token",)
 # MAE masks three quarters of each picture at random, in evaluation mode too.
 _KEYWORDS: Mapping[str, Mapping[str, Any]] = {"vit_mae": {"mask_ratio": 0.0}}
+# timm's transform cannot be corrected; the family of timm can.
+_CORRECTIONS: Mapping[str, tuple[str, ...]] = {"timm_wrapper": ()}
 
 Pool = Callable[[Any], Any]
 Process = Callable[[Sequence["Image"]], Mapping[str, Any]]
@@ -148,8 +150,8 @@ def load(request: Request) -> Embedder:
     """Load a Hugging Face folder. Raises ModelError."""
     from transformers import AutoModel
 
-    request.only((*IMAGE_OPTIONS, "pooling"))
     kind = str(read_json(request.path / "config.json").get("model_type"))
+    request.only((*_CORRECTIONS.get(kind, IMAGE_OPTIONS), "pooling"))
     keywords = _KEYWORDS.get(kind, {})
     model, lacking = load_transformers(
         AutoModel, request, may_lack=("pooler.", *_UNUSED), may_have=("pooler.", *_HEADS), **keywords
@@ -169,7 +171,7 @@ def load(request: Request) -> Embedder:
             f"{request.path}: it holds no weights of its pooler, so that pooling=pooler would be random; give "
             f"--mieb-model-arg=pooling={others}"
         )
-    steps = of_processor(processor) | {"pooling": pooling}
+    steps = _steps(processor) | {"pooling": pooling}
     activation = getattr(model.config, "hidden_act", None)
     description, fingerprint = described(
         request,
@@ -181,6 +183,15 @@ def load(request: Request) -> Embedder:
         warnings=warnings,
     )
     return VisionModel(process, POOLS[pooling], alike, model, description, fingerprint)
+
+
+def _steps(processor: Any) -> dict[str, Any]:
+    """What is done to a picture; a model of timm inside transformers has its own transform, by timm."""
+    configured = getattr(processor, "data_config", None)
+    if configured is None:
+        return of_processor(processor)
+    steps = {name: list(value) if isinstance(value, tuple) else value for name, value in configured.items()}
+    return steps | {"image processor": f"{type(processor).__name__}, timm"}
 
 
 def _beside(kind: str, config: Any, count: int) -> dict[str, Any]:

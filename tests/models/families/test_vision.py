@@ -276,6 +276,32 @@ def test_a_picture_that_the_model_does_not_take_is_found_at_once(folders: Mappin
         load_embedder(str(folder))
 
 
+def test_a_model_of_timm_in_transformers_is_prepared_by_timm(tmp_path: Path) -> None:
+    import timm
+    from transformers import TimmWrapperConfig, TimmWrapperImageProcessor
+
+    steps = {
+        "input_size": (3, 32, 32),
+        "interpolation": "bicubic",
+        "crop_pct": 0.9,
+        "mean": [0.5] * 3,
+        "std": [0.3] * 3,
+    }
+    torch.manual_seed(0)
+    AutoModel.from_config(TimmWrapperConfig(architecture="test_vit", pretrained_cfg=steps)).save_pretrained(tmp_path)
+    processor = TimmWrapperImageProcessor(steps)
+    reference = AutoModel.from_pretrained(tmp_path, dtype=torch.float32).eval()
+    with torch.no_grad():
+        pixels = torch.stack([timm.data.create_transform(**processor.data_config)(image) for image in IMAGES])
+        expected = reference.timm_model.forward_head(reference.timm_model.forward_features(pixels), pre_logits=True)
+    model = load_embedder(str(tmp_path))
+    assert_same(model.embed_images(IMAGES), expected)
+    assert model.description is not None
+    assert {"input_size": [3, 32, 32], "crop_pct": 0.9}.items() <= model.description.preprocessing.items()
+    with pytest.raises(ModelError, match="this model takes no mean; legal are pooling"):
+        load_embedder(str(tmp_path), options={"mean": "0.5"})
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [("mean", "0.5"), ("std", "0.5,0.4,0.3"), ("interpolation", "bilinear"), ("size", "48")],
