@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 from pathlib import Path
+from typing import Any
 
 _PIXELS, _LENGTH = 64, 64
 # The tokenizer learns its pieces from these; whatever it has not seen, it spells in bytes.
@@ -19,20 +20,27 @@ _SENTENCES = (
 )
 
 
+def siglip_tokenizer(folder: Path) -> Any:
+    """A tokenizer as SigLIP's, its pieces learnt from a few sentences and written to `folder`."""
+    from transformers import SiglipTokenizer
+
+    folder.mkdir(parents=True, exist_ok=True)
+    vocabulary = folder / "spiece.model"
+    vocabulary.write_bytes(_sentencepiece())
+    return SiglipTokenizer(
+        vocab_file=str(vocabulary), model_max_length=_LENGTH, model_input_names=["input_ids"], do_lower_case=True
+    )
+
+
 def build_siglip(folder: Path, seed: int = 0) -> Path:
     """Write a SigLIP with random weights to `folder`, as `save_pretrained` would, and return it.
 
     Its tokenizer gives no attention mask, as those of the released checkpoints give none.
     """
     import torch
-    from transformers import SiglipConfig, SiglipImageProcessor, SiglipModel, SiglipProcessor, SiglipTokenizer
+    from transformers import SiglipConfig, SiglipImageProcessor, SiglipModel, SiglipProcessor
 
-    folder.mkdir(parents=True, exist_ok=True)
-    vocabulary = folder / "spiece.model"
-    vocabulary.write_bytes(_sentencepiece())
-    tokenizer = SiglipTokenizer(
-        vocab_file=str(vocabulary), model_max_length=_LENGTH, model_input_names=["input_ids"], do_lower_case=True
-    )
+    tokenizer = siglip_tokenizer(folder)
     tower = {"hidden_size": 64, "intermediate_size": 128, "num_hidden_layers": 2, "num_attention_heads": 4}
     ends = {"bos_token_id": None, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
     config = SiglipConfig(

@@ -227,7 +227,11 @@ def _read_model(file: Path, base: Path, request: Request) -> tuple[Any, Any]:
     with refusing(base):
         config = AutoConfig.from_pretrained(base, trust_remote_code=False)
         encoder = AutoModel.from_config(
-            config, trust_remote_code=False, add_pooling_layer=False, attn_implementation="sdpa"
+            config,
+            dtype=torch.float32,
+            trust_remote_code=False,
+            add_pooling_layer=False,
+            attn_implementation="sdpa",
         )
     model = torch.nn.ModuleDict(
         {
