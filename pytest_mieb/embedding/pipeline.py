@@ -16,7 +16,8 @@ from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.embedding.store import Store
 from pytest_mieb.models.embedder import Embedder, Purpose
 
-_BATCHES_AT_ONCE = 64
+# How much is embedded before it is written to the store.
+_BATCHES_AT_ONCE, _SECONDS_AT_ONCE = 64, 30.0
 
 
 @dataclass(frozen=True)
@@ -92,34 +93,49 @@ class Pipeline:
         rows: Sequence[int],
         known: Mapping[bytes, NDArray[np.float32]],
     ) -> dict[bytes, NDArray[np.float32]]:
-        """Embed `rows`, of which no two have the same key, short texts first; what is sound is stored.
+        """Embed `rows`, of which no two have the same key, short texts first; what is sound is stored as it comes.
 
-        They are checked together with what is `known`: a few new texts may well be cut to the same tokens.
+        What was embedded is stored also when the model stops on the way: by a limit of cost, or Ctrl-C. Nothing is
+        stored while all embeddings are the same, those of `known` included: a few texts may well be cut to the same
+        tokens.
         """
         if inputs.modality == "text" and inputs.texts is not None:
             lengths = list(map(len, inputs.texts))
             rows = sorted(rows, key=lengths.__getitem__)
-        started = perf_counter()
+        started = kept_at = perf_counter()
         found: dict[bytes, NDArray[np.float32]] = {}
-        others = _contrast(known.values())
-        for chunk in _chunks(rows, self.batch_size * _BATCHES_AT_ONCE):
-            vectors = [vector for batch in self._batches(embedder, inputs, chunk) for vector in batch]
-            keys = [inputs.keys[row] for row in chunk]
-            _check_set([*others, *vectors], inputs.modality)
-            others = _contrast([*others, *vectors])
-            found |= zip(keys, vectors, strict=True)
-            if store:
-                store.add(keys, np.stack(vectors))
-        self.counts = replace(
-            self.counts,
-            embedded=self.counts.embedded + len(rows),
-            seconds=self.counts.seconds + perf_counter() - started,
-        )
+        unstored: list[bytes] = []
+        contrast = _contrast(known.values())
+
+        def keep() -> None:
+            if store and unstored and not _all_same(contrast):
+                store.add(unstored, np.stack([found[key] for key in unstored]))
+                unstored.clear()
+
+        try:
+            for batch in self._batches(embedder, inputs, rows):
+                _check_dimensions([*contrast, batch[0]], inputs.modality)
+                contrast = _contrast([*contrast, *batch])
+                keys = [inputs.keys[row] for row in rows[len(found) : len(found) + len(batch)]]
+                found.update(zip(keys, batch, strict=True))
+                unstored += keys
+                if len(unstored) >= self.batch_size * _BATCHES_AT_ONCE or perf_counter() - kept_at > _SECONDS_AT_ONCE:
+                    keep()
+                    kept_at = perf_counter()
+        finally:
+            keep()
+            self.counts = replace(
+                self.counts,
+                embedded=self.counts.embedded + len(found),
+                seconds=self.counts.seconds + perf_counter() - started,
+            )
         return found
 
     def _batches(self, embedder: Embedder, inputs: Inputs, rows: Sequence[int]) -> Iterator[NDArray[np.float32]]:
         """Embed `rows` batch by batch, reading the next batch while the model works on one."""
         batches = list(_chunks(rows, self.batch_size))
+        if not batches:
+            return
         with ThreadPoolExecutor(1, thread_name_prefix="mieb-read") as reader:
             ahead = reader.submit(_read, inputs, batches[0])
             for number, batch in enumerate(batches):
@@ -176,15 +192,23 @@ def _contrast(vectors: Iterable[NDArray[np.float32]]) -> list[NDArray[np.float32
     return first
 
 
-def _check_set(vectors: Sequence[NDArray[np.float32]], modality: str) -> None:
-    """Refuse embeddings of distinct items that differ in dimension, or do not differ at all."""
-    dimensions = sorted({len(vector) for vector in vectors})
+def _all_same(contrast: Sequence[NDArray[np.float32]]) -> bool:
+    return len(contrast) > 2
+
+
+def _check_dimensions(vectors: Iterable[NDArray[np.float32]], modality: str) -> None:
+    dimensions = sorted(set(map(len, vectors)))
     if len(dimensions) > 1:
         raise EmbeddingError(
             f"the model gives embeddings of dimension {dimensions[0]} and of {dimensions[-1]} for {modality} inputs; "
             "if it was changed since an earlier run, give it a new fingerprint"
         )
-    if len(vectors) > 2 and all((vector == vectors[0]).all() for vector in vectors):
+
+
+def _check_set(vectors: Sequence[NDArray[np.float32]], modality: str) -> None:
+    """Refuse embeddings of distinct items that differ in dimension, or do not differ at all."""
+    _check_dimensions(vectors, modality)
+    if _all_same(_contrast(vectors)):
         raise EmbeddingError(
             f"the model gives the same embedding for all {len(vectors)} distinct {modality} inputs; "
             "check its weights and its preprocessing"

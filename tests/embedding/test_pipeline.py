@@ -15,6 +15,7 @@ from PIL.Image import Image
 from pytest_mieb.data.inputs import Images, Inputs
 from pytest_mieb.embedding import EmbeddingError, Pipeline, Store
 from pytest_mieb.models import Purpose
+from pytest_mieb.models.errors import ModelError
 from tests.data.mirrors import COLOURS, pictures
 
 NATIVE = frozenset({"image", "text", "interleaved"})
@@ -144,20 +145,36 @@ def test_without_a_store_nothing_is_kept() -> None:
     assert counts(pipeline) == (2, 0)
 
 
-def test_many_items_are_stored_as_the_work_goes_on(tmp_path: Path) -> None:
-    # 64 batches at once are stored; the 65th batch breaks.
-    class Breaking(Toy):
+@pytest.mark.parametrize("end", [ModelError("may cost too much"), KeyboardInterrupt()])
+def test_what_was_embedded_before_the_model_stopped_is_kept(tmp_path: Path, end: BaseException) -> None:
+    class Stopping(Toy):
         def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-            if len(self.batches) == 64:
-                raise RuntimeError("power cut")
+            if len(self.batches) == 3:
+                raise end
             return super().embed_texts(texts)
 
-    inputs = texts(*(f"{number:02}" for number in range(70)))
-    with pytest.raises(RuntimeError, match="power cut"):
-        Pipeline(Breaking(), Store(tmp_path), 1).embed(inputs)
-    resumed = Pipeline(Toy(), Store(tmp_path), 1)
+    inputs = texts(*(f"{number:02}" for number in range(10)))
+    stopped = Pipeline(Stopping(), Store(tmp_path), 2)
+    with pytest.raises(type(end)):
+        stopped.embed(inputs)
+    assert counts(stopped) == (6, 0)
+    resumed = Pipeline(Toy(), Store(tmp_path), 2)
     resumed.embed(inputs)
-    assert counts(resumed) == (6, 64)
+    assert counts(resumed) == (4, 6)
+
+
+def test_many_items_are_stored_as_the_work_goes_on(tmp_path: Path) -> None:
+    # No end of the process, however hard, loses more than 64 batches.
+    stored: list[int] = []
+
+    class Looking(Toy):
+        def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            stored.append(len(Store(tmp_path).find(inputs.keys)))
+            return super().embed_texts(texts)
+
+    inputs = texts(*(f"{number:03}" for number in range(130)))
+    Pipeline(Looking(), Store(tmp_path), 1).embed(inputs)
+    assert stored == [0] * 64 + [64] * 64 + [128] * 2
 
 
 def test_an_image_with_its_text_is_the_sum_of_both_for_a_model_of_two_towers(tmp_path: Path) -> None:
