@@ -153,7 +153,7 @@ def test_what_was_embedded_before_the_model_stopped_is_kept(tmp_path: Path, end:
                 raise end
             return super().embed_texts(texts)
 
-    inputs = texts(*(f"{number:02}" for number in range(10)))
+    inputs = texts(*"abcdefghij")
     stopped = Pipeline(Stopping(), Store(tmp_path), 2)
     with pytest.raises(type(end)):
         stopped.embed(inputs)
@@ -172,7 +172,7 @@ def test_many_items_are_stored_as_the_work_goes_on(tmp_path: Path) -> None:
             stored.append(len(Store(tmp_path).find(inputs.keys)))
             return super().embed_texts(texts)
 
-    inputs = texts(*(f"{number:03}" for number in range(130)))
+    inputs = texts(*(chr(ord("a") + number) for number in range(130)))
     Pipeline(Looking(), Store(tmp_path), 1).embed(inputs)
     assert stored == [0] * 64 + [64] * 64 + [128] * 2
 
