@@ -87,13 +87,14 @@ def _in_folder(folder: Path, request: Request) -> tuple[str, Request]:
     if family == "adapter":
         from pytest_mieb.models.adapter import base_of
 
-        family, base = _on_base(base_of(folder), request)
-        if base.adapter:
+        if request.adapter:
             raise ModelError(
-                f"{folder}: its base model {base.adapter} is an adapter itself; merge that one first and save the whole"
+                f"{request.adapter}: its base model {folder} is an adapter itself; merge that one first and save the "
+                "whole model"
             )
+        family, base = _on_base(base_of(folder), replace(request, adapter=folder))
         inside = folder if any(folder.glob("*processor_config.json")) else base.processor
-        return family, replace(base, adapter=folder, processor=request.processor or inside)
+        return family, replace(base, processor=request.processor or inside)
     return family, replace(request, folder=folder)
 
 

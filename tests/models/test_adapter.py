@@ -263,6 +263,16 @@ def test_a_configuration_that_cannot_be_used(
     assert "\n" not in str(refusal.value)
 
 
+@pytest.mark.parametrize("base_name", ["another", "itself"])
+def test_an_adapter_of_an_adapter_is_refused(adapters: Mapping[str, Path], tmp_path: Path, base_name: str) -> None:
+    folder = tmp_path / "itself"
+    named = {"another": adapters["dora"], "itself": folder}[base_name]
+    configured(adapters["lora"], folder, {"base_model_name_or_path": str(named)})
+    with pytest.raises(ModelError) as refusal:
+        load_embedder(str(folder))
+    assert str(refusal.value).startswith(f"{folder}: its base model {named} is an adapter itself; merge that one first")
+
+
 def test_an_adapter_that_changes_no_weights_is_refused(base: Path, tmp_path: Path) -> None:
     content = {"peft_type": "PREFIX_TUNING", "base_model_name_or_path": str(base), "num_virtual_tokens": 4}
     (tmp_path / "adapter_config.json").write_text(json.dumps(content))
