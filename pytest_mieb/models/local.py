@@ -24,6 +24,7 @@ DTYPES = ("float32", "float16", "bfloat16")
 TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "tokenizer.model", "sentencepiece.bpe.model")
 IMAGE_PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 _BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
+_WEIGHTS = (".safetensors", ".bin")
 
 
 class LocalEmbedder(Embedder):
@@ -139,7 +140,11 @@ def refusing(path: Path | str) -> Iterator[None]:
         ) from error
     except ImportError as error:
         raise ModelError(f"{path}: cannot be loaded: {first_line(error)}") from error
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError) as error:
+    except SafetensorError as error:
+        raise ModelError(
+            f"{path}: its weights are damaged or cut short ({first_line(error)}); copy or save them again"
+        ) from error
+    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
         raise ModelError(f"{path}: cannot be loaded: {first_line(error)}") from error
 
 
@@ -172,6 +177,11 @@ def load_transformers(
 
     folder = request.path
     dtype = request.dtype or dtype
+    if not any(file.suffix in _WEIGHTS for file in folder.iterdir()):
+        raise ModelError(
+            f"{folder}: no weights there (*.safetensors, *.bin); save the model with "
+            "save_pretrained, or give the folder that has them"
+        )
     check_room(folder, request.device, dtype)
     with refusing(folder), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -216,7 +216,7 @@ REFUSED: Mapping[str, tuple[Callable[[Path], None], str]] = {
     "weights of another class": (rename, "weights and the base model do not fit: 16 missing keys"),
     "weights of another size": (narrow, "the adapter does not fit its base model: size mismatch for base_model"),
     "weights that are no numbers": (spoil, "the adapter cannot be merged into its base model: NaNs detected"),
-    "weights cut short": (truncate, "cannot be loaded: "),
+    "weights cut short": (truncate, "its weights are damaged or cut short ("),
     "no weights": (unweight, "no adapter weights (adapter_model.safetensors or adapter_model.bin)"),
 }
 
