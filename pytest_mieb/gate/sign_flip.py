@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 
-# Up to this many terms, and up to this many distinct ways to sum terms of a few sizes, the distribution is exact.
-ENUMERATED = 24
-OUTCOMES = 20_000
+# Up to this many terms, and up to this many ways to sum half of the terms, the distribution is exact.
+ENUMERATED = 22
+SUMS = 3000
 # Terms and sums closer than this, relative to the largest, are equal.
 EQUAL = 1e-9
 # Nearer to the centre than this the formula is a difference of two large numbers, and the normal is as good.
@@ -19,37 +19,49 @@ CENTRE = 1e-3
 STEPS = 200
 
 
-def upper_tail(terms: Values) -> float:
-    """P(S >= sum of `terms`) where S adds the terms with random signs: the one-sided p-value of the paired test.
+class Tails(NamedTuple):
+    """P(S >= observed) and P(S <= observed); both hold the observed sum itself."""
+
+    upper: float
+    lower: float
+
+
+def tails(terms: Values, observed: float | None = None) -> Tails:
+    """The two one-sided p-values of the paired randomisation test: S adds the terms with random signs.
+
+    Args:
+        terms: shape (k,), in any order.
+        observed: what S is compared with; the sum of the terms unless it is given.
 
     The test is exact where each difference is as likely to have come with the opposite sign (Fisher, 1935, The design
     of experiments, section 21). Terms of one size: the binomial, which for 0/1 outcomes is McNemar's exact test
-    (McNemar, 1947). Up to 24 terms, or terms of few sizes: counted exactly. More: the saddlepoint approximation of
+    (McNemar, 1947). Up to 22 terms, or terms of few sizes: counted exactly. More: the saddlepoint approximation of
     Robinson (1982, Saddlepoint approximations for permutation tests and confidence intervals), see `_saddlepoint`.
     The largest possible sum of k terms has 2^-k, and no sum has less. No terms but zeros: 1.
     """
     from scipy.special import bdtrc
 
     sizes = np.abs(terms)
-    largest = sizes.max(initial=0.0)
-    changed = sizes > EQUAL * largest
-    if not changed.any():
-        return 1.0
-    terms, sizes = terms[changed], sizes[changed]
-    count = len(terms)
-    positive = int(np.count_nonzero(terms > 0))
-    least = 0.5**count
-    if positive == count:
-        return least
-    if positive == 0:
-        return 1.0
-    if sizes.min() >= largest * (1 - EQUAL):
-        return float(bdtrc(positive - 1, count, 0.5))
-    observed = float(terms.sum())
-    halves = _halves(sizes)
-    if halves:
-        return min(1.0, max(least, _counted(*halves, observed - EQUAL * float(sizes.sum()))))
-    return min(1.0, max(least, _saddlepoint(sizes, observed)))
+    largest = float(sizes.max(initial=0.0))
+    sizes = sizes[sizes > EQUAL * largest]
+    if not len(sizes):
+        return Tails(1.0, 1.0)
+    count, total = len(sizes), float(sizes.sum())
+    observed = float(terms.sum()) if observed is None else observed
+    equal = bool(sizes.min() >= largest * (1 - EQUAL))
+    halves = None if equal else _halves(sizes)
+
+    def tail(bound: float) -> float:
+        if bound >= total * (1 - EQUAL):
+            return float(0.5**count)
+        if bound <= -total * (1 - EQUAL):
+            return 1.0
+        if equal:
+            return float(bdtrc(np.ceil((bound + total) / (2 * largest) - 1e-6) - 1, count, 0.5))
+        chance = _counted(*halves, bound - EQUAL * total) if halves else _saddlepoint(sizes, bound)
+        return min(1.0, max(0.5**count, chance))
+
+    return Tails(tail(observed), tail(-observed))
 
 
 class _Half(NamedTuple):
@@ -65,14 +77,14 @@ def _halves(sizes: Values) -> tuple[_Half, _Half] | None:
         kinds, repeats = sizes, np.ones(len(sizes), dtype=np.int64)
     else:
         kinds, repeats = np.unique(np.round(sizes / sizes.max(), 9), return_counts=True)
-        if len(kinds) > ENUMERATED or np.log(repeats + 1).sum() > 2 * np.log(OUTCOMES):
+        if len(kinds) > ENUMERATED or np.log(repeats + 1).sum() > 2 * np.log(SUMS):
             return None
         kinds = kinds * sizes.max()
     halves = [_Half(np.zeros(1), np.ones(1)), _Half(np.zeros(1), np.ones(1))]
     for kind, repeat in sorted(zip(kinds.tolist(), repeats.tolist(), strict=True), key=lambda each: -each[1]):
         shorter = int(len(halves[0].sums) > len(halves[1].sums))
         halves[shorter] = _extended(halves[shorter], kind, repeat)
-    if max(len(half.sums) for half in halves) > OUTCOMES:
+    if max(len(half.sums) for half in halves) > SUMS:
         return None
     return halves[0], halves[1]
 

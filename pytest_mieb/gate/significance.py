@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_mieb.gate.influence import Examples, Values, contributions
-from pytest_mieb.gate.sign_flip import upper_tail
+from pytest_mieb.gate.influence import Examples, Values, contributions, swapped_clusters
+from pytest_mieb.gate.sign_flip import tails
 
 # Differences of pseudo-values smaller than this are rounding.
 ROUNDING = 1e-12
@@ -48,7 +48,7 @@ def compare(protocol: str, old: Mapping[str, Examples], new: Mapping[str, Exampl
 
     The examples' differences (of outcomes, or of pseudo-values where the score is no mean) are weighted by their
     share in the score and summed by cluster; the p-values are those of the randomisation test on these sums
-    (`sign_flip.upper_tail`). A probe's examples have a row of outcomes, one a training draw: both are samples, so its
+    (`sign_flip.tails`). A probe's examples have a row of outcomes, one a training draw: both are samples, so its
     p-value is the larger of the randomisation test's on the means over the draws and that of a t-test with the
     standard error of two-way random effects (`_crossed`).
 
@@ -62,24 +62,22 @@ def compare(protocol: str, old: Mapping[str, Examples], new: Mapping[str, Exampl
     """
     _check(old, new)
     size = sum(map(len, old.values()))
-    differences = {
-        subset: np.zeros_like(old[subset].outcomes, dtype=np.float64)
-        if np.array_equal(old[subset].outcomes, new[subset].outcomes)
-        else contributions(protocol, old[subset]) - contributions(protocol, new[subset])
-        for subset in old
-    }
-    table = _table(differences, old)
+    scores = [{subset: contributions(protocol, each) for subset, each in side.items()} for side in (old, new)]
+    terms = {subset: _terms(protocol, old[subset], new[subset], *(each[subset] for each in scores)) for subset in old}
+    table = _table(terms, old)
     raw = table.raw.mean(axis=1)
     largest = np.abs(raw).max(initial=0.0)
     changed = raw[np.abs(raw) > 1e-9 * largest]
     one = 1 / (len(old) * min(map(len, old.values())))
     if not len(changed) and not np.any(table.raw):
         return Difference(0.0, 0.0, 1.0, 1.0, size, one)
-    drop = float(raw.sum())
+    drop = float(
+        np.mean([before.mean() - after.mean() for before, after in zip(*map(dict.values, scores), strict=True)])
+    )
     unit = float(np.sqrt(np.mean(np.square(changed)))) if len(changed) else one
     spread = _crossed(table.centred)
     error = float(np.sqrt(spread.variance + unit**2))
-    p_drop, p_gain = upper_tail(raw), upper_tail(-raw)
+    p_drop, p_gain = tails(raw, drop)
     if table.raw.shape[1] > 1:
         p_drop = max(p_drop, _t_tail(drop / error, spread.freedom))
         p_gain = max(p_gain, _t_tail(-drop / error, spread.freedom))
@@ -182,6 +180,14 @@ def pooled(
     return Difference(
         drop, float(np.sqrt(variance)), _t_tail(t, freedom), _t_tail(-t, freedom), examples, freedom=freedom
     )
+
+
+def _terms(protocol: str, old: Examples, new: Examples, before: Values, after: Values) -> Values:
+    """What each example adds to the drop of a subset, of the shape of its outcomes."""
+    if protocol != "clustering":
+        return before - after
+    assert old.truth is not None
+    return len(old) * swapped_clusters(old.outcomes, new.outcomes, old.truth)
 
 
 def _check(old: Mapping[str, Examples], new: Mapping[str, Examples]) -> None:
