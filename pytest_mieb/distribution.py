@@ -63,6 +63,15 @@ def choose_device(asked: str, worker: Worker | None) -> str:
     return asked
 
 
+def device_class(device: str) -> str:
+    """What a score may depend on: cpu, mps, or the name of the GPU."""
+    if not device.startswith("cuda"):
+        return device
+    import torch
+
+    return torch.cuda.get_device_name(device)
+
+
 def visible_gpus(environment: Mapping[str, str], listing: Path = Path("/proc/driver/nvidia/gpus")) -> Sequence[str]:
     """What may stand in CUDA_VISIBLE_DEVICES: the caller's own entries, or 0..n-1 for all GPUs of the machine."""
     given = environment.get("CUDA_VISIBLE_DEVICES")

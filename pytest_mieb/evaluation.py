@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_mieb.data import DatasetError, Inputs, Source, load_rows
+from pytest_mieb.data.examples import Digest, clusters
 from pytest_mieb.data.rows import CaptionedImages, Collection, Labelled, Rows, ScoredPairs
 from pytest_mieb.embedding import Pipeline
 from pytest_mieb.models.embedder import Purpose, Role
@@ -31,11 +32,17 @@ class ScoreError(Exception):
 
 @dataclass(frozen=True)
 class SubsetResult:
-    """The score of one subset, 0..1, with the metrics, details and outcomes of its `Scored`."""
+    """The score of one subset, 0..1, with the metrics, details and outcomes of its `Scored`.
+
+    `clusters`, shape (n,), gives examples that are not independent of each other the same number, across the subsets
+    of the task; None where all are. `digest` is a hash of the examples and of the truth about them.
+    """
 
     score: float
     scored: Scored
     sizes: Mapping[str, int]
+    clusters: NDArray[np.int64] | None = None
+    digest: str = ""
 
     @property
     def n_examples(self) -> int:
@@ -72,12 +79,14 @@ def evaluate(task: Task, source: Source, pipeline: Pipeline, device: str = "cpu"
 
     def embed(inputs: Inputs, role: Role | None = None) -> NDArray[np.float32]:
         instruction = None if role == "document" else task.instruction
+        digest.add_keys(inputs.keys)
         return pipeline.embed(inputs, Purpose(task.name, task.protocol, role, instruction))
 
     before = pipeline.counts
     started = perf_counter()
     subsets = {}
     for subset in task.subsets:
+        digest = Digest()
         rows = load_rows(task, subset, source)
         scored = PROTOCOLS[task.protocol](task, rows, embed, device)
         score = scored.metrics[task.metric]
@@ -86,7 +95,8 @@ def evaluate(task: Task, source: Source, pipeline: Pipeline, device: str = "cpu"
                 f"{task.name}, {subset}: {task.metric} is not a number, because all similarities or all human scores "
                 "are equal; check the model's outputs and the dataset"
             )
-        subsets[subset] = SubsetResult(score, scored, rows.sizes)
+        digest.add_truth(rows)
+        subsets[subset] = SubsetResult(score, scored, rows.sizes, clusters(rows, len(task.subsets)), digest.hexdigest())
     after = pipeline.counts
     return TaskResult(
         task=task,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_mieb.keys import MODEL, RECORD, SESSION
+from pytest_mieb.keys import COMPARISON, CONTEXT, MODEL, RECORD, SESSION
 
 if TYPE_CHECKING:
     from pytest_mieb.evaluation import TaskResult
@@ -70,13 +71,22 @@ def mieb_result(
         pytest.skip(reason)
     with _failing_plainly(DatasetError, EmbeddingError, ModelError, ScoreError):
         result = mieb_session.result(mieb_task)
-    request.node.user_properties.append((RECORD, TaskRecord.of(result).to_json()))
+    properties = request.node.user_properties
+    properties.append((RECORD, TaskRecord.of(result, mieb_session.measured(result)).to_json()))
+    properties.append((CONTEXT, json.dumps(mieb_session.context.to_json())))
     if mieb_embedder.description:
-        request.node.user_properties.append((MODEL, mieb_embedder.description.dumps()))
+        properties.append((MODEL, mieb_embedder.description.dumps()))
     return result
 
 
 @pytest.fixture
-def mieb_verdict(mieb_result: TaskResult, mieb_session: MiebSession) -> Verdict:
+def mieb_verdict(request: pytest.FixtureRequest, mieb_result: TaskResult, mieb_session: MiebSession) -> Verdict:
     """The verdict on the task against the baseline, and on each of its subsets."""
-    return mieb_session.verdict(mieb_result)
+    from pytest_mieb.gate.baseline import BaselineError
+    from pytest_mieb.gate.comparison import IncomparableError
+
+    with _failing_plainly(BaselineError, IncomparableError):
+        comparison = mieb_session.compare(mieb_result)
+    if comparison:
+        request.node.user_properties.append((COMPARISON, comparison.to_json()))
+    return mieb_session.verdict(mieb_result, comparison)

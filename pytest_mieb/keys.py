@@ -12,9 +12,13 @@ if TYPE_CHECKING:
     from pytest_mieb.session import MiebSession
 
 SESSION: pytest.StashKey[MiebSession] = pytest.StashKey()
+SUITE_TEST = "test_mieb.py::test_mieb["
+MEANS_OF_RUN = "mieb::"
 TASK = "mieb_task"
 RECORD = "mieb_record"
 MODEL = "mieb_model"
+CONTEXT = "mieb_context"
+COMPARISON = "mieb_comparison"
 
 
 def task_in(nodeid: str, tasks: Container[str]) -> str | None:

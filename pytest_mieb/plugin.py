@@ -14,10 +14,11 @@ from pytest_mieb.settings import add_options, read_settings
 from pytest_mieb.suite import CATEGORIES, SUITES, packaged
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from pytest_mieb.session import MiebSession
 
+INCOMPLETE = 6
 SUITE = packaged("tasks") / "test_mieb.py"
 
 __all__ = ["mieb_embedder", "mieb_result", "mieb_session", "mieb_task", "mieb_verdict"]
@@ -75,7 +76,15 @@ class ActiveRun:
         from pytest_mieb.report.run import Run
 
         self.session = session
-        self.run = Run(tuple(map(str, args)), session.tasks, session.baseline)
+        settings = session.settings
+        self.run = Run(
+            tuple(map(str, args)),
+            session.tasks,
+            session.baseline,
+            settings.policy,
+            published_data=settings.data == "hub",
+            model_name=settings.model.text,
+        )
 
     def pytest_report_header(self) -> str:
         return self.session.header()
@@ -104,6 +113,7 @@ class ActiveRun:
         """Load the model before the first item, so that one that cannot be loaded is one usage error."""
         names = {str(value) for item in session.items for key, value in item.user_properties if key == TASK}
         self.run.selected |= names
+        self.session.selected |= names
         if names and self.session.worker is None and not session.config.option.collectonly:
             self.session.load_or_refuse()
 
@@ -133,10 +143,24 @@ class ActiveRun:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.run.note(report)
 
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:
+        """After the last item: decide what only all of them together show."""
+        try:
+            return (yield)
+        finally:
+            if self.session.worker is None and not session.config.option.collectonly:
+                from pytest_mieb.report.items import conclude
+
+                conclude(self.run, session)
+
     @pytest.hookimpl(tryfirst=True)
-    def pytest_sessionfinish(self) -> None:
-        if self.session.settings.update and self.session.worker is None and self.run.records:
-            self.run.notes += self.session.record(self.run.ordered)
+    def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        if self.session.worker is not None:
+            return
+        if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and self.run.only_incomplete:
+            session.exitstatus = INCOMPLETE
+        self.session.finish(self.run)
 
     def pytest_unconfigure(self) -> None:
         self.session.close()

@@ -7,31 +7,38 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
+from pytest_mieb.gate.baseline import Mark, TaskBaseline
+
 if TYPE_CHECKING:
     from pytest_mieb.evaluation import TaskResult
 
 
 @dataclass(frozen=True)
 class TaskRecord:
-    """Scores 0..1, and how many examples and embeddings stand behind them."""
+    """A task as it was measured, and how many embeddings stand behind it."""
 
     task: str
     metric: str
-    score: float
-    subsets: Mapping[str, float]
-    n_examples: Mapping[str, int]
+    measured: TaskBaseline
     embedded: int
     reused: int
     seconds: float
 
+    @property
+    def score(self) -> float:
+        """0..1."""
+        return self.measured.score
+
+    @property
+    def subsets(self) -> Mapping[str, Mark]:
+        return self.measured.subsets
+
     @classmethod
-    def of(cls, result: TaskResult) -> TaskRecord:
+    def of(cls, result: TaskResult, measured: TaskBaseline) -> TaskRecord:
         return cls(
             task=result.task.name,
             metric=result.task.metric,
-            score=result.score,
-            subsets={name: subset.score for name, subset in result.subsets.items()},
-            n_examples={name: subset.n_examples for name, subset in result.subsets.items()},
+            measured=measured,
             embedded=result.embedded,
             reused=result.reused,
             seconds=result.seconds["total"],
@@ -42,4 +49,7 @@ class TaskRecord:
 
     @classmethod
     def from_json(cls, text: str) -> TaskRecord:
-        return cls(**json.loads(text))
+        content = json.loads(text)
+        measured = content["measured"]
+        measured["subsets"] = {name: Mark(**mark) for name, mark in measured["subsets"].items()}
+        return cls(**content | {"measured": TaskBaseline(**measured)})

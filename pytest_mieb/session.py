@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import shutil
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 from tempfile import mkdtemp
@@ -15,16 +15,20 @@ import pytest
 
 from pytest_mieb import distribution
 from pytest_mieb.gate.baseline import Baseline, BaselineError
-from pytest_mieb.gate.baseline import read as read_baseline
-from pytest_mieb.record import TaskRecord
-from pytest_mieb.suite import CardError, Task, load_tasks
+from pytest_mieb.suite import CATEGORIES, CardError, Task, load_tasks
 
 if TYPE_CHECKING:
+    from pytest_mieb.canary import CanaryReport
     from pytest_mieb.data import Source
     from pytest_mieb.embedding import Pipeline
     from pytest_mieb.evaluation import TaskResult
+    from pytest_mieb.gate.baseline import TaskBaseline
+    from pytest_mieb.gate.comparison import Comparison
+    from pytest_mieb.gate.context import Context
+    from pytest_mieb.gate.policy import Family
     from pytest_mieb.gate.verdict import Verdict
     from pytest_mieb.models import Description, Embedder
+    from pytest_mieb.report.run import Run
     from pytest_mieb.settings import Settings
 
 
@@ -34,19 +38,36 @@ class MiebSession:
     def __init__(self, settings: Settings, worker: distribution.Worker | None) -> None:
         self.settings = settings
         self.worker = worker
+        self.selected: set[str] = set()
         self._results: dict[str, TaskResult] = {}
+        self._measured: dict[str, TaskBaseline] = {}
         self._scratch: Path | None = None
         try:
             self.tasks = load_tasks(settings.tasks)
-            stored = settings.baseline
-            self.stored = read_baseline(stored) if stored and stored.is_file() else None
+            self.stored = self._read_baseline()
         except (CardError, BaselineError) as error:
             raise pytest.UsageError(str(error)) from error
         if self.stored and self.stored.data != settings.data_kind:
             raise pytest.UsageError(
-                f"{stored}: recorded on {self.stored.data} data, while this run reads {settings.data_kind} data; "
-                "scores of different data do not compare: choose another --mieb-baseline, or none"
+                f"{settings.baseline}: recorded on {self.stored.data} data, while this run reads {settings.data_kind} "
+                "data; scores of different data do not compare: choose another --mieb-baseline, or none"
             )
+        self._refuse_strange_tolerances()
+
+    def _refuse_strange_tolerances(self) -> None:
+        from pytest_mieb.gate.policy import MEANS
+
+        legal = (*self.tasks, *CATEGORIES, MEANS)
+        for name in self.settings.policy.named:
+            if name not in legal:
+                near = ", ".join(difflib.get_close_matches(name, legal, n=3)) or f"{', '.join(CATEGORIES)}, {MEANS}"
+                raise pytest.UsageError(f"--mieb-tolerance={name}=...: no category or task {name!r}; near are {near}")
+
+    def _read_baseline(self) -> Baseline | None:
+        from pytest_mieb.gate.sides import open_baseline
+
+        path = self.settings.baseline
+        return open_baseline(path, self.tasks) if path and path.exists() else None
 
     @property
     def baseline(self) -> Baseline | None:
@@ -129,12 +150,14 @@ class MiebSession:
         )
 
     def load_or_refuse(self) -> None:
-        """Load the model now; one that cannot be loaded is a usage error."""
+        """Look at the environment and load the model now; one that cannot be loaded is a usage error."""
+        from pytest_mieb.canary import CanaryError
         from pytest_mieb.models import ModelError
 
         try:
-            self.embedder  # noqa: B018 - loaded for its effect
-        except ModelError as error:
+            self.canary  # noqa: B018 - for the error that it may raise
+            self.embedder  # noqa: B018
+        except (ModelError, CanaryError) as error:
             raise pytest.UsageError(str(error)) from error
 
     def cost_line(self, selected: Collection[str]) -> str | None:
@@ -166,20 +189,32 @@ class MiebSession:
         except ModelError as error:
             raise pytest.UsageError(str(error)) from error
 
-    def record(self, records: Collection[TaskRecord]) -> list[str]:
-        """Record the scores in the baseline; the lines say what changed."""
+    def finish(self, run: Run) -> None:
+        """Write the verdict on the run, or record it."""
+        if self.settings.update and run.records and run.context:
+            run.notes += self.record({record.task: record.measured for record in run.ordered}, run.context)
+        if run.decision and self.baseline:
+            from pytest_mieb.report.files import write_verdict
+            from pytest_mieb.report.verdict_file import content
+
+            write_verdict(
+                self.settings.results_of_model, content(run.decision, self.baseline, run.comparisons, run.policy)
+            )
+
+    def record(self, tasks: Mapping[str, TaskBaseline], context: Context) -> list[str]:
+        """Record what was measured in the baseline; the lines say what changed."""
         from pytest_mieb.gate.recording import record
-        from pytest_mieb.report.files import versions
 
         settings = self.settings
         assert settings.baseline is not None
         return record(
             settings.baseline,
-            records,
+            tasks,
+            context,
+            settings.results_of_model,
             model=settings.model.text,
             revision=settings.revision,
             data=settings.data_kind,
-            versions=versions(),
         )
 
     def lacks(self, task: Task) -> str | None:
@@ -191,17 +226,88 @@ class MiebSession:
         """Run the task, once in this process, and write its result files."""
         if task.name not in self._results:
             from pytest_mieb.evaluation import evaluate
+            from pytest_mieb.gate.measuring import measured
             from pytest_mieb.report.files import write_result
 
             result = evaluate(task, self.source, self.pipeline, self.device)
-            write_result(result, self.settings, self.embedder)
-            self._results[task.name] = result
+            now = measured(result, self.context.name)
+            write_result(result, now, self.settings, self.embedder, self.context)
+            self._results[task.name], self._measured[task.name] = result, now
         return self._results[task.name]
 
-    def verdict(self, result: TaskResult) -> Verdict:
-        from pytest_mieb.gate.verdict import judge
+    def measured(self, result: TaskResult) -> TaskBaseline:
+        """The result as it is recorded and compared."""
+        return self._measured[result.task.name]
 
-        return judge(TaskRecord.of(result), self.baseline)
+    @cached_property
+    def context(self) -> Context:
+        """What this process measures with."""
+        from pytest_mieb.gate.context import Context
+        from pytest_mieb.report.files import versions
+
+        description = self.description
+        return Context(
+            fingerprint=self.embedder.fingerprint or "",
+            preprocessing=description.preprocessing if description else {},
+            device=distribution.device_class(self.device),
+            dtype=(description.dtype if description else self.settings.dtype) or "",
+            batch_size=self.settings.batch_size,
+            canary=self.canary.moved if self.canary else (),
+            versions=versions(),
+        )
+
+    @cached_property
+    def canary(self) -> CanaryReport | None:
+        """Whether the environment is the one that the package knows; None where the model is computed elsewhere."""
+        from pytest_mieb.canary import check
+
+        return None if self.settings.model.kind == "voyage" else check(self.device)
+
+    @property
+    def canary_sentence(self) -> str:
+        """What is wrong with the environment, or that it is the baseline's that was."""
+        sentence = self.canary and self.canary.sentence
+        return sentence or "the canary is as recorded now, and was not when the baseline was recorded; record it anew"
+
+    @cached_property
+    def family(self) -> Family:
+        """All comparisons of this run, known once the items are collected."""
+        from pytest_mieb.gate.policy import Family
+
+        return Family.of(self.selected, self.tasks)
+
+    def compare(self, result: TaskResult) -> Comparison | None:
+        """The result beside the baseline's; None where nothing is to be compared.
+
+        Raises:
+            IncomparableError, BaselineError: the baseline lacks the task, or nothing can be said of the two.
+        """
+        from pytest_mieb.gate.comparison import IncomparableError, Side, compare
+        from pytest_mieb.gate.measuring import examples_of
+        from pytest_mieb.gate.sides import examples_of as examples_in
+
+        baseline, task = self.baseline, result.task
+        if baseline is None or task.name in baseline.unusable:
+            return None
+        if task.name not in baseline.tasks:
+            raise IncomparableError(
+                f"{task.name}: no baseline in {baseline.model}; scored {100 * result.score:.2f}\n"
+                f"record it with --mieb-update -k {task.name}"
+            )
+        recorded = baseline.context(task.name)
+        if self.context.canary != (recorded.canary if recorded else ()):
+            raise IncomparableError(f"{task.name}: the environment moved, not the model: {self.canary_sentence}")
+        old = Side(baseline.tasks[task.name], recorded, examples_in(baseline, task.name))
+        new = Side(self.measured(result), self.context, examples_of(result))
+        return compare(task, old, new, self.settings.policy)
+
+    def verdict(self, result: TaskResult, comparison: Comparison | None) -> Verdict:
+        """The verdict on a task by itself; what many tasks together show is decided when all are in."""
+        from pytest_mieb.gate.verdict import Verdict, judge
+
+        if comparison is None:
+            return Verdict("measured", result.score)
+        return judge(comparison, self.settings.policy, self.family)
 
 
 class MiebWarning(UserWarning):

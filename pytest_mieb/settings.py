@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 if TYPE_CHECKING:
+    from pytest_mieb.gate.policy import Policy
     from pytest_mieb.models.spec import ModelSpec
 
 NONE = "none"
@@ -73,6 +74,34 @@ OPTIONS = (
         metavar="NAME",
     ),
     Option("--mieb-update", "Record the scores of this run in the baseline.", ini=False, switch=True),
+    Option(
+        "--mieb-tolerance",
+        "The smallest drop that matters, in points (default: 0.5; half of it for means), or NAME=POINTS for a "
+        "category, a task, or means; may be repeated.",
+        repeated=True,
+        metavar="POINTS",
+    ),
+    Option(
+        "--mieb-alpha", "The chance of any false alarm in a run that changed nothing (default: 0.05).", metavar="SHARE"
+    ),
+    Option(
+        "--mieb-policy",
+        "significance (default): fail what dropped by more than its tolerance and more than chance explains; "
+        "non-inferiority: fail what was not shown to have dropped by less.",
+        metavar="POLICY",
+    ),
+    Option(
+        "--mieb-strict-context",
+        "No verdict where libraries, device or dtype differ from the baseline's.",
+        switch=True,
+    ),
+    Option(
+        "--mieb-calibrate",
+        "Repeat every task N times under changes that must not matter, and with --mieb-update record the spread, below "
+        "which no tolerance goes.",
+        ini=False,
+        metavar="N",
+    ),
     Option("--mieb-results", "Folder for results (default: mieb-results).", path=True, metavar="DIR"),
     Option(
         "--mieb-cache",
@@ -100,6 +129,8 @@ class Settings:
     data: str
     baseline: Path | None
     update: bool
+    policy: Policy
+    calibrate: int
     results: Path
     cache: Path
     tasks: tuple[Path, ...]
@@ -107,6 +138,11 @@ class Settings:
     dtype: str | None
     batch_size: int
     trust_remote_code: bool
+
+    @property
+    def results_of_model(self) -> Path:
+        """Where the results of this run go: a folder for each model."""
+        return self.results / self.model.name
 
     @property
     def data_kind(self) -> str:
@@ -160,6 +196,8 @@ def read_settings(config: pytest.Config) -> Settings | None:
         data=_data(values["data"] or ("miniature" if spec.kind == "miniature" else "hub"), root),
         baseline=_baseline(values["baseline"] or spec.baseline, bool(values["update"]), config.rootpath / "baselines"),
         update=bool(values["update"]),
+        policy=_policy(values),
+        calibrate=_calibrate(values["calibrate"]),
         results=_folder("--mieb-results", root / Path(values["results"] or "mieb-results").expanduser()),
         cache=_folder("--mieb-cache", root / Path(values["cache"] or default_cache()).expanduser()),
         tasks=tuple(_tasks(folder, root) for folder in values["tasks"] or ()),
@@ -233,6 +271,45 @@ def _max_cost(value: str | None) -> float | None:
     return dollars
 
 
+def _policy(values: Mapping[str, Any]) -> Policy:
+    from pytest_mieb.gate.policy import ALPHA, KINDS, MEANS, TOLERANCE, Policy
+
+    kind = _one_of("--mieb-policy", values["policy"] or KINDS[0], KINDS)
+    tolerance, named = TOLERANCE, {}
+    for given in values["tolerance"] or ():
+        name, equals, number = given.rpartition("=")
+        points = _number(number)
+        if not 0 <= points <= 100 or (equals and not name.strip()):
+            raise pytest.UsageError(
+                f"--mieb-tolerance={given}: give points from 0 to 100, such as 0.5, or NAME=POINTS where NAME is a "
+                f"category, a task, or {MEANS}"
+            )
+        if equals:
+            named[name.strip()] = points / 100
+        else:
+            tolerance = points / 100
+    alpha = _number(values["alpha"]) if values["alpha"] else ALPHA
+    if not 0 < alpha <= 0.5:
+        raise pytest.UsageError(f"--mieb-alpha={values['alpha']}: give a share above 0 and up to 0.5, such as 0.05")
+    return Policy(kind, alpha, tolerance, named, bool(values["strict_context"]))  # type: ignore[arg-type]
+
+
+def _number(text: str) -> float:
+    """NaN for what is none, which no comparison lets pass."""
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
+
+
+def _calibrate(value: str | None) -> int:
+    if value is None:
+        return 0
+    if not value.isdecimal() or not 1 <= int(value) <= 100:
+        raise pytest.UsageError(f"--mieb-calibrate={value}: legal are whole numbers from 1 to 100")
+    return int(value)
+
+
 def _one_of(flag: str, value: str, legal: tuple[str, ...]) -> str:
     if value not in legal:
         raise pytest.UsageError(f"{flag}={value}: legal are {', '.join(legal)}")
@@ -262,7 +339,8 @@ def _data(value: str, root: Path) -> str:
 
 def _baseline(name: str, update: bool, folder: Path) -> Path | None:
     """The file to compare with, or with `update` the file to write."""
-    from pytest_mieb.gate.baseline import NAME, BaselineError, find
+    from pytest_mieb.gate.baseline import NAME, BaselineError
+    from pytest_mieb.gate.sides import find
 
     if name == NONE:
         if update:

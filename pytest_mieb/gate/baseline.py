@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
-from pytest_mieb.suite import packaged
+from pytest_mieb.gate.context import Context
 
-# The smallest drop that matters, and how many examples' worth of noise a threshold always allows.
-TOLERANCE = 0.005
-EXAMPLES = 2
 NAME = re.compile(r"[\w.-]+")
+_TOP = ("model", "data", "revision", "date", "runs", "tasks")
+_TASK = ("score", "error", "tolerance", "spread", "dataset", "examples", "outcomes", "run", "subsets")
 
 
 class BaselineError(Exception):
@@ -24,77 +22,65 @@ class BaselineError(Exception):
 
 @dataclass(frozen=True)
 class Mark:
-    """A recorded score and the threshold below which a new one fails, both 0..1."""
+    """A recorded score and its sampling error (one standard error), both 0..1; the error is 0 where it is unknown."""
 
     score: float
-    threshold: float
+    error: float = 0.0
 
 
 @dataclass(frozen=True)
 class TaskBaseline(Mark):
-    """The mark of a task, and of each subset where it has several."""
+    """One task as one run measured it.
+
+    `subsets` are there where the task has several. `tolerance` is the smallest drop that matters, where a person set
+    it, and `spread` how far the score moved under changes that must not matter. `dataset` is the head of the dataset's
+    revision, `examples` a hash of what was embedded and of the truth, `outcomes` one of the file with the outcomes
+    (empty: there is none), `run` names the context in `Baseline.runs`. `drift` is by how much a score of others may lie
+    too high, for known reasons of data and protocol.
+    """
 
     subsets: Mapping[str, Mark] = field(default_factory=dict)
+    tolerance: float | None = None
+    spread: float = 0.0
+    dataset: str = ""
+    examples: str = ""
+    outcomes: str = ""
+    run: str = ""
+    drift: float = 0.0
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """Scores of an earlier run. `data` is what it ran on: hub or miniature."""
+    """Scores of an earlier run, or of several: an update leaves the tasks that it did not run.
+
+    `data` is what it ran on: hub or miniature. `folder` holds the outcomes, one file a task; None where there are none.
+    `indicative`: measured by others, perhaps on other revisions of the datasets; `unusable` then names the tasks whose
+    scores cannot be compared at all, with the reason.
+    """
 
     model: str
     data: str
     revision: str = ""
     date: str = ""
-    versions: Mapping[str, str] = field(default_factory=dict)
+    runs: Mapping[str, Context] = field(default_factory=dict)
     tasks: Mapping[str, TaskBaseline] = field(default_factory=dict)
+    folder: Path | None = None
+    indicative: bool = False
+    unusable: Mapping[str, str] = field(default_factory=dict)
+
+    def context(self, task: str) -> Context | None:
+        """What the task was measured with, where that is known."""
+        return self.runs.get(self.tasks[task].run)
 
     def updated(self, newer: Baseline) -> Baseline:
-        """With the tasks of `newer` over this one's, which otherwise stay."""
-        return replace(newer, tasks={**self.tasks, **newer.tasks})
-
-
-def threshold(score: float, n_examples: int) -> float:
-    """Half a point below the score, or two examples' worth of it where that is more.
-
-    Never below -1, the least that a correlation can be.
-    """
-    return max(-1.0, score - max(TOLERANCE, EXAMPLES / max(n_examples, 1)))
-
-
-def subset_threshold(score: float, n_examples: int) -> float:
-    """Twice as far below: subsets are many and small, and one of them alone is weaker evidence."""
-    return max(-1.0, score - 2 * max(TOLERANCE, EXAMPLES / max(n_examples, 1)))
-
-
-def find(name: str, folder: Path) -> Path:
-    """The file of a baseline: `name` is a path, or a name in `folder` (the user's) or in the package.
-
-    Raises:
-        BaselineError: there is none; the message names near ones and how to record it.
-    """
-    path = Path(name).expanduser()
-    if path.suffix in (".yaml", ".yml"):
-        if path.is_file():
-            return path
-        raise BaselineError(
-            f"no baseline file {name}; record it with --mieb-update, or measure with --mieb-baseline=none"
-        )
-    for place in (folder, packaged("baselines")):
-        candidate = place / f"{name}.yaml"
-        if candidate.is_file():
-            return candidate
-    known = available(folder)
-    near = difflib.get_close_matches(name, known, n=3)
-    hint = f" Did you mean {' or '.join(near)}?" if near else f" There are: {', '.join(known) or 'none'}."
-    raise BaselineError(
-        f"no baseline {name!r} in {folder} or in the package.{hint} Record it by running the model to compare with "
-        f"and adding --mieb-update, name another with --mieb-baseline=NAME, or only measure with --mieb-baseline=none"
-    )
-
-
-def available(folder: Path) -> list[str]:
-    """The names of the user's and the package's baselines."""
-    return sorted({path.stem for place in (folder, packaged("baselines")) for path in place.glob("*.yaml")})
+        """With the tasks of `newer` over this one's; what a person set, and a measured spread, stay."""
+        tasks = {**self.tasks}
+        for name, task in newer.tasks.items():
+            old = self.tasks.get(name)
+            tasks[name] = replace(task, tolerance=old.tolerance, spread=task.spread or old.spread) if old else task
+        used = {task.run for task in tasks.values()}
+        runs = {name: run for name, run in {**self.runs, **newer.runs}.items() if name in used}
+        return replace(newer, tasks=tasks, runs=runs)
 
 
 def read(path: Path) -> Baseline:
@@ -105,55 +91,97 @@ def read(path: Path) -> Baseline:
     """
     import yaml
 
-    def refuse(key: str, sentence: str) -> BaselineError:
-        return BaselineError(f"{path}: {key}: {sentence}; correct it, or record the baseline anew with --mieb-update")
-
     try:
         content = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise BaselineError(
             f"{path}: cannot be read as YAML; correct it, or record it anew with --mieb-update"
         ) from error
-    if not isinstance(content, dict) or not isinstance(content.get("tasks"), dict):
-        raise refuse("tasks", "missing")
-    unknown = set(content) - {"model", "data", "revision", "date", "versions", "tasks"}
-    if unknown:
-        raise refuse(str(min(unknown)), "unknown key; the legal ones are model, data, revision, date, versions, tasks")
+    return _Reader(path).baseline(content)
 
-    def mark(key: str, entry: Any) -> Mark:
-        if not isinstance(entry, dict):
-            raise refuse(key, "not a mapping with score and threshold")
-        numbers = []
-        for name in ("score", "threshold"):
+
+@dataclass(frozen=True)
+class _Reader:
+    """Checks what a file says, key by key."""
+
+    path: Path
+
+    def refuse(self, key: str, sentence: str) -> BaselineError:
+        return BaselineError(
+            f"{self.path}: {key}: {sentence}; correct it, or record the baseline anew with --mieb-update"
+        )
+
+    def baseline(self, content: Any) -> Baseline:
+        if not isinstance(content, dict) or not isinstance(content.get("tasks"), dict):
+            raise self.refuse("tasks", "missing")
+        self.known(content, _TOP, "")
+        runs = {str(name): self.run(str(name), entry) for name, entry in self.mapping(content, "runs", "runs").items()}
+        tasks = {str(name): self.task(f"tasks.{name}", entry) for name, entry in content["tasks"].items()}
+        lost = next((name for name, task in tasks.items() if task.run and task.run not in runs), None)
+        if lost:
+            raise self.refuse(f"tasks.{lost}.run", f"{tasks[lost].run!r} is not among the runs")
+        return Baseline(
+            model=str(content.get("model", self.path.stem)),
+            data=str(content.get("data", "hub")),
+            revision=str(content.get("revision") or ""),
+            date=str(content.get("date") or ""),
+            runs=runs,
+            tasks=tasks,
+            folder=self.path.with_suffix(""),
+        )
+
+    def run(self, name: str, entry: Any) -> Context:
+        try:
+            return Context.from_json(entry)
+        except TypeError as error:
+            raise self.refuse(f"runs.{name}", "not a context as --mieb-update writes it") from error
+
+    def task(self, key: str, entry: Any) -> TaskBaseline:
+        own = self.mark(key, entry)
+        self.known(entry, _TASK, f"{key}.")
+        for name in ("tolerance", "spread"):
             value = entry.get(name)
-            if not isinstance(value, int | float) or isinstance(value, bool) or not -1 <= value <= 1:
-                raise refuse(f"{key}.{name}", f"{value!r} is not a number from 0 to 1")
-            numbers.append(float(value))
-        return Mark(*numbers)
+            if value is not None and (not _is_number(value) or not 0 <= value <= 1):
+                raise self.refuse(f"{key}.{name}", f"{value!r} is not a number from 0 to 1; half a point is 0.005")
+        return TaskBaseline(
+            own.score,
+            own.error,
+            subsets={
+                str(name): self.mark(f"{key}.subsets.{name}", each)
+                for name, each in self.mapping(entry, "subsets", f"{key}.subsets").items()
+            },
+            tolerance=entry.get("tolerance"),
+            spread=float(entry.get("spread") or 0.0),
+            dataset=str(entry.get("dataset") or ""),
+            examples=str(entry.get("examples") or ""),
+            outcomes=str(entry.get("outcomes") or ""),
+            run=str(entry.get("run") or ""),
+        )
 
-    if not isinstance(content.get("versions") or {}, dict):
-        raise refuse("versions", "not a mapping of libraries to versions")
-    tasks = {}
-    for name, entry in content["tasks"].items():
-        own = mark(f"tasks.{name}", entry)
-        strange = set(entry) - {"score", "threshold", "subsets"}
-        if strange:
-            raise refuse(f"tasks.{name}.{min(strange)}", "unknown key; the legal ones are score, threshold, subsets")
-        if not isinstance(entry.get("subsets") or {}, dict):
-            raise refuse(f"tasks.{name}.subsets", "not a mapping of subsets to score and threshold")
-        subsets = {
-            subset: mark(f"tasks.{name}.subsets.{subset}", each)
-            for subset, each in (entry.get("subsets") or {}).items()
-        }
-        tasks[str(name)] = TaskBaseline(own.score, own.threshold, subsets)
-    return Baseline(
-        model=str(content.get("model", path.stem)),
-        data=str(content.get("data", "hub")),
-        revision=str(content.get("revision") or ""),
-        date=str(content.get("date") or ""),
-        versions={str(name): str(version) for name, version in (content.get("versions") or {}).items()},
-        tasks=tasks,
-    )
+    def mark(self, key: str, entry: Any) -> Mark:
+        if not isinstance(entry, dict):
+            raise self.refuse(key, "not a mapping with a score")
+        score, error = entry.get("score"), entry.get("error", 0.0)
+        if not _is_number(score) or not -1 <= score <= 1:
+            raise self.refuse(f"{key}.score", f"{score!r} is not a number from 0 to 1")
+        if not _is_number(error) or not 0 <= error <= 1:
+            raise self.refuse(f"{key}.error", f"{error!r} is not a number from 0 to 1")
+        return Mark(float(score), float(error))
+
+    def mapping(self, entry: Mapping[str, Any], name: str, key: str) -> Mapping[str, Any]:
+        value = entry.get(name) or {}
+        if not isinstance(value, dict):
+            raise self.refuse(key, "not a mapping")
+        return value
+
+    def known(self, entry: Mapping[str, Any], legal: tuple[str, ...], key: str) -> None:
+        unknown = sorted(map(str, set(entry) - set(legal)))
+        if unknown:
+            raise self.refuse(f"{key}{unknown[0]}", f"unknown key; the legal ones are {', '.join(legal)}")
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def write(baseline: Baseline, path: Path) -> None:
@@ -170,31 +198,44 @@ def _text(baseline: Baseline) -> str:
     def flow(value: Any) -> str:
         return yaml.safe_dump(value, default_flow_style=True, sort_keys=False, width=10_000, allow_unicode=True).strip()
 
-    def numbers(mark: Mark) -> str:
-        return flow({"score": round(mark.score, 6), "threshold": round(mark.threshold, 6)})
-
     def scalar(text: str) -> str:
         return yaml.safe_dump(text, allow_unicode=True, width=10_000).removesuffix("...\n").strip()
 
     lines = [
-        "# Scores from 0 to 1. A run fails a task that scores below its threshold: edit a threshold to move that line.",
+        "# Scores from 0 to 1, each with its sampling error. Add `tolerance: 0.01` to a task to let it lose a point.",
         f"model: {scalar(baseline.model)}",
         f"revision: {scalar(baseline.revision)}",
         f"data: {scalar(baseline.data)}",
         f"date: {scalar(baseline.date)}",
-        f"versions: {flow(dict(baseline.versions))}",
+        "runs:" if baseline.runs else "runs: {}",
+        *(f"  {scalar(name)}: {flow(_plain(run.to_json()))}" for name, run in sorted(baseline.runs.items())),
         "tasks:" if baseline.tasks else "tasks: {}",
     ]
     for name in sorted(baseline.tasks, key=str.lower):
         task = baseline.tasks[name]
+        entry = _entry(task)
         if not task.subsets:
-            lines.append(f"  {scalar(name)}: {numbers(task)}")
+            lines.append(f"  {scalar(name)}: {flow(entry)}")
             continue
-        lines += [
-            f"  {scalar(name)}:",
-            f"    score: {round(task.score, 6)}",
-            f"    threshold: {round(task.threshold, 6)}",
-        ]
+        lines += [f"  {scalar(name)}:", *(f"    {key}: {flow(value)}" for key, value in entry.items())]
         lines.append("    subsets:")
-        lines += [f"      {scalar(subset)}: {numbers(mark)}" for subset, mark in task.subsets.items()]
-    return "\n".join(lines) + "\n"
+        lines += [f"      {scalar(subset)}: {flow(_numbers(mark))}" for subset, mark in task.subsets.items()]
+    return "\n".join(line.removesuffix("\n...") for line in lines) + "\n"
+
+
+def _entry(task: TaskBaseline) -> dict[str, Any]:
+    tolerance = {} if task.tolerance is None else {"tolerance": task.tolerance}
+    others = {name: getattr(task, name) for name in ("dataset", "examples", "outcomes", "run")}
+    others["spread"] = round(task.spread, 6)
+    return _numbers(task) | tolerance | {name: value for name, value in others.items() if value}
+
+
+def _numbers(mark: Mark) -> dict[str, float]:
+    return {"score": round(mark.score, 6), "error": round(mark.error, 6)}
+
+
+def _plain(value: Any) -> Any:
+    """What YAML can hold without tags."""
+    if isinstance(value, dict):
+        return {str(key): _plain(each) for key, each in value.items()}
+    return [_plain(each) for each in value] if isinstance(value, list | tuple) else value

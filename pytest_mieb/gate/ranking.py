@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pytest_mieb.gate.published import PublishedModel, read_all
-from pytest_mieb.report.means import group_means, group_of, groups, mean_en, mean_m
+from pytest_mieb.means import group_means, group_of, groups, mean_en, mean_m
 from pytest_mieb.suite import CATEGORIES, Task
 
 MEAN_EN, MEAN_M, BORDA = "Mean (en)", "Mean (m)", "Borda"
@@ -24,7 +24,7 @@ class Rank(NamedTuple):
 class Standing:
     """The ranks that could be given, and over how many of the asked tasks.
 
-    `ranks` maps `Mean (m)`, `Mean (en)`, `Borda` and the groups of `pytest_mieb.report.means` to a rank; what the
+    `ranks` maps `Mean (m)`, `Mean (en)`, `Borda` and the groups of `pytest_mieb.means` to a rank; what the
     candidate or every published model lacks tasks for is left out.
     """
 

@@ -2,52 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import shutil
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from pytest_mieb.gate.baseline import Baseline, Mark, TaskBaseline, read, subset_threshold, threshold, write
+from pytest_mieb.gate.baseline import Baseline, TaskBaseline, read, write
+from pytest_mieb.gate.context import Context
+from pytest_mieb.gate.outcomes import digest
 from pytest_mieb.gate.verdict import percent, points
-from pytest_mieb.record import TaskRecord
 
 
 def record(
     path: Path,
-    records: Collection[TaskRecord],
+    tasks: Mapping[str, TaskBaseline],
+    context: Context,
+    outcomes: Path,
     *,
     model: str,
     revision: str | None,
     data: str,
-    versions: Mapping[str, str],
     today: date | None = None,
 ) -> list[str]:
-    """Write the scores of `records` into the baseline at `path`, keeping its other tasks; the lines say what changed.
+    """Write `tasks` into the baseline at `path`, keeping its other tasks; the lines say what changed.
+
+    The outcomes are copied from the folder `outcomes`, `<task>.npz` each, into the folder of the baseline's name beside
+    it, before the YAML that names their hashes.
 
     Raises:
         BaselineError: there is a file that cannot be read; it is left as it is.
     """
     old = read(path) if path.is_file() else None
+    folder = path.with_suffix("")
+    folder.mkdir(parents=True, exist_ok=True)
+    stored = {}
+    for name, task in tasks.items():
+        kept = folder / f"{name}.npz"
+        shutil.copyfile(outcomes / f"{name}.npz", kept)
+        stored[name] = replace(task, outcomes=digest(kept), run=context.name)
     new = Baseline(
         model=model,
         data=data,
         revision=revision or "",
         date=(today or date.today()).isoformat(),
-        versions=versions,
-        tasks={each.task: _task_baseline(each) for each in records},
+        runs={context.name: context},
+        tasks=stored,
     )
     write(old.updated(new) if old else new, path)
-    return [*_changes(old or replace(new, tasks={}), new), f"recorded {len(records)} tasks in {path}"]
-
-
-def _task_baseline(record: TaskRecord) -> TaskBaseline:
-    subsets = {}
-    if len(record.subsets) > 1:
-        subsets = {
-            name: Mark(score, subset_threshold(score, record.n_examples[name]))
-            for name, score in record.subsets.items()
-        }
-    return TaskBaseline(record.score, threshold(record.score, sum(record.n_examples.values())), subsets)
+    return [*_changes(old or replace(new, tasks={}), new), f"recorded {len(tasks)} tasks in {path}"]
 
 
 def _changes(old: Baseline, new: Baseline) -> list[str]:

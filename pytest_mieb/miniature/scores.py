@@ -56,7 +56,7 @@ def all_scores(embedder: Embedder, cache: Path) -> dict[str, float]:
 
 def table(scores: dict[str, float], chance: dict[str, float], *, by_task: bool) -> Iterator[str]:
     """Markdown lines: a row a category, or a row a task, and the two means."""
-    from pytest_mieb.report.means import group_means, group_of, groups, mean_en, mean_m
+    from pytest_mieb.means import group_means, group_of, groups, mean_en, mean_m
     from pytest_mieb.suite import load_tasks
 
     tasks = list(load_tasks().values())

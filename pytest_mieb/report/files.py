@@ -6,16 +6,16 @@ import json
 import math
 import os
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pytest_mieb.evaluation import TaskResult
+    from pytest_mieb.gate.baseline import TaskBaseline
+    from pytest_mieb.gate.context import Context
     from pytest_mieb.models import Embedder
     from pytest_mieb.settings import Settings
 
@@ -44,26 +44,36 @@ def versions() -> dict[str, str]:
     return found
 
 
-def write_result(result: TaskResult, settings: Settings, embedder: Embedder) -> Path:
-    """Write both files, each whole or not at all; the JSON last, so that where it is the outcomes are too.
+def write_result(
+    result: TaskResult, measured: TaskBaseline, settings: Settings, embedder: Embedder, context: Context
+) -> Path:
+    """Write both files, each whole or not at all; the JSON last, so that where it is the outcomes are too."""
+    from pytest_mieb.gate import outcomes
+    from pytest_mieb.gate.measuring import examples_of
 
-    The .npz holds, for each subset, `<subset>.outcomes` and, where the score needs it, `<subset>.truth`; no pickle.
-    """
-    folder = settings.results / settings.model.name
+    folder = settings.results_of_model
     folder.mkdir(parents=True, exist_ok=True)
-    arrays: dict[str, Any] = {}
-    for name, subset in result.subsets.items():
-        arrays[f"{name}.outcomes"] = subset.scored.outcomes
-        if subset.scored.truth is not None:
-            arrays[f"{name}.truth"] = subset.scored.truth
-    _whole(folder / f"{result.task.name}.npz", "wb", lambda file: np.savez_compressed(file, **arrays))
-    path = folder / f"{result.task.name}.json"
-    text = json.dumps(_content(result, settings, embedder), indent=1, ensure_ascii=False) + "\n"
-    _whole(path, "w", lambda file: file.write(text))
+    outcomes.write(folder / f"{result.task.name}.npz", examples_of(result))
+    return _json(folder / f"{result.task.name}.json", _content(result, measured, settings, embedder, context))
+
+
+def write_verdict(folder: Path, content: Mapping[str, Any]) -> Path:
+    """Write `verdict.json`, whole or not at all."""
+    folder.mkdir(parents=True, exist_ok=True)
+    return _json(folder / "verdict.json", content)
+
+
+def _json(path: Path, content: Mapping[str, Any]) -> Path:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
+    temporary.write_text(text + "\n", encoding="utf-8")
+    os.replace(temporary, path)
     return path
 
 
-def _content(result: TaskResult, settings: Settings, embedder: Embedder) -> dict[str, Any]:
+def _content(
+    result: TaskResult, measured: TaskBaseline, settings: Settings, embedder: Embedder, context: Context
+) -> dict[str, Any]:
     """All but `work` and `seconds` is the same however a run was spread over workers."""
     task, description = result.task, embedder.description
     return {
@@ -71,14 +81,16 @@ def _content(result: TaskResult, settings: Settings, embedder: Embedder) -> dict
         "category": task.category,
         "metric": task.metric,
         "score": result.score,
+        "error": measured.error,
         "model": settings.model.text,
         "model_revision": settings.revision,
-        "fingerprint": embedder.fingerprint,
         "loaded": description.to_json() if description else None,
         "data": settings.data,
         "dataset": task.dataset.path,
         "dataset_revision": task.dataset.revision,
+        "examples": measured.examples,
         "subsets": {name: subset.score for name, subset in result.subsets.items()},
+        "errors": {name: mark.error for name, mark in measured.subsets.items()},
         "metrics": {name: _finite(subset.scored.metrics) for name, subset in result.subsets.items()},
         "details": {name: dict(subset.scored.details) for name, subset in result.subsets.items()},
         "counts": {
@@ -88,17 +100,10 @@ def _content(result: TaskResult, settings: Settings, embedder: Embedder) -> dict
         },
         "work": {"embedded": result.embedded, "reused": result.reused},
         "seconds": {name: round(seconds, 3) for name, seconds in result.seconds.items()},
-        "versions": versions(),
+        "context": context.to_json(),
     }
 
 
 def _finite(metrics: Mapping[str, float]) -> dict[str, float | None]:
     """A metric that is not a number as null: JSON knows no NaN."""
     return {name: value if math.isfinite(value) else None for name, value in metrics.items()}
-
-
-def _whole(path: Path, mode: str, write: Callable[[IO[Any]], Any]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, mode, encoding=None if "b" in mode else "utf-8") as file:
-        write(file)
-    os.replace(temporary, path)

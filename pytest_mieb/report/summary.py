@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from collections import Counter
 from collections.abc import Mapping, Sequence
+from statistics import median
 
+from pytest_mieb.gate.comparison import Pair
 from pytest_mieb.gate.verdict import Verdict, percent, points
-from pytest_mieb.report.means import group_means, group_of, groups, mean_en, mean_m
+from pytest_mieb.means import group_means, group_of, groups, mean_en, mean_m
 from pytest_mieb.report.run import Run
 
 _SHOWN = 20
@@ -14,63 +17,97 @@ _SHOWN = 20
 
 def summary_lines(run: Run) -> list[str]:
     """The section, top to bottom: what went wrong, the table, the means, what to do next."""
-    verdicts = run.verdicts
     return [
         *run.notes,
-        *_regressions(run, verdicts),
-        *_named("errors", sorted(run.errors)),
-        *_named("did not run", run.not_run),
+        *_regressions(run),
+        *_named("suspect, worse by itself but not among so many", _suspects(run)),
+        *_named("no verdict", list(run.incomplete) if run.decision else sorted(run.errors)),
         *_table(run),
         *_means(run),
-        *_improvements(verdicts),
+        *_named("improved", _changed(run, "improved"), blank=False),
         *_skipped(run),
+        *_standing(run),
+        *_basis(run),
         *(run.model.lines if run.model and run.records else ()),
         *_work(run),
-        *_next(run, verdicts),
+        *_next(run),
     ]
 
 
-def _regressions(run: Run, verdicts: Mapping[str, Verdict]) -> list[str]:
+def _verdicts(run: Run) -> Mapping[str, Verdict]:
+    return run.decision.verdicts if run.decision else {}
+
+
+def _regressions(run: Run) -> list[str]:
+    if run.decision is None:
+        return []
     lines = []
-    for name, verdict in verdicts.items():
+    for mean in run.decision.means:
+        if mean.outcome == "regressed" and mean.pair:
+            lines.append(f"  {mean.name}, {mean.tasks} tasks: {_moved(mean.pair)}")
+    for name, verdict in run.decision.verdicts.items():
         languages = [subset for subset, each in verdict.subsets.items() if each.outcome == "regressed"]
-        if verdict.outcome != "regressed" and not languages:
-            continue
-        mark = verdict.baseline
-        against = f" from {percent(mark.score)} ({points(verdict.score - mark.score)})" if mark else ""
-        within = f"; in {', '.join(languages)}" if languages else ""
-        lines.append(f"  {name}: {percent(verdict.score)}{against}{within}")
-    return [f"regressed ({len(lines)}):", *lines, ""] if lines else []
+        if (verdict.outcome == "regressed" or languages) and verdict.pair:
+            late = ", by Holm's procedure" if name in run.decision.late else ""
+            within = f"; in {', '.join(languages)}" if languages else ""
+            lines.append(f"  {name}: {_moved(verdict.pair)}{late}{within}")
+    changes = {each.preprocessing: None for each in run.comparisons.values() if each.preprocessing}
+    return [*changes, f"regressed ({len(lines)}):", *lines, ""] if lines else []
 
 
-def _named(title: str, names: Sequence[str]) -> list[str]:
+def _moved(pair: Pair) -> str:
+    change = points(pair.score - pair.baseline)
+    return f"{percent(pair.score)} from {percent(pair.baseline)} ({change}), p = {pair.difference.p_drop:.1g}"
+
+
+def _suspects(run: Run) -> list[str]:
+    means = run.decision.means if run.decision else ()
+    return [
+        *(f"{m.name} {points(m.pair.score - m.pair.baseline)}" for m in means if m.outcome == "suspect" and m.pair),
+        *_changed(run, "suspect"),
+    ]
+
+
+def _changed(run: Run, outcome: str) -> list[str]:
+    return [
+        f"{name} {points(verdict.pair.score - verdict.pair.baseline)}"
+        for name, verdict in _verdicts(run).items()
+        if verdict.outcome == outcome and verdict.pair
+    ]
+
+
+def _named(title: str, names: Sequence[str], *, blank: bool = True) -> list[str]:
     if not names:
         return []
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return [f"{title} ({len(names)}): {', '.join(names[:_SHOWN])}{more}", ""]
+    return [f"{title} ({len(names)}): {', '.join(names[:_SHOWN])}{more}", *([""] if blank else [])]
 
 
 def _table(run: Run) -> list[str]:
+    """A row a category: its mean, the baseline's, and the smallest drop that would have been found."""
     scores = {name: record.score for name, record in run.records.items()}
     if not scores:
         return []
     scored = [run.tasks[name] for name in scores]
     means = group_means(scored, scores)
+    judged = {mean.name: mean for mean in run.decision.means} if run.decision else {}
     old = _baseline_scores(run)
-    both = [task for task in scored if task.name in old]
-    rows = [("category", "tasks", "mean", "baseline", "change")]
+    rows = [("category", "tasks", "mean", "baseline", "change", "detectable")]
     for group in groups():
         if group not in means:
             continue
         members = [task for task in scored if group_of(task) == group]
-        known = [task for task in both if group_of(task) == group]
-        if old and len(known) == len(members):
-            before = group_means(known, old)[group]
-            rows.append(
-                (group, str(len(members)), percent(means[group]), percent(before), points(means[group] - before))
-            )
-        else:
-            rows.append((group, str(len(members)), percent(means[group]), "-", "-"))
+        before, change = "-", "-"
+        if old and all(task.name in old for task in members):
+            mean = group_means(members, old)[group]
+            before, change = percent(mean), points(means[group] - mean)
+        drop = judged[group].detectable if group in judged else None
+        if drop is None and len(members) == 1 and members[0].name in _verdicts(run):
+            drop = _verdicts(run)[members[0].name].detectable
+        shown = "-" if drop is None else percent(drop)
+        rows.append((group, str(len(members)), percent(means[group]), before, change, shown))
+    if all(row[-1] in ("-", "detectable") for row in rows):
+        rows = [row[:-1] for row in rows]  # type: ignore[misc]
     return _aligned(rows)
 
 
@@ -84,27 +121,17 @@ def _means(run: Run) -> list[str]:
     whole = selected >= {task.name for task in benchmark}
     suite, title = (benchmark, "") if whole else (lite, " of MIEB-lite")
     scores = {name: record.score for name, record in run.records.items()}
+    judged = {mean.name: mean for mean in run.decision.means} if run.decision else {}
     old = _baseline_scores(run)
     lines = [""]
-    for label, mean in ((f"Mean (en){title}", mean_en), (f"Mean (m){title}", mean_m)):
+    for label, mean in (("Mean (en)", mean_en), ("Mean (m)", mean_m)):
         now, before = mean(suite, scores), mean(suite, old)
         shown = "incomplete" if now is None else percent(now)
         against = "" if now is None or before is None else f", baseline {percent(before)} ({points(now - before)})"
-        lines.append(f"{label}: {shown}{against}")
+        drop = judged[label].detectable if label in judged else None
+        found = f"; a drop of {percent(drop)} would be found" if drop is not None and against else ""
+        lines.append(f"{label}{title}: {shown}{against}{found}")
     return lines
-
-
-def _improvements(verdicts: Mapping[str, Verdict]) -> list[str]:
-    better = {name: verdict for name, verdict in verdicts.items() if verdict.outcome == "improved"}
-    if not better:
-        return []
-    named = [
-        f"{name} {points(verdict.score - verdict.baseline.score)}"
-        for name, verdict in better.items()
-        if verdict.baseline
-    ]
-    more = f" and {len(named) - _SHOWN} more" if len(named) > _SHOWN else ""
-    return [f"improved ({len(named)}): {', '.join(named[:_SHOWN])}{more}"]
 
 
 def _skipped(run: Run) -> list[str]:
@@ -112,6 +139,44 @@ def _skipped(run: Run) -> list[str]:
     for reason in run.skipped.values():
         reasons[reason] = reasons.get(reason, 0) + 1
     return [f"not applicable ({count}): {reason}" for reason, count in reasons.items()]
+
+
+def _standing(run: Run) -> list[str]:
+    """Ranks among the published models; scores on the miniature have none."""
+    if not run.records or not run.published_data:
+        return []
+    from pytest_mieb.gate.ranking import standing, standing_lines
+
+    scores = {name: record.score for name, record in run.records.items()}
+    own = [task for task in run.tasks.values() if task.suites and task.name in run.selected]
+    return standing_lines(standing(scores, own, leave_out=run.model_name)) if own else []
+
+
+def _basis(run: Run) -> list[str]:
+    """What the verdicts rest on, and what is to be known of them."""
+    if run.decision is None or run.baseline is None or not run.comparisons:
+        return []
+    family = run.decision.family
+    counts = {"tasks": family.tasks, "languages": family.subsets, "means": family.means}
+    parts = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
+    drops = [verdict.detectable for verdict in run.decision.verdicts.values() if verdict.detectable is not None]
+    found = "no outcome differs from the baseline's"
+    if drops:
+        found = (
+            f"the smallest drop found in a task is {percent(min(drops))} to {percent(max(drops))}, "
+            f"{percent(median(drops))} in the median"
+        )
+    lines = [f"verdict: {run.policy.kind} at {100 * run.policy.alpha:g} % ({parts}); {found}"]
+    if run.baseline.indicative:
+        lines.append(
+            f"indicative: the scores of {run.baseline.model} were published without outcomes and partly on earlier "
+            "revisions of the data; record a baseline of your own for a verdict to rely on"
+        )
+        reasons = Counter(reason for name, reason in run.baseline.unusable.items() if name in run.records)
+        lines += [f"not compared ({count}): {reason}" for reason, count in reasons.items()]
+    warnings = Counter(sentence for each in run.comparisons.values() for sentence in each.warnings)
+    lines += [f"warning: {sentence}" for sentence in warnings]
+    return lines
 
 
 def _work(run: Run) -> list[str]:
@@ -122,17 +187,17 @@ def _work(run: Run) -> list[str]:
     return [f"embedded {embedded:,} items, {reused:,} taken from the store"]
 
 
-def _next(run: Run, verdicts: Mapping[str, Verdict]) -> list[str]:
+def _next(run: Run) -> list[str]:
     failed = {
         name
-        for name, verdict in verdicts.items()
+        for name, verdict in _verdicts(run).items()
         if verdict.failure or any(subset.failure for subset in verdict.subsets.values())
     }
     again = [name for name in run.tasks if name in {*failed, *run.errors, *run.not_run}]
     if again:
         expression = " or ".join(again[:_SHOWN])
         return [f"next: {command(run.args, drop=('-k', '--mieb-update'))} -k {shlex.quote(expression)}"]
-    if verdicts and run.baseline is None and "--mieb-update" not in run.args:
+    if run.records and run.baseline is None and "--mieb-update" not in run.args:
         record = command(run.args, drop=("--mieb-baseline",))
         return [f"next: {record} --mieb-update   # to record these scores as the baseline"]
     return []

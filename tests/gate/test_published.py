@@ -10,7 +10,7 @@ import pytest
 from pytest_mieb.gate import published
 from pytest_mieb.gate.baseline import BaselineError
 from pytest_mieb.gate.published import REVISIONS, PublishedModel, PublishedScore, find, names, read, read_all
-from pytest_mieb.report.means import group_means, mean_en, mean_m
+from pytest_mieb.means import group_means, mean_en, mean_m
 from pytest_mieb.suite import load_tasks
 from tests.gate.table_2 import COLUMNS, FULL, LITE
 

@@ -6,7 +6,7 @@ import pytest
 
 from pytest_mieb.gate.published import PublishedModel, PublishedScore, read
 from pytest_mieb.gate.ranking import Rank, Standing, borda, standing, standing_lines
-from pytest_mieb.report.means import group_of, groups
+from pytest_mieb.means import group_of, groups
 from pytest_mieb.suite import load_tasks
 
 TASKS = load_tasks()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_mieb.report.means import group_means, group_of, groups, mean_en, mean_m
+from pytest_mieb.means import group_means, group_of, groups, mean_en, mean_m
 from pytest_mieb.suite import CATEGORIES, Task, load_tasks
 from tests.builders import a_task
 

@@ -1,0 +1,174 @@
+"""One task's new score beside its old one: whether they compare, how far it dropped, and what chance makes of that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from math import erfc, sqrt
+from typing import Any, NamedTuple
+
+from pytest_mieb.gate.baseline import Mark, TaskBaseline
+from pytest_mieb.gate.context import Context, differences, preprocessing_change, refusal
+from pytest_mieb.gate.influence import Examples
+from pytest_mieb.gate.policy import Policy
+from pytest_mieb.gate.significance import Difference
+from pytest_mieb.gate.significance import compare as paired
+from pytest_mieb.suite import Task
+
+
+class IncomparableError(Exception):
+    """Two scores of which nothing can be said: the message says why, and what to do."""
+
+
+class Side(NamedTuple):
+    """One of the two: a task as it was measured, what with, and the outcomes of its examples by subset, if known."""
+
+    measured: TaskBaseline
+    context: Context | None = None
+    examples: Mapping[str, Examples] | None = None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A new score, an old one, and what is known of their difference; all 0..1."""
+
+    score: float
+    baseline: float
+    difference: Difference
+
+
+@dataclass(frozen=True)
+class Comparison(Pair):
+    """A task's. `paired`: example by example; otherwise by the scores and their sampling error alone.
+
+    `tolerance` is the smallest drop that matters. `drift` is what an old score of others may differ by for reasons of
+    data and protocol. `preprocessing` says how the inputs are prepared otherwise, `warnings` what else differs.
+    """
+
+    task: str = ""
+    metric: str = ""
+    paired: bool = False
+    tolerance: float = 0.0
+    drift: float = 0.0
+    subsets: Mapping[str, Pair] = field(default_factory=dict)
+    preprocessing: str | None = None
+    warnings: tuple[str, ...] = ()
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Comparison:
+        content: dict[str, Any] = json.loads(text)
+        subsets = {name: Pair(**_with_difference(pair)) for name, pair in content.pop("subsets").items()}
+        warnings = tuple(content.pop("warnings"))
+        return cls(**_with_difference(content), subsets=subsets, warnings=warnings)
+
+
+def _with_difference(content: dict[str, Any]) -> dict[str, Any]:
+    return content | {"difference": Difference(**content["difference"])}
+
+
+def compare(task: Task, old: Side, new: Side, policy: Policy) -> Comparison:
+    """Compare two measurements of a task.
+
+    With the outcomes of both, example by example (`significance.compare`). Otherwise by the scores: the sampling error
+    of one of them stands for that of the difference, which overstates it as long as the two models err on the same
+    examples, and the drop counts only as far as it exceeds the baseline's drift.
+
+    Raises:
+        IncomparableError: other data, another version of the protocols, or an environment that moved.
+    """
+    refuse_other_data(task, old.measured, new.measured)
+    warnings: tuple[str, ...] = ()
+    change = None
+    if old.context and new.context:
+        reason = refusal(old.context, new.context)
+        if reason:
+            raise IncomparableError(f"{task.name}: {reason}")
+        warnings = tuple(differences(old.context, new.context))
+        if warnings and policy.strict_context:
+            raise IncomparableError(
+                f"{task.name}: {'; '.join(warnings)}; compare in the baseline's context, record the baseline anew, or "
+                "leave --mieb-strict-context out"
+            )
+        change = preprocessing_change(old.context, new.context)
+    by_example = old.examples is not None and new.examples is not None
+    drift = 0.0 if by_example else old.measured.drift
+    several = len(new.measured.subsets) > 1
+    pairs = {}
+    for subset in new.measured.subsets if several else ():
+        before, now = old.measured.subsets[subset], new.measured.subsets[subset]
+        own = _one(old.examples, subset), _one(new.examples, subset)
+        pairs[subset] = _pair(task, before, now, own if by_example else None, drift)
+    examples = (old.examples, new.examples) if by_example else None
+    whole = _pair(task, old.measured, new.measured, examples, drift)
+    return Comparison(
+        score=whole.score,
+        baseline=whole.baseline,
+        difference=whole.difference,
+        task=task.name,
+        metric=task.metric,
+        paired=by_example,
+        tolerance=policy.tolerance_of(task, old.measured),
+        drift=drift,
+        subsets=pairs,
+        preprocessing=change,
+        warnings=warnings,
+    )
+
+
+def refuse_other_data(task: Task, old: TaskBaseline, new: TaskBaseline) -> None:
+    """Raises IncomparableError where the two were not measured on the same examples, as far as that is known."""
+    remedy = "scores of different data do not compare: record the baseline anew with --mieb-update"
+    if old.dataset and new.dataset and old.dataset != new.dataset:
+        raise IncomparableError(
+            f"{task.name}: measured on revision {new.dataset} of {task.dataset.path}, the baseline on {old.dataset}; "
+            f"{remedy}"
+        )
+    if old.examples and new.examples and old.examples != new.examples:
+        raise IncomparableError(
+            f"{task.name}: the examples are not those of the baseline, though the dataset's revision is the same; "
+            f"{remedy}, or restore the data"
+        )
+    lost = [subset for subset in old.subsets if subset not in new.subsets]
+    if lost:
+        raise IncomparableError(f"{task.name}: lost the subsets {', '.join(lost)} that the baseline has; {remedy}")
+    extra = [subset for subset in new.subsets if len(new.subsets) > 1 and subset not in old.subsets]
+    if extra:
+        raise IncomparableError(f"{task.name}: the baseline lacks the subsets {', '.join(extra)}; {remedy}")
+
+
+def _one(examples: Mapping[str, Examples] | None, subset: str) -> Mapping[str, Examples] | None:
+    return examples and {subset: examples[subset]}
+
+
+def _pair(
+    task: Task,
+    old: Mark,
+    new: Mark,
+    examples: tuple[Mapping[str, Examples] | None, Mapping[str, Examples] | None] | None,
+    drift: float,
+) -> Pair:
+    if examples and examples[0] and examples[1]:
+        try:
+            difference = paired(task.protocol, examples[0], examples[1])
+        except ValueError as problem:
+            raise IncomparableError(
+                f"{task.name}: the outcomes are not those of the same examples ({problem}); record the baseline anew "
+                "with --mieb-update"
+            ) from problem
+        if difference.drop:  # the scores are exact, the stored outcomes float32
+            difference = replace(difference, drop=old.score - new.score)
+        return Pair(new.score, old.score, difference)
+    drop, error = old.score - new.score, max(old.error, new.error)
+    chances = _tail(drop - drift, error), _tail(-drop - drift, error)
+    return Pair(new.score, old.score, Difference(drop, error, *chances, 0))
+
+
+def _tail(excess: float, error: float) -> float:
+    """The normal distribution's upper tail."""
+    if error == 0:
+        return 0.0 if excess > 0 else 1.0
+    return erfc(excess / error / sqrt(2)) / 2

@@ -1,0 +1,164 @@
+"""The verdict on a whole run, from what is known of each of its tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
+from pytest_mieb.gate.baseline import Baseline
+from pytest_mieb.gate.comparison import Comparison, Pair
+from pytest_mieb.gate.policy import Family, Policy, means_of
+from pytest_mieb.gate.significance import Difference, holm, pooled
+from pytest_mieb.gate.verdict import (
+    Outcome,
+    Rule,
+    Verdict,
+    detectable,
+    failure_of,
+    judge,
+    outcome_of,
+    percent,
+    points,
+    reason_of,
+)
+from pytest_mieb.suite import Task
+
+State = Literal["passed", "regressed", "incomplete"]
+EXIT_CODES: Mapping[State, int] = {"passed": 0, "regressed": 1, "incomplete": 6}
+
+
+@dataclass(frozen=True)
+class MeanVerdict:
+    """The verdict on a mean: of a category, or Mean (en) and Mean (m).
+
+    `incomplete` where tasks of it have no comparison, which `missing` names; it then has no numbers.
+    """
+
+    name: str
+    tasks: int
+    outcome: Outcome | Literal["incomplete"]
+    pair: Pair | None = None
+    detectable: float | None = None
+    failure: str | None = None
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Decision:
+    """Everything that the gate says of a run.
+
+    `incomplete` gives the reason for each task that should have a verdict and has none. `late` are the tasks that
+    regressed by Holm's procedure though they passed by themselves.
+    """
+
+    family: Family
+    verdicts: Mapping[str, Verdict]
+    means: tuple[MeanVerdict, ...] = ()
+    incomplete: Mapping[str, str] = field(default_factory=dict)
+    late: tuple[str, ...] = ()
+
+    @property
+    def state(self) -> State:
+        verdicts = [*self.verdicts.values(), *(each for own in self.verdicts.values() for each in own.subsets.values())]
+        if any(verdict.failure for verdict in verdicts) or any(mean.outcome == "regressed" for mean in self.means):
+            return "regressed"
+        return "incomplete" if self.incomplete else "passed"
+
+
+def decide(
+    comparisons: Mapping[str, Comparison],
+    incomplete: Mapping[str, str],
+    selected: Collection[str],
+    tasks: Mapping[str, Task],
+    baseline: Baseline,
+    policy: Policy,
+) -> Decision:
+    """Judge all comparisons of a run together.
+
+    Args:
+        comparisons: by task.
+        incomplete: why a selected task that the baseline has, or that has a score, is not compared.
+        selected: the names of all selected tasks: the family of the comparisons.
+        tasks: the suite.
+    """
+    family = Family.of(selected, tasks)
+    verdicts = {name: judge(comparisons[name], policy, family) for name in tasks if name in comparisons}
+    late: list[str] = []
+    if policy.kind == "significance":
+        chances = {name: comparisons[name].difference.p_drop if name in comparisons else 1.0 for name in selected}
+        for name in holm(chances, family.share("tasks", policy.alpha)):
+            comparison, verdict = comparisons.get(name), verdicts.get(name)
+            if comparison and verdict and verdict.outcome == "suspect":
+                rule = Rule(comparison.tolerance, policy.alpha, policy.alpha, policy)
+                failure = failure_of(name, comparison, comparison, rule)
+                verdicts[name] = replace(verdict, outcome="regressed", failure=failure)
+                late.append(name)
+    means = _means(comparisons, incomplete, selected, tasks, policy, family)
+    return Decision(family, verdicts, tuple(means), dict(incomplete), tuple(sorted(late)))
+
+
+def _means(
+    comparisons: Mapping[str, Comparison],
+    incomplete: Mapping[str, str],
+    selected: Collection[str],
+    tasks: Mapping[str, Task],
+    policy: Policy,
+    family: Family,
+) -> list[MeanVerdict]:
+    verdicts = []
+    for name, weights in means_of(selected, tasks).items():
+        missing = tuple(task for task in weights if task in incomplete)
+        known = {task: weight for task, weight in weights.items() if task in comparisons}
+        category = tasks[next(iter(weights))].category if len({tasks[task].category for task in weights}) == 1 else None
+        if missing:
+            verdicts.append(_without_numbers(name, len(weights), missing))
+        elif len(known) > 1 and (category or len(known) == len(weights)):
+            verdicts.append(_mean(name, known, comparisons, tasks, policy.tolerance_of_mean(category), policy, family))
+    return verdicts
+
+
+def _without_numbers(name: str, size: int, missing: tuple[str, ...]) -> MeanVerdict:
+    shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+    failure = f"{name}: incomplete, for {len(missing)} of {size} tasks have no verdict: {shown}"
+    return MeanVerdict(name, size, "incomplete", failure=failure, missing=missing)
+
+
+def _mean(
+    name: str,
+    weights: Mapping[str, float],
+    comparisons: Mapping[str, Comparison],
+    tasks: Mapping[str, Task],
+    tolerance: float,
+    policy: Policy,
+    family: Family,
+) -> MeanVerdict:
+    total = sum(weights.values())
+    difference = pooled(
+        {task: _without_drift(comparisons[task]) for task in weights},
+        {task: tasks[task].dataset.path for task in weights},
+        weights,
+    )
+    pair = Pair(
+        sum(weight * comparisons[task].score for task, weight in weights.items()) / total,
+        sum(weight * comparisons[task].baseline for task, weight in weights.items()) / total,
+        difference,
+    )
+    rule = Rule(tolerance, policy.alpha, family.level("means", policy.alpha), policy)
+    outcome = outcome_of(pair, rule)
+    failure = None
+    if outcome == "regressed":
+        failure = (
+            f"{name} regressed: mean of {len(weights)} tasks {percent(pair.score)}, baseline {percent(pair.baseline)} "
+            f"({points(pair.score - pair.baseline)}), tolerance {percent(tolerance)}\n{reason_of(pair, rule)}"
+        )
+    return MeanVerdict(name, len(weights), outcome, pair, detectable(pair, rule), failure)
+
+
+def _without_drift(comparison: Comparison) -> Difference:
+    """Only what exceeds the known drift counts, in either direction."""
+    difference, drift = comparison.difference, comparison.drift
+    if not drift:
+        return difference
+    excess = max(abs(difference.drop) - drift, 0.0)
+    return replace(difference, drop=excess if difference.drop > 0 else -excess)

@@ -1,0 +1,41 @@
+"""A result in the form in which it is recorded and compared: with its sampling error, and known by its examples."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+from pytest_mieb.evaluation import TaskResult
+from pytest_mieb.gate.baseline import Mark, TaskBaseline
+from pytest_mieb.gate.influence import Examples
+from pytest_mieb.gate.outcomes import compact
+from pytest_mieb.gate.significance import sampling_error
+
+REVISION_SHOWN = 12
+
+
+def examples_of(result: TaskResult) -> dict[str, Examples]:
+    """The outcomes of each subset as they are stored."""
+    return {
+        name: compact(Examples(subset.scored.outcomes, subset.scored.truth, subset.clusters))
+        for name, subset in result.subsets.items()
+    }
+
+
+def measured(result: TaskResult, run: str = "") -> TaskBaseline:
+    """A result with its sampling error, in the form in which it is recorded and compared."""
+    examples, protocol = examples_of(result), result.task.protocol
+    subsets = {}
+    if len(result.subsets) > 1:
+        subsets = {
+            name: Mark(subset.score, sampling_error(protocol, {name: examples[name]}))
+            for name, subset in result.subsets.items()
+        }
+    content = "".join(f"{name} {subset.digest}\n" for name, subset in result.subsets.items())
+    return TaskBaseline(
+        result.score,
+        sampling_error(protocol, examples),
+        subsets=subsets,
+        dataset=result.task.dataset.revision[:REVISION_SHOWN],
+        examples=blake2b(content.encode(), digest_size=8).hexdigest(),
+        run=run,
+    )

@@ -1,0 +1,94 @@
+"""What a run is judged by: the smallest drop that matters, the rate of false alarms, and what is tested at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from pytest_mieb.gate.baseline import TaskBaseline
+from pytest_mieb.means import group_of
+from pytest_mieb.suite import Task
+
+TOLERANCE = 0.005
+ALPHA = 0.05
+MEANS = "means"
+Kind = Literal["significance", "non-inferiority"]
+KINDS: tuple[Kind, ...] = ("significance", "non-inferiority")
+
+
+@dataclass(frozen=True)
+class Policy:
+    """The rules of one run; scores and tolerances 0..1.
+
+    `significance` fails what lost more than its tolerance where chance does not explain it; `non-inferiority` what was
+    not shown to have lost less. `named` holds tolerances of categories, of tasks, and of all means (`means`).
+    """
+
+    kind: Kind = "significance"
+    alpha: float = ALPHA
+    tolerance: float = TOLERANCE
+    named: Mapping[str, float] = field(default_factory=dict)
+    strict_context: bool = False
+
+    def tolerance_of(self, task: Task, recorded: TaskBaseline) -> float:
+        """Of one task: what was given for it by name, else what stands in the baseline, else its category's, else the
+        run's; never below the measured spread.
+        """
+        chosen = self.named.get(task.name, recorded.tolerance)
+        if chosen is None:
+            chosen = self.named.get(task.category, self.tolerance)
+        return max(chosen, recorded.spread)
+
+    def tolerance_of_mean(self, category: str | None = None) -> float:
+        """Of the mean of a category, or of all: half a task's, for small drops of many tasks are what it is to see."""
+        return self.named.get(MEANS, self.named.get(category or "", self.tolerance) / 2)
+
+
+@dataclass(frozen=True)
+class Family:
+    """How many comparisons are made at once, by kind: known before the first of them, from what was selected.
+
+    Each kind has a share of alpha, so that with the Bonferroni correction inside each the chance of any false alarm
+    stays at or under alpha, whatever depends on whatever. An item can then decide by itself; what Holm's procedure
+    rejects beyond that is added when all are in.
+    """
+
+    tasks: int
+    subsets: int = 0
+    means: int = 0
+
+    @classmethod
+    def of(cls, selected: Collection[str], tasks: Mapping[str, Task]) -> Family:
+        """For the `selected` names among all `tasks`."""
+        subsets = sum(len(tasks[name].subsets) for name in selected if len(tasks[name].subsets) > 1)
+        return cls(len(selected), subsets, len(means_of(selected, tasks)))
+
+    def share(self, kind: Literal["tasks", "subsets", "means"], alpha: float) -> float:
+        """What the comparisons of one kind have together: half for the tasks, a quarter each for subsets and means."""
+        weights = {"tasks": 2.0, "subsets": 1.0 if self.subsets else 0.0, "means": 1.0 if self.means else 0.0}
+        return alpha * weights[kind] / sum(weights.values())
+
+    def level(self, kind: Literal["tasks", "subsets", "means"], alpha: float) -> float:
+        """What one comparison has."""
+        return self.share(kind, alpha) / max(getattr(self, kind), 1)
+
+
+def means_of(selected: Collection[str], tasks: Mapping[str, Task]) -> dict[str, dict[str, float]]:
+    """The means that are judged, each with the weights of its tasks: every group of two selected tasks or more, and
+    Mean (en) and Mean (m) of MIEB, or else of MIEB-lite, where all of their tasks were selected.
+    """
+    groups: dict[str, list[str]] = {}
+    for name in tasks:
+        if name in selected:
+            groups.setdefault(group_of(tasks[name]), []).append(name)
+    means = {group: dict.fromkeys(names, 1 / len(names)) for group, names in groups.items() if len(names) > 1}
+    for title, suites in (("Mean (en)", ({"eng"}, {"eng", "lite"})), ("Mean (m)", (set[str](), {"lite"}))):
+        for suite in suites:
+            own = [task for task in tasks.values() if task.suites and suite <= set(task.suites)]
+            if own and all(task.name in selected for task in own):
+                sizes = Counter(map(group_of, own))
+                means[title] = {task.name: 1 / (len(sizes) * sizes[group_of(task)]) for task in own}
+                break
+    return means

@@ -1,0 +1,65 @@
+"""The verdict on a run for machines: `verdict.json`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from pytest_mieb.gate.baseline import Baseline
+from pytest_mieb.gate.comparison import Comparison, Pair
+from pytest_mieb.gate.decision import EXIT_CODES, Decision
+from pytest_mieb.gate.policy import Policy
+from pytest_mieb.gate.verdict import Verdict
+
+FORMAT = 1
+
+
+def content(
+    decision: Decision, baseline: Baseline, comparisons: Mapping[str, Comparison], policy: Policy
+) -> dict[str, Any]:
+    """All of the decision; scores, drops and tolerances 0..1, null where there is no number."""
+    return {
+        "format": FORMAT,
+        "state": decision.state,
+        "exit_code": EXIT_CODES[decision.state],
+        "baseline": {"model": baseline.model, "date": baseline.date, "indicative": baseline.indicative},
+        "policy": asdict(policy) | {"named": dict(policy.named)},
+        "family": asdict(decision.family),
+        "tasks": {
+            name: _verdict(verdict)
+            | {
+                "tolerance": comparisons[name].tolerance,
+                "paired": comparisons[name].paired,
+                "drift": comparisons[name].drift,
+                "preprocessing": comparisons[name].preprocessing,
+                "warnings": list(comparisons[name].warnings),
+                "subsets": {subset: _verdict(each) for subset, each in verdict.subsets.items()},
+            }
+            for name, verdict in decision.verdicts.items()
+        },
+        "means": {
+            mean.name: {"outcome": mean.outcome, "tasks": mean.tasks, "missing": list(mean.missing)}
+            | _pair(mean.pair)
+            | {"detectable": mean.detectable}
+            for mean in decision.means
+        },
+        "incomplete": dict(decision.incomplete),
+        "beside_all_others": list(decision.late),
+    }
+
+
+def _verdict(verdict: Verdict) -> dict[str, Any]:
+    return {"outcome": verdict.outcome} | _pair(verdict.pair) | {"detectable": verdict.detectable}
+
+
+def _pair(pair: Pair | None) -> dict[str, Any]:
+    if pair is None:
+        return {"score": None}
+    difference = {
+        name: value if math.isfinite(value) else None
+        for name, value in asdict(pair.difference).items()
+        if name in ("drop", "standard_error", "p_drop", "p_gain", "examples")
+    }
+    return {"score": pair.score, "baseline": pair.baseline} | difference
