@@ -4,16 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pytest_mieb.gate.influence import Examples, Values, contributions, swapped_clusters
 from pytest_mieb.gate.sign_flip import tails
-
-# Differences of pseudo-values smaller than this are rounding.
-ROUNDING = 1e-12
+from pytest_mieb.gate.spread import clustered, crossed, crossed_tail
 
 
 @dataclass(frozen=True)
@@ -35,22 +31,17 @@ class Difference:
     freedom: float = float("inf")
 
 
-class _Spread(NamedTuple):
-    variance: float
-    freedom: float
-
-
 def compare(protocol: str, old: Mapping[str, Examples], new: Mapping[str, Examples]) -> Difference:
     """The paired comparison of a task's two scores, each the plain mean over its subsets.
 
     Args:
         old, new: the examples of each subset, the same in the same order.
 
-    The examples' differences (of outcomes, or of pseudo-values where the score is no mean) are weighted by their
-    share in the score and summed by cluster; the p-values are those of the randomisation test on these sums
-    (`sign_flip.tails`). A probe's examples have a row of outcomes, one a training draw: both are samples, so its
-    p-value is the larger of the randomisation test's on the means over the draws and that of a t-test with the
-    standard error of two-way random effects (`_crossed`).
+    What each example adds to the drop is the difference of its outcomes, for sts of its pseudo-values, for clustering
+    the effect of swapping its two clusters. These are weighted by their share in the score and summed by cluster; the
+    p-values are those of the randomisation test on the sums (`sign_flip.tails`). A probe's examples have a row of
+    outcomes, one a training draw: both are samples, so its p-value is the larger of the randomisation test's on the
+    means over the draws and that of two-way random effects (`spread.crossed_tail`).
 
     The standard error is that of the cluster-robust sandwich (Liang and Zeger, 1986) plus one `unit`, the
     root-mean-square of the cluster sums that are not zero: as if one more cluster had changed, so that it stays
@@ -62,26 +53,26 @@ def compare(protocol: str, old: Mapping[str, Examples], new: Mapping[str, Exampl
     """
     _check(old, new)
     size = sum(map(len, old.values()))
-    scores = [{subset: contributions(protocol, each) for subset, each in side.items()} for side in (old, new)]
-    terms = {subset: _terms(protocol, old[subset], new[subset], *(each[subset] for each in scores)) for subset in old}
-    table = _table(terms, old)
+    before, after = ({subset: contributions(protocol, side[subset]) for subset in old} for side in (old, new))
+    terms = {subset: before[subset] - after[subset] for subset in old}
+    if protocol == "clustering":
+        terms = {subset: _swaps(old[subset], new[subset]) for subset in old}
+    table = clustered(terms, old)
     raw = table.raw.mean(axis=1)
     largest = np.abs(raw).max(initial=0.0)
     changed = raw[np.abs(raw) > 1e-9 * largest]
     one = 1 / (len(old) * min(map(len, old.values())))
     if not len(changed) and not np.any(table.raw):
         return Difference(0.0, 0.0, 1.0, 1.0, size, one)
-    drop = float(
-        np.mean([before.mean() - after.mean() for before, after in zip(*map(dict.values, scores), strict=True)])
-    )
+    drop = float(np.mean([before[subset].mean() - after[subset].mean() for subset in old]))
     unit = float(np.sqrt(np.mean(np.square(changed)))) if len(changed) else one
-    spread = _crossed(table.centred)
+    spread = crossed(table.centred)
     error = float(np.sqrt(spread.variance + unit**2))
     p_drop, p_gain = tails(raw, drop)
-    if table.raw.shape[1] > 1:
-        p_drop = max(p_drop, _t_tail(drop / error, spread.freedom))
-        p_gain = max(p_gain, _t_tail(-drop / error, spread.freedom))
-    freedom = spread.freedom if table.raw.shape[1] > 1 else float("inf")
+    draws, freedom = table.raw.shape[1], float("inf")
+    if draws > 1:
+        beyond = crossed_tail(drop, spread.rows + unit**2, spread.columns, draws)
+        p_drop, p_gain, freedom = max(p_drop, beyond), max(p_gain, 1 - beyond), spread.freedom
     return Difference(drop, error, p_drop, p_gain, size, unit, freedom)
 
 
@@ -96,9 +87,9 @@ def sampling_error(protocol: str, examples: Mapping[str, Examples]) -> float:
     if not examples:
         raise ValueError("no subsets, so no score")
     values = {subset: contributions(protocol, each) for subset, each in examples.items()}
-    table = _table(values, examples)
+    table = clustered(values, examples)
     one = 1 / (len(examples) * min(map(len, examples.values())))
-    return float(np.sqrt(_crossed(table.centred).variance + one**2))
+    return float(np.sqrt(crossed(table.centred).variance + one**2))
 
 
 def smallest_detectable(standard_error: float, alpha: float, power: float = 0.8, unit: float = 0.0) -> float:
@@ -182,10 +173,7 @@ def pooled(
     )
 
 
-def _terms(protocol: str, old: Examples, new: Examples, before: Values, after: Values) -> Values:
-    """What each example adds to the drop of a subset, of the shape of its outcomes."""
-    if protocol != "clustering":
-        return before - after
+def _swaps(old: Examples, new: Examples) -> Values:
     assert old.truth is not None
     return len(old) * swapped_clusters(old.outcomes, new.outcomes, old.truth)
 
@@ -208,79 +196,6 @@ def _check(old: Mapping[str, Examples], new: Mapping[str, Examples]) -> None:
                 raise ValueError(
                     f"subset {subset}: not the same {name} before and now; compare runs over the same data"
                 )
-
-
-class _Table(NamedTuple):
-    """Weighted values summed by cluster, shape (clusters, draws): as they are, and less their subset's mean."""
-
-    raw: Values
-    centred: Values
-
-
-def _table(values: Mapping[str, Values], examples: Mapping[str, Examples]) -> _Table:
-    """`raw` sums to the mean over subsets of the subset's mean in each draw."""
-    raws, centreds = [], []
-    for each in values.values():
-        rows = each.reshape(len(each), -1)
-        rows = np.where(np.abs(rows) < ROUNDING, 0.0, rows) / (len(values) * len(rows))
-        raws.append(rows)
-        centreds.append(rows - rows.mean())
-    if len({rows.shape[1] for rows in raws}) > 1:
-        raise ValueError("subsets of one task have the same number of training draws")
-    raw, centred = (np.concatenate(rows) if len(rows) > 1 else rows[0] for rows in (raws, centreds))
-    if all(each.clusters is None for each in examples.values()):
-        return _Table(raw, centred)
-    clusters = _clusters(examples)
-    return _Table(_summed(raw, clusters), _summed(centred, clusters))
-
-
-def _clusters(examples: Mapping[str, Examples]) -> NDArray[np.intp]:
-    """The cluster of each row of all subsets, counted from 0; an example without one is its own."""
-    largest = max(int(each.clusters.max()) for each in examples.values() if each.clusters is not None)
-    numbers, free = [], largest + 1
-    for each in examples.values():
-        if each.clusters is None:
-            numbers.append(np.arange(free, free + len(each)))
-            free += len(each)
-        else:
-            numbers.append(np.asarray(each.clusters))
-    return np.unique(np.concatenate(numbers), return_inverse=True)[1]
-
-
-def _summed(rows: Values, clusters: NDArray[np.intp]) -> Values:
-    count = int(clusters.max()) + 1
-    return np.stack([np.bincount(clusters, column, count) for column in rows.T], axis=1)
-
-
-def _crossed(table: Values) -> _Spread:
-    """The variance of the sum over rows of the mean over columns, and its degrees of freedom.
-
-    Args:
-        table: shape (rows, columns), summing to 0.
-
-    One column: the sandwich with G / (G - 1), G rows. Several, where rows (examples) and columns (training draws) are
-    both sampled: two-way random effects, rows + columns - error, never less than the rows' own part; the degrees of
-    freedom by Satterthwaite (1946, An approximate distribution of estimates of variance components). The variance
-    of a mean over crossed samples, and why resampling rows alone misses the columns: Owen and Eckles (2012,
-    Bootstrapping data arrays of arbitrary order). One row: no freedom is left and the variance is 0.
-    """
-    count, draws = table.shape
-    if count < 2:
-        return _Spread(0.0, 1.0)
-    rows = table.mean(axis=1)
-    of_rows = count / (count - 1) * float(np.square(rows).sum())
-    if draws == 1:
-        return _Spread(of_rows, count - 1.0)
-    columns = table.sum(axis=0)
-    of_columns = float(np.square(columns).sum()) / (draws * (draws - 1))
-    residuals = table - rows[:, None] - columns / count
-    error_freedom = (count - 1) * (draws - 1)
-    of_error = count / draws * float(np.square(residuals).sum()) / error_freedom
-    if of_columns <= of_error:
-        return _Spread(of_rows, count - 1.0)
-    variance = of_rows + of_columns - of_error
-    uncertainty = of_rows**2 / (count - 1) + of_columns**2 / (draws - 1) + of_error**2 / error_freedom
-    return _Spread(variance, max(1.0, variance**2 / uncertainty))
 
 
 def _t_tail(t: float, freedom: float) -> float:
