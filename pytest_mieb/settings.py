@@ -272,34 +272,18 @@ def _max_cost(value: str | None) -> float | None:
 
 
 def _policy(values: Mapping[str, Any]) -> Policy:
-    from pytest_mieb.gate.policy import ALPHA, KINDS, MEANS, TOLERANCE, Policy
+    from pytest_mieb.gate.policy import parse_policy
 
-    kind = _one_of("--mieb-policy", values["policy"] or KINDS[0], KINDS)
-    tolerance, named = TOLERANCE, {}
-    for given in values["tolerance"] or ():
-        name, equals, number = given.rpartition("=")
-        points = _number(number)
-        if not 0 <= points <= 100 or (equals and not name.strip()):
-            raise pytest.UsageError(
-                f"--mieb-tolerance={given}: give points from 0 to 100, such as 0.5, or NAME=POINTS where NAME is a "
-                f"category, a task, or {MEANS}"
-            )
-        if equals:
-            named[name.strip()] = points / 100
-        else:
-            tolerance = points / 100
-    alpha = _number(values["alpha"]) if values["alpha"] else ALPHA
-    if not 0 < alpha <= 0.5:
-        raise pytest.UsageError(f"--mieb-alpha={values['alpha']}: give a share above 0 and up to 0.5, such as 0.05")
-    return Policy(kind, alpha, tolerance, named, bool(values["strict_context"]))  # type: ignore[arg-type]
-
-
-def _number(text: str) -> float:
-    """NaN for what is none, which no comparison lets pass."""
     try:
-        return float(text)
-    except ValueError:
-        return float("nan")
+        return parse_policy(
+            values["policy"],
+            values["alpha"],
+            values["tolerance"] or (),
+            strict_context=bool(values["strict_context"]),
+            prefix="--mieb-",
+        )
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from error
 
 
 def _calibrate(value: str | None) -> int:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from pytest_mieb.gate.baseline import TaskBaseline
 from pytest_mieb.means import group_of
-from pytest_mieb.suite import Task
+from pytest_mieb.suite import CATEGORIES, Task
 
 TOLERANCE = 0.005
 ALPHA = 0.05
@@ -44,6 +45,58 @@ class Policy:
     def tolerance_of_mean(self, category: str | None = None) -> float:
         """Of the mean of a category, or of all: half a task's, for small drops of many tasks are what it is to see."""
         return self.named.get(MEANS, self.named.get(category or "", self.tolerance) / 2)
+
+
+def parse_policy(
+    kind: str | None,
+    alpha: str | None,
+    tolerances: Iterable[str],
+    *,
+    strict_context: bool = False,
+    prefix: str = "--",
+) -> Policy:
+    """The policy that a user wrote; None is the default. A tolerance is POINTS or NAME=POINTS, the last one wins.
+
+    Raises:
+        ValueError: a value is wrong; the sentence names it as the option `prefix` + name, and the legal ones.
+    """
+    chosen = next((legal for legal in KINDS if legal == (kind or KINDS[0])), None)
+    if chosen is None:
+        raise ValueError(f"{prefix}policy={kind}: legal are {', '.join(KINDS)}")
+    tolerance, named = TOLERANCE, {}
+    for given in tolerances:
+        name, equals, number = given.rpartition("=")
+        points = _number(number)
+        if not 0 <= points <= 100 or (equals and not name.strip()):
+            raise ValueError(
+                f"{prefix}tolerance={given}: give points from 0 to 100, such as 0.5, or NAME=POINTS where NAME is a "
+                f"category, a task, or {MEANS}"
+            )
+        if equals:
+            named[name.strip()] = points / 100
+        else:
+            tolerance = points / 100
+    share = _number(alpha) if alpha else ALPHA
+    if not 0 < share <= 0.5:
+        raise ValueError(f"{prefix}alpha={alpha}: give a share above 0 and up to 0.5, such as 0.05")
+    return Policy(chosen, share, tolerance, named, strict_context)
+
+
+def refuse_strange_tolerances(policy: Policy, tasks: Mapping[str, Task], prefix: str = "--") -> None:
+    """Raises ValueError where a tolerance is named for what is no task of the suite and no category."""
+    legal = (*tasks, *CATEGORIES, MEANS)
+    for name in policy.named:
+        if name not in legal:
+            near = ", ".join(difflib.get_close_matches(name, legal, n=3)) or f"{', '.join(CATEGORIES)}, {MEANS}"
+            raise ValueError(f"{prefix}tolerance={name}=...: no category or task {name!r}; near are {near}")
+
+
+def _number(text: str) -> float:
+    """NaN for what is none, which no comparison lets pass."""
+    try:
+        return float(text)
+    except ValueError:
+        return float("nan")
 
 
 @dataclass(frozen=True)
