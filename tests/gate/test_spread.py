@@ -63,6 +63,18 @@ def test_columns_that_do_not_differ_leave_the_rows_variance() -> None:
     assert crossed(table)[:2] == pytest.approx((values.var(ddof=1) / 30, 29))
 
 
+def test_draws_that_agree_by_luck_take_nothing_from_the_rows() -> None:
+    cells = np.random.default_rng(0).normal(size=(30, 5))
+    cells -= cells.mean(axis=0)
+    rows = cells.mean(axis=1)
+    assert crossed(cells / 30).variance == pytest.approx(rows.var(ddof=1) / 30)
+
+
+def test_examples_without_a_cluster_are_their_own_in_every_subset() -> None:
+    examples = {name: Examples(np.zeros(2)) for name in "ab"} | {"c": Examples(np.zeros(2), clusters=np.array([0, 0]))}
+    assert clustered({name: np.ones(2) for name in "abc"}, examples).raw.shape == (5, 1)
+
+
 def test_one_row_has_no_spread() -> None:
     assert crossed(np.zeros((1, 5))).variance == 0
 
