@@ -42,7 +42,7 @@ def content(
         "means": {
             mean.name: {"outcome": mean.outcome, "tasks": mean.tasks, "missing": list(mean.missing)}
             | _pair(mean.pair)
-            | {"detectable": mean.detectable}
+            | {"detectable": _finite(mean.detectable)}
             for mean in decision.means
         },
         "incomplete": dict(decision.incomplete),
@@ -51,15 +51,20 @@ def content(
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
-    return {"outcome": verdict.outcome} | _pair(verdict.pair) | {"detectable": verdict.detectable}
+    return {"outcome": verdict.outcome} | _pair(verdict.pair) | {"detectable": _finite(verdict.detectable)}
 
 
 def _pair(pair: Pair | None) -> dict[str, Any]:
     if pair is None:
         return {"score": None}
     difference = {
-        name: value if math.isfinite(value) else None
+        name: _finite(value)
         for name, value in asdict(pair.difference).items()
         if name in ("drop", "standard_error", "p_drop", "p_gain", "examples")
     }
     return {"score": pair.score, "baseline": pair.baseline} | difference
+
+
+def _finite(value: float | None) -> float | None:
+    """JSON knows neither infinity nor NaN."""
+    return value if value is not None and math.isfinite(value) else None

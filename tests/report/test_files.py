@@ -13,9 +13,12 @@ import pytest
 
 from pytest_mieb import FunctionEmbedder
 from pytest_mieb.evaluation import SubsetResult, TaskResult
+from pytest_mieb.gate.baseline import Mark, TaskBaseline
+from pytest_mieb.gate.context import PROTOCOL_VERSION, Context
+from pytest_mieb.gate.policy import Policy
 from pytest_mieb.models import ModelSpec
 from pytest_mieb.protocols import Scored
-from pytest_mieb.report.files import LIBRARIES, versions, write_result
+from pytest_mieb.report.files import LIBRARIES, versions, write_result, write_verdict
 from pytest_mieb.settings import Settings
 from tests.builders import a_task
 
@@ -30,6 +33,8 @@ def settings(folder: Path) -> Settings:
         data="hub",
         baseline=None,
         update=False,
+        policy=Policy(),
+        calibrate=0,
         results=folder / "results",
         cache=folder / "cache",
         tasks=(),
@@ -58,8 +63,13 @@ def a_result(metrics: Mapping[str, float] | None = None) -> TaskResult:
     )
 
 
-def a_model(fingerprint: str | None) -> FunctionEmbedder:
-    return FunctionEmbedder(lambda images: [[1.0]] * len(images), fingerprint=fingerprint)
+MEASURED = TaskBaseline(0.375, 0.125, {"en": Mark(0.5, 0.25), "no": Mark(0.25, 0.125)}, examples="e4a3")
+
+
+def write(folder: Path, result: TaskResult | None = None, fingerprint: str = "f00d", **facts: Any) -> Path:
+    model = FunctionEmbedder(lambda images: [[1.0]] * len(images), fingerprint=fingerprint)
+    context = Context(fingerprint, {"size": 224}, device="cpu", dtype="float32", batch_size=64, versions=versions())
+    return write_result(result or a_result(), MEASURED, settings(folder), model, context, **facts)
 
 
 def strictly(path: Path) -> dict[str, Any]:
@@ -71,21 +81,24 @@ def strictly(path: Path) -> dict[str, Any]:
 
 
 def test_the_json_says_what_was_measured_on_what_with_what(tmp_path: Path) -> None:
-    path = write_result(a_result(), settings(tmp_path), a_model("f00d"))
+    path = write(tmp_path)
     assert path == tmp_path / "results" / "org__model" / "Some.json"
     assert strictly(path) == {
         "task": "Some",
         "category": "clustering",
         "metric": "nmi",
         "score": 0.375,
+        "error": 0.125,
+        "calibration": {},
         "model": "org/model",
         "model_revision": "v2",
-        "fingerprint": "f00d",
         "loaded": None,
         "data": "hub",
         "dataset": "org/some-dataset",
         "dataset_revision": "0123456789abcdef",
+        "examples": "e4a3",
         "subsets": {"en": 0.5, "no": 0.25},
+        "errors": {"en": 0.25, "no": 0.125},
         "metrics": {"en": {"nmi": 0.5, "ari": 0.25}, "no": {"nmi": 0.25}},
         "details": {"en": {"samples_per_label": 16}, "no": {}},
         "counts": {
@@ -95,28 +108,54 @@ def test_the_json_says_what_was_measured_on_what_with_what(tmp_path: Path) -> No
         },
         "work": {"embedded": 7, "reused": 1},
         "seconds": {"embedding": 0.123, "total": 1.0},
-        "versions": versions(),
+        "context": {
+            "fingerprint": "f00d",
+            "preprocessing": {"size": 224},
+            "protocol": PROTOCOL_VERSION,
+            "device": "cpu",
+            "dtype": "float32",
+            "batch_size": 64,
+            "canary": [],
+            "versions": versions(),
+        },
     }
 
 
 def test_the_outcomes_lie_beside_it_as_plain_arrays(tmp_path: Path) -> None:
-    path = write_result(a_result(), settings(tmp_path), a_model(None))
+    path = write(tmp_path)
     with np.load(path.with_suffix(".npz"), allow_pickle=False) as arrays:
         found = {name: arrays[name].tolist() for name in arrays.files}
         assert arrays["en.outcomes"].dtype == np.uint8
-    assert found == {"en.outcomes": [1, 0, 1], "en.truth": [0.5, 1.5, 2.5], "no.outcomes": [0.25, 1 / 3]}
+        assert arrays["no.outcomes"].dtype == np.float32
+    third = float(np.float32(1 / 3))
+    assert found == {"en.outcomes": [1, 0, 1], "en.truth": [0.5, 1.5, 2.5], "no.outcomes": [0.25, third]}
 
 
 def test_a_metric_that_is_no_number_is_null(tmp_path: Path) -> None:
-    path = write_result(a_result({"nmi": 0.5, "ari": float("nan")}), settings(tmp_path), a_model(None))
+    path = write(tmp_path, a_result({"nmi": 0.5, "ari": float("nan")}))
     assert strictly(path)["metrics"]["en"] == {"nmi": 0.5, "ari": None}
 
 
+def test_what_the_score_was_under_changes_that_must_not_matter_stands_there(tmp_path: Path) -> None:
+    assert strictly(write(tmp_path, calibration={"batches of 16": 0.37}))["calibration"] == {"batches of 16": 0.37}
+
+
 def test_a_later_result_replaces_an_earlier_one(tmp_path: Path) -> None:
-    write_result(a_result(), settings(tmp_path), a_model("old"))
-    path = write_result(a_result(), settings(tmp_path), a_model("new"))
-    assert strictly(path)["fingerprint"] == "new"
+    write(tmp_path, fingerprint="old")
+    path = write(tmp_path, fingerprint="new")
+    assert strictly(path)["context"]["fingerprint"] == "new"
     assert sorted(file.name for file in path.parent.iterdir()) == ["Some.json", "Some.npz"]
+
+
+def test_the_verdict_lies_beside_the_results(tmp_path: Path) -> None:
+    folder = tmp_path / "org__model"
+    path = write_verdict(folder, {"state": "passed"})
+    assert path == folder / "verdict.json"
+    assert strictly(path) == {"state": "passed"}
+    assert [file.name for file in folder.iterdir()] == ["verdict.json"]
+    with pytest.raises(ValueError, match="JSON"):
+        write_verdict(folder, {"score": float("nan")})
+    assert strictly(path) == {"state": "passed"}
 
 
 @pytest.mark.parametrize("files_in_place", [0, 1])
@@ -133,7 +172,7 @@ def test_a_file_is_there_whole_or_not_at_all_and_the_json_last(
 
     monkeypatch.setattr(os, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        write_result(a_result(), settings(tmp_path), a_model(None))
+        write(tmp_path)
     folder = tmp_path / "results" / "org__model"
     assert placed == ["Some.npz"][:files_in_place]
     assert sorted(file.name for file in folder.iterdir() if not file.name.endswith(".tmp")) == placed

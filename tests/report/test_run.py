@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, Literal
 
 import pytest
 
-from pytest_mieb.keys import RECORD, TASK
-from pytest_mieb.record import TaskRecord
+from pytest_mieb.gate.baseline import Baseline, TaskBaseline
+from pytest_mieb.gate.context import Context
+from pytest_mieb.keys import COMPARISON, CONTEXT, MODEL, RECORD, TASK
+from pytest_mieb.models.description import Description
 from pytest_mieb.report.run import Run
 from tests.builders import a_task
+from tests.report.builders import a_comparison, a_record
 
 TASKS = {name: a_task(name=name) for name in ("A", "B", "C")}
-RECORD_OF_A = TaskRecord("A", "nmi", 0.5, {"default": 0.5}, {"default": 4}, 1, 2, 0.5)
+BASELINE = Baseline("exp6", "hub", tasks={name: TaskBaseline(0.5) for name in ("A", "B")})
+RECORD_OF_A = a_record("A", 0.5)
+SUITE = "tasks/test_mieb.py::test_mieb"
 
 
-def a_run() -> Run:
-    return Run(args=[], tasks=TASKS, baseline=None)
+def a_run(baseline: Baseline | None = None, **facts: Any) -> Run:
+    return Run(args=[], tasks=TASKS, baseline=baseline, **facts)
 
 
 def report(
@@ -39,21 +45,50 @@ def test_a_score_is_kept_whether_the_gate_passed_or_not(outcome: Any) -> None:
     assert (run.errors, run.skipped) == ({}, {})
 
 
+def test_a_comparison_is_kept_and_so_is_what_it_was_made_with() -> None:
+    run, comparison = a_run(BASELINE), a_comparison("A", 0.4, 0.5, subsets={})
+    context, model = (
+        Context("f00d", dtype="float32", canary=("pixels",)),
+        Description("clip", "CLIPModel", "f00d", 8, "float32"),
+    )
+    properties = {
+        TASK: "A",
+        RECORD: RECORD_OF_A.to_json(),
+        COMPARISON: comparison.to_json(),
+        CONTEXT: json.dumps(context.to_json()),
+        MODEL: model.dumps(),
+    }
+    run.note(report(f"{SUITE}[A]", "failed", **properties))
+    assert run.comparisons == {"A": comparison}
+    assert (run.context, run.model) == (context, model)
+    assert (run.incomplete, run.strangers) == ({}, 0)
+
+
+def test_the_context_is_that_of_the_first_worker_that_has_one() -> None:
+    run = a_run()
+    for device in ("cpu", "cuda"):
+        run.note(report(f"{SUITE}[A]", "passed", **{TASK: "A", CONTEXT: json.dumps(Context(device=device).to_json())}))
+    assert run.context == Context(device="cpu")
+
+
 def test_a_skip_is_kept_with_its_reason() -> None:
     run = a_run()
     run.note(report("x.py::test[B]", "skipped", "setup", ("x.py", 3, "Skipped: it embeds no text"), **{TASK: "B"}))
     assert run.skipped == {"B": "it embeds no text"}
 
 
-def test_a_failure_before_the_score_is_an_error() -> None:
+def test_a_failure_before_the_verdict_is_an_error_with_or_without_a_score() -> None:
     run = a_run()
     run.note(report("x.py::test[B]", "failed", "setup", "dataset org/b is gated\n", **{TASK: "B"}))
-    assert run.errors == {"B": "dataset org/b is gated"}
+    properties = {TASK: "A", RECORD: RECORD_OF_A.to_json()}
+    run.note(report("x.py::test[A]", "failed", "setup", "A: no baseline in exp6", **properties))
+    assert run.errors == {"B": "dataset org/b is gated", "A": "A: no baseline in exp6"}
+    assert set(run.records) == {"A"}
 
 
 def test_a_worker_that_died_is_told_by_the_id_of_its_item() -> None:
     run = a_run()
-    run.note(report("tasks/test_mieb.py::test_mieb[C]", "failed", "???", "worker 'gw0' crashed"))
+    run.note(report(f"{SUITE}[C]", "failed", "???", "worker 'gw0' crashed"))
     assert run.errors == {"C": "worker 'gw0' crashed"}
 
 
@@ -64,14 +99,75 @@ def test_other_tests_are_none_of_its_business(nodeid: str) -> None:
     assert (run.records, run.errors, run.skipped) == ({}, {}, {})
 
 
+@pytest.mark.parametrize(
+    ("nodeid", "outcome", "strangers"),
+    [
+        ("x.py::test_other", "failed", 1),
+        ("x.py::test_own[A]", "failed", 1),  # a test of the user's own on a task
+        ("x.py::test_other", "passed", 0),
+        (f"{SUITE}[A]", "failed", 0),
+        ("mieb::clustering", "failed", 0),
+    ],
+)
+def test_only_failures_of_other_tests_are_counted_beside_the_suites(nodeid: str, outcome: Any, strangers: int) -> None:
+    run = a_run()
+    run.note(report(nodeid, outcome, longrepr="broken"))
+    assert run.strangers == strangers
+
+
 def test_what_was_selected_and_never_reported_did_not_run() -> None:
     run = a_run()
     run.selected = {"C", "B", "A"}
     run.note(report("x.py::test[A]", "passed", **{TASK: "A", RECORD: RECORD_OF_A.to_json()}))
     assert run.not_run == ["B", "C"]
+    assert run.incomplete == {"B": "did not run", "C": "did not run"}
 
 
-def test_verdicts_come_in_the_order_of_the_suite() -> None:
+def test_what_the_model_cannot_do_is_incomplete_only_where_the_baseline_could() -> None:
+    run = a_run(BASELINE, selected=set(TASKS), skipped=dict.fromkeys("CB", "no text"), errors={"A": "gated"})
+    assert run.incomplete == {"A": "gated", "B": "not applicable now: no text"}
+    assert list(run.incomplete) == ["A", "B"]
+
+
+def test_records_come_in_the_order_of_the_suite() -> None:
     run = a_run()
-    run.records = {name: TaskRecord(name, "nmi", 0.5, {}, {}, 0, 0, 0) for name in ("C", "A")}
-    assert list(run.verdicts) == ["A", "C"]
+    run.records = {name: a_record(name, 0.5) for name in ("C", "A")}
+    assert [record.task for record in run.ordered] == ["A", "C"]
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "only_incomplete"),
+    [
+        ({"records": {"A": RECORD_OF_A}, "comparisons": {"A": a_comparison("A", 0.5, 0.5)}}, "passed", False),
+        ({"records": {"A": RECORD_OF_A}, "comparisons": {"A": a_comparison("A", 0.4, 0.5)}}, "regressed", False),
+        ({"errors": {"A": "gated"}}, "incomplete", True),
+        ({}, "incomplete", True),  # did not run
+        ({"errors": {"A": "gated"}, "strangers": 1}, "incomplete", False),
+        ({"skipped": {"A": "no text"}}, "incomplete", True),
+    ],
+    ids=["passed", "regressed", "error", "not run", "error beside another failure", "not applicable now"],
+)
+def test_the_decision_is_on_the_selected_tasks(facts: dict[str, Any], state: str, only_incomplete: bool) -> None:
+    run = a_run(BASELINE, selected={"A"}, **facts)
+    decision = run.decide()
+    assert decision is not None and decision is run.decision
+    assert (decision.state, run.only_incomplete) == (state, only_incomplete)
+
+
+def test_a_regression_beside_an_error_is_a_regression() -> None:
+    run = a_run(BASELINE, selected={"A", "B"}, errors={"B": "gated"}, comparisons={"A": a_comparison("A", 0.4, 0.5)})
+    decision = run.decide()
+    assert decision is not None and decision.state == "regressed"
+    assert not run.only_incomplete
+
+
+@pytest.mark.parametrize("facts", [{"baseline": None, "selected": {"A"}}, {"baseline": BASELINE, "selected": set()}])
+def test_compared_with_nothing_there_is_no_decision(facts: Any) -> None:
+    assert a_run(**facts).decide() is None
+
+
+def test_without_a_baseline_a_run_without_all_scores_is_incomplete() -> None:
+    assert a_run(selected={"A"}, errors={"A": "gated"}).only_incomplete
+    assert a_run(selected={"A"}).only_incomplete
+    assert not a_run(selected={"A"}, skipped={"A": "no text"}).only_incomplete
+    assert not a_run(selected={"A"}, records={"A": RECORD_OF_A}).only_incomplete

@@ -1,0 +1,127 @@
+"""`verdict.json`: the whole decision, for machines."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from pytest_mieb.gate.baseline import Baseline, TaskBaseline
+from pytest_mieb.gate.decision import EXIT_CODES, decide
+from pytest_mieb.gate.policy import Policy
+from pytest_mieb.report.verdict_file import content
+from tests.builders import a_task
+from tests.report.builders import a_comparison, a_pair
+
+TASKS = {
+    "A": a_task(name="A", suites=()),
+    "B": a_task(name="B", suites=()),
+    "C": a_task(name="C", category="retrieval", suites=(), subsets={"en": ("eng-Latn",), "no": ("nob-Latn",)}),
+    "D": a_task(name="D", category="retrieval", suites=()),
+}
+BASELINE = Baseline("exp6", "hub", date="2026-01-31", tasks=dict.fromkeys(TASKS, TaskBaseline(0.5)))
+POLICY = Policy(named={"A": 0.02})
+
+
+def a_verdict(*, incomplete: bool = True, lost: bool = True) -> dict[str, Any]:
+    """Of a run in which A dropped, C lost Norwegian, and D has no score."""
+    comparisons = {
+        "A": a_comparison("A", 0.4 if lost else 0.5, 0.5, tolerance=0.02, preprocessing="size 224 -> 336"),
+        "B": a_comparison("B", 0.6, 0.5, paired=False, drift=0.01, warnings=("device cpu, the baseline's was mps",)),
+        "C": a_comparison("C", 0.5, 0.5, subsets={"en": a_pair(0.6, 0.5), "no": a_pair(0.4 if lost else 0.5, 0.5)}),
+    }
+    missing = {"D": "gated"} if incomplete else {}
+    selected = set(TASKS) if incomplete else set(comparisons)
+    decision = decide(comparisons, missing, selected, TASKS, BASELINE, POLICY)
+    written: dict[str, Any] = json.loads(json.dumps(content(decision, BASELINE, comparisons, POLICY), allow_nan=False))
+    return written
+
+
+@pytest.mark.parametrize(
+    ("facts", "state"),
+    [
+        ({"incomplete": False, "lost": False}, "passed"),
+        ({"incomplete": False, "lost": True}, "regressed"),
+        ({"incomplete": True, "lost": False}, "incomplete"),
+        ({"incomplete": True, "lost": True}, "regressed"),
+    ],
+)
+def test_the_state_goes_with_the_exit_code(facts: Any, state: str) -> None:
+    verdict = a_verdict(**facts)
+    assert (verdict["state"], verdict["exit_code"]) == (state, EXIT_CODES[state])  # type: ignore[index]
+
+
+def test_it_says_what_was_compared_by_which_rules() -> None:
+    verdict = a_verdict()
+    assert verdict["format"] == 1
+    assert verdict["baseline"] == {"model": "exp6", "date": "2026-01-31", "indicative": False}
+    assert verdict["policy"] == {
+        "kind": "significance",
+        "alpha": 0.05,
+        "tolerance": 0.005,
+        "named": {"A": 0.02},
+        "strict_context": False,
+    }
+    assert verdict["family"] == {"tasks": 4, "subsets": 2, "means": 2}
+
+
+def test_a_task_has_its_numbers_and_what_they_rest_on() -> None:
+    tasks = a_verdict()["tasks"]
+    assert list(tasks) == ["A", "B", "C"]
+    detectable = tasks["A"].pop("detectable")
+    assert 0.02 < detectable < 0.2
+    assert tasks["A"] == {
+        "outcome": "regressed",
+        "score": 0.4,
+        "baseline": 0.5,
+        "drop": pytest.approx(0.1),
+        "standard_error": 0.01,
+        "p_drop": 1e-9,
+        "p_gain": 1 - 1e-9,
+        "examples": 100,
+        "tolerance": 0.02,
+        "paired": True,
+        "drift": 0.0,
+        "preprocessing": "size 224 -> 336",
+        "warnings": [],
+        "subsets": {},
+    }
+    assert (tasks["B"]["outcome"], tasks["B"]["paired"], tasks["B"]["drift"]) == ("improved", False, 0.01)
+    assert tasks["B"]["warnings"] == ["device cpu, the baseline's was mps"]
+    subsets = {name: each["outcome"] for name, each in tasks["C"]["subsets"].items()}
+    assert (tasks["C"]["outcome"], subsets) == ("passed", {"en": "improved", "no": "regressed"})
+
+
+def test_what_has_no_number_has_null_and_a_reason() -> None:
+    verdict = a_verdict()
+    assert verdict["incomplete"] == {"D": "gated"}
+    assert verdict["means"]["retrieval"] == {
+        "outcome": "incomplete",
+        "tasks": 2,
+        "missing": ["D"],
+        "score": None,
+        "detectable": None,
+    }
+    assert verdict["means"]["clustering"]["score"] == pytest.approx(0.5)
+    assert verdict["means"]["clustering"]["missing"] == []
+
+
+def test_an_infinite_number_is_null_for_json_knows_none() -> None:
+    comparison = a_comparison("A", 0.4, 0.5)
+    difference = comparison.difference.__class__(0.1, float("inf"), 0.5, 0.5, 0)
+    pair = comparison.__class__(0.4, 0.5, difference, task="A", metric="nmi", tolerance=0.005)
+    decision = decide({"A": pair}, {}, {"A"}, TASKS, BASELINE, Policy())
+    written = content(decision, BASELINE, {"A": pair}, Policy())
+    assert written["tasks"]["A"]["standard_error"] is None
+    json.dumps(written, allow_nan=False)
+
+
+def test_what_failed_only_beside_the_others_is_named() -> None:
+    """By Holm's procedure: 0.01 is above the first level of 0.05 / 6, and below that of the second."""
+    comparisons = {"A": a_comparison("A", 0.4, 0.5), "B": a_comparison("B", 0.4, 0.5, 0.02)}
+    chosen = {name: TASKS[name] for name in comparisons}
+    decision = decide(comparisons, {}, set(chosen), chosen, BASELINE, Policy())
+    written = content(decision, BASELINE, comparisons, Policy())
+    assert written["beside_all_others"] == ["B"]
+    assert written["tasks"]["B"]["outcome"] == "regressed"
