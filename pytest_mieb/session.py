@@ -6,6 +6,7 @@ import difflib
 import shutil
 import warnings
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import mkdtemp
@@ -18,6 +19,7 @@ from pytest_mieb.gate.baseline import Baseline, BaselineError
 from pytest_mieb.suite import CATEGORIES, CardError, Task, load_tasks
 
 if TYPE_CHECKING:
+    from pytest_mieb.calibration import Calibration
     from pytest_mieb.canary import CanaryReport
     from pytest_mieb.data import Source
     from pytest_mieb.embedding import Pipeline
@@ -88,7 +90,11 @@ class MiebSession:
     @cached_property
     def embedder(self) -> Embedder:
         """The loaded model. Raises ModelError."""
-        device = self.device
+        return self._load()
+
+    def _load(self, device: str | None = None, dtype: str | None = None) -> Embedder:
+        """The model, on another device or in another dtype than the run's where they are given."""
+        device = device or self.device
         from pytest_mieb.models import load_embedder
 
         distribution.share_processors(self.worker)
@@ -98,7 +104,7 @@ class MiebSession:
             settings.model,
             revision=settings.revision,
             device=device,
-            dtype=settings.dtype,
+            dtype=dtype or settings.dtype,
             trust_remote_code=settings.trust_remote_code,
             processor=settings.processor,
             options=settings.model_args,
@@ -130,11 +136,34 @@ class MiebSession:
         if embedder.fingerprint:
             folder = self.settings.cache / "embeddings" / f"{embedder.fingerprint}-{size}"
         else:
-            folder = self._scratch = Path(mkdtemp(prefix="pytest-mieb-"))
+            folder = self._scratch_folder("embeddings")
         return Pipeline(embedder, Store(folder), size)
 
+    @cached_property
+    def calibration(self) -> Calibration:
+        """The model under changes that must not matter; a factory's is what it returns, whatever is asked for."""
+        from pytest_mieb.calibration import Calibration
+
+        settings = self.settings
+        folder = self._scratch_folder("calibration")
+        load = None if settings.model.kind == "factory" else self._load
+        return Calibration(
+            settings.calibrate,
+            self.embedder,
+            load,
+            folder,
+            batch_size=settings.batch_size,
+            device=self.device,
+            dtype=self.context.dtype,
+        )
+
+    def _scratch_folder(self, name: str) -> Path:
+        """A folder that is removed at the end of the run."""
+        self._scratch = self._scratch or Path(mkdtemp(prefix="pytest-mieb-"))
+        return self._scratch / name
+
     def close(self) -> None:
-        """Remove the embeddings of a model without fingerprint: they are good for this run only."""
+        """Remove what is good for this run only."""
         if self._scratch:
             shutil.rmtree(self._scratch, ignore_errors=True)
 
@@ -231,7 +260,13 @@ class MiebSession:
 
             result = evaluate(task, self.source, self.pipeline, self.device)
             now = measured(result, self.context.name)
-            write_result(result, now, self.settings, self.embedder, self.context)
+            others: Mapping[str, float] = {}
+            if self.settings.calibrate:
+                from pytest_mieb.calibration import spread
+
+                others = self.calibration.scores(result, self.source)
+                now = replace(now, spread=spread(result.score, others))
+            write_result(result, now, self.settings, self.embedder, self.context, others)
             self._results[task.name], self._measured[task.name] = result, now
         return self._results[task.name]
 

@@ -238,6 +238,10 @@ _APPLIES: Mapping[str, tuple[Collection[str], str]] = {
         "the model is computed elsewhere, or by code of yours that chooses its dtype",
     ),
     "mieb_model_arg": (("folder", "hub", "open_clip", "timm", "miniature"), "the model takes no such options"),
+    "mieb_calibrate": (
+        ("folder", "hub", "open_clip", "timm", "mteb", "miniature", "factory"),
+        "every repetition would be paid for",
+    ),
     "mieb_max_cost": (("voyage", "hub"), "it goes with a model behind an API, such as voyage:voyage-multimodal-3"),
 }
 

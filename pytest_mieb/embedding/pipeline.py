@@ -42,12 +42,16 @@ class Pipeline:
     an item's embedding then depends on nothing but the item, not on its neighbours, on what was embedded before, or on
     the number of workers.
 
-    `counts` says what it has done so far.
+    `counts` says what it has done so far. With `order`, a seed, inputs come in a random order instead of short texts
+    first, to see whether the model cares.
     """
 
-    def __init__(self, embedder: Embedder, store: Store | None = None, batch_size: int = 64) -> None:
+    def __init__(
+        self, embedder: Embedder, store: Store | None = None, batch_size: int = 64, order: int | None = None
+    ) -> None:
         self.embedder = embedder
         self.batch_size = batch_size
+        self._order = order
         self._store = store
         self._parts: dict[str, Store] = {}
         self.counts = Counts()
@@ -99,7 +103,9 @@ class Pipeline:
         stored while all embeddings are the same, those of `known` included: a few texts may well be cut to the same
         tokens.
         """
-        if inputs.modality == "text" and inputs.texts is not None:
+        if self._order is not None:
+            rows = np.random.default_rng(self._order).permutation(rows).tolist()
+        elif inputs.modality == "text" and inputs.texts is not None:
             lengths = list(map(len, inputs.texts))
             rows = sorted(rows, key=lengths.__getitem__)
         started = kept_at = perf_counter()

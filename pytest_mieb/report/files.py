@@ -45,16 +45,26 @@ def versions() -> dict[str, str]:
 
 
 def write_result(
-    result: TaskResult, measured: TaskBaseline, settings: Settings, embedder: Embedder, context: Context
+    result: TaskResult,
+    measured: TaskBaseline,
+    settings: Settings,
+    embedder: Embedder,
+    context: Context,
+    calibration: Mapping[str, float] | None = None,
 ) -> Path:
-    """Write both files, each whole or not at all; the JSON last, so that where it is the outcomes are too."""
+    """Write both files, each whole or not at all; the JSON last, so that where it is the outcomes are too.
+
+    `calibration` holds the task's score under each change that must not matter, where those were tried.
+    """
     from pytest_mieb.gate import outcomes
     from pytest_mieb.gate.measuring import examples_of
 
     folder = settings.results_of_model
     folder.mkdir(parents=True, exist_ok=True)
     outcomes.write(folder / f"{result.task.name}.npz", examples_of(result))
-    return _json(folder / f"{result.task.name}.json", _content(result, measured, settings, embedder, context))
+    return _json(
+        folder / f"{result.task.name}.json", _content(result, measured, settings, embedder, context, calibration or {})
+    )
 
 
 def write_verdict(folder: Path, content: Mapping[str, Any]) -> Path:
@@ -72,7 +82,12 @@ def _json(path: Path, content: Mapping[str, Any]) -> Path:
 
 
 def _content(
-    result: TaskResult, measured: TaskBaseline, settings: Settings, embedder: Embedder, context: Context
+    result: TaskResult,
+    measured: TaskBaseline,
+    settings: Settings,
+    embedder: Embedder,
+    context: Context,
+    calibration: Mapping[str, float],
 ) -> dict[str, Any]:
     """All but `work` and `seconds` is the same however a run was spread over workers."""
     task, description = result.task, embedder.description
@@ -82,6 +97,7 @@ def _content(
         "metric": task.metric,
         "score": result.score,
         "error": measured.error,
+        "calibration": dict(calibration),
         "model": settings.model.text,
         "model_revision": settings.revision,
         "loaded": description.to_json() if description else None,

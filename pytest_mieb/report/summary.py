@@ -26,6 +26,7 @@ def summary_lines(run: Run) -> list[str]:
         *_means(run),
         *_named("improved", _changed(run, "improved"), blank=False),
         *_skipped(run),
+        *_calibration(run),
         *_standing(run),
         *_basis(run),
         *(run.model.lines if run.model and run.records else ()),
@@ -139,6 +140,15 @@ def _skipped(run: Run) -> list[str]:
     for reason in run.skipped.values():
         reasons[reason] = reasons.get(reason, 0) + 1
     return [f"not applicable ({count}): {reason}" for reason, count in reasons.items()]
+
+
+def _calibration(run: Run) -> list[str]:
+    moved = {name: record.measured.spread for name, record in run.records.items() if record.measured.spread}
+    if not moved:
+        return []
+    widest = sorted(moved, key=lambda name: -moved[name])[:5]
+    shown = ", ".join(f"{name} {percent(moved[name])}" for name in widest)
+    return [f"calibration: {len(moved)} of {len(run.records)} tasks moved under changes that must not matter: {shown}"]
 
 
 def _standing(run: Run) -> list[str]:
