@@ -3,23 +3,45 @@ from __future__ import annotations
 import numpy as np
 
 from pytest_mieb.evaluation import SubsetResult, TaskResult
+from pytest_mieb.gate.baseline import Mark, TaskBaseline
 from pytest_mieb.protocols import Scored
 from pytest_mieb.record import TaskRecord
 from tests.builders import a_task
 
-RECORD = TaskRecord("Some", "nmi", 0.1 + 0.2, {"no": 1 / 3, "on": 0.0}, {"no": 7, "on": 3}, 5, 6, 1.25)
+MEASURED = TaskBaseline(
+    0.1 + 0.2,
+    1 / 7,
+    subsets={"no": Mark(1 / 3, 0.1), "on": Mark(0.0)},
+    tolerance=0.01,
+    spread=0.002,
+    dataset="0123",
+    examples="12",
+    outcomes="34",
+    run="56",
+    drift=0.005,
+)
+RECORD = TaskRecord("Some", "nmi", MEASURED, 5, 6, 1.25)
 
 
 def test_a_record_crosses_processes_to_the_last_digit() -> None:
     assert TaskRecord.from_json(RECORD.to_json()) == RECORD
 
 
+def test_a_record_without_subsets_or_tolerance_crosses_too() -> None:
+    plain = TaskRecord("Some", "nmi", TaskBaseline(0.5), 0, 0, 0.0)
+    assert TaskRecord.from_json(plain.to_json()) == plain
+    assert TaskRecord.from_json(plain.to_json()).measured.tolerance is None
+
+
 def test_a_record_sums_a_result_up() -> None:
-    subsets = {
-        "en": SubsetResult(0.5, Scored({"nmi": 0.5}, np.zeros(4)), {"test": 9}),
-        "no": SubsetResult(0.25, Scored({"nmi": 0.25}, np.zeros((3, 5))), {"test": 3}),
-    }
-    result = TaskResult(a_task(), 0.375, subsets, embedded=11, reused=2, seconds={"embedding": 1.0, "total": 2.0})
-    assert TaskRecord.of(result) == TaskRecord(
-        "Some", "nmi", 0.375, {"en": 0.5, "no": 0.25}, {"en": 4, "no": 3}, 11, 2, 2.0
+    result = TaskResult(
+        a_task(),
+        0.375,
+        {"default": SubsetResult(0.375, Scored({"nmi": 0.375}, np.zeros(4)), {"test": 9})},
+        embedded=11,
+        reused=2,
+        seconds={"embedding": 1.0, "total": 2.0},
     )
+    record = TaskRecord.of(result, MEASURED)
+    assert record == TaskRecord("Some", "nmi", MEASURED, 11, 2, 2.0)
+    assert (record.score, record.subsets) == (MEASURED.score, MEASURED.subsets)

@@ -19,12 +19,16 @@ class Digest:
         self._hash = blake2b(digest_size=16)
 
     def add_keys(self, keys: Iterable[bytes]) -> None:
-        self._hash.update(b"".join(keys))
+        self._add(b"".join(keys))
 
     def add_truth(self, rows: Rows) -> None:
         """Labels, human scores, or relevance; of pairs the order alone is the truth."""
         for part in _truth(rows):
-            self._hash.update(part)
+            self._add(part)
+
+    def _add(self, part: bytes) -> None:
+        """With its length before it, so that what moves from one part to the next changes the hash."""
+        self._hash.update(len(part).to_bytes(8, "big") + part)
 
     def hexdigest(self) -> str:
         return self._hash.hexdigest()

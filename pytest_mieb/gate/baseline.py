@@ -14,6 +14,7 @@ from pytest_mieb.gate.context import Context
 NAME = re.compile(r"[\w.-]+")
 _TOP = ("model", "data", "revision", "date", "runs", "tasks")
 _TASK = ("score", "error", "tolerance", "spread", "dataset", "examples", "outcomes", "run", "subsets")
+_SUBSET = ("score", "error")
 
 
 class BaselineError(Exception):
@@ -147,7 +148,7 @@ class _Reader:
             own.score,
             own.error,
             subsets={
-                str(name): self.mark(f"{key}.subsets.{name}", each)
+                str(name): self.subset(f"{key}.subsets.{name}", each)
                 for name, each in self.mapping(entry, "subsets", f"{key}.subsets").items()
             },
             tolerance=entry.get("tolerance"),
@@ -157,6 +158,11 @@ class _Reader:
             outcomes=str(entry.get("outcomes") or ""),
             run=str(entry.get("run") or ""),
         )
+
+    def subset(self, key: str, entry: Any) -> Mark:
+        own = self.mark(key, entry)
+        self.known(entry, _SUBSET, f"{key}.")
+        return own
 
     def mark(self, key: str, entry: Any) -> Mark:
         if not isinstance(entry, dict):
@@ -169,10 +175,10 @@ class _Reader:
         return Mark(float(score), float(error))
 
     def mapping(self, entry: Mapping[str, Any], name: str, key: str) -> Mapping[str, Any]:
-        value = entry.get(name) or {}
-        if not isinstance(value, dict):
+        value = entry.get(name)
+        if not isinstance(value, dict | None):
             raise self.refuse(key, "not a mapping")
-        return value
+        return value or {}
 
     def known(self, entry: Mapping[str, Any], legal: tuple[str, ...], key: str) -> None:
         unknown = sorted(map(str, set(entry) - set(legal)))

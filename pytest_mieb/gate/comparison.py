@@ -75,7 +75,8 @@ def compare(task: Task, old: Side, new: Side, policy: Policy) -> Comparison:
 
     With the outcomes of both, example by example (`significance.compare`). Otherwise by the scores: the sampling error
     of one of them stands for that of the difference, which overstates it as long as the two models err on the same
-    examples, and the drop counts only as far as it exceeds the baseline's drift.
+    examples, and the drop counts only as far as it exceeds the baseline's drift. Published scores may be of the
+    whole task only: its subsets are then not compared.
 
     Raises:
         IncomparableError: other data, another version of the protocols, or an environment that moved.
@@ -96,14 +97,13 @@ def compare(task: Task, old: Side, new: Side, policy: Policy) -> Comparison:
         change = preprocessing_change(old.context, new.context)
     by_example = old.examples is not None and new.examples is not None
     drift = 0.0 if by_example else old.measured.drift
-    several = len(new.measured.subsets) > 1
-    pairs = {}
-    for subset in new.measured.subsets if several else ():
-        before, now = old.measured.subsets[subset], new.measured.subsets[subset]
-        own = _one(old.examples, subset), _one(new.examples, subset)
-        pairs[subset] = _pair(task, before, now, own if by_example else None, drift)
     examples = (old.examples, new.examples) if by_example else None
     whole = _pair(task, old.measured, new.measured, examples, drift)
+    pairs = {}
+    for subset, now in new.measured.subsets.items():
+        if subset in old.measured.subsets:
+            own = _one(old.examples, subset), _one(new.examples, subset)
+            pairs[subset] = _pair(task, old.measured.subsets[subset], now, own if by_example else None, drift)
     return Comparison(
         score=whole.score,
         baseline=whole.baseline,
@@ -127,17 +127,17 @@ def refuse_other_data(task: Task, old: TaskBaseline, new: TaskBaseline) -> None:
             f"{task.name}: measured on revision {new.dataset} of {task.dataset.path}, the baseline on {old.dataset}; "
             f"{remedy}"
         )
+    lost = [subset for subset in old.subsets if subset not in (new.subsets or task.subsets)]
+    if lost:
+        raise IncomparableError(f"{task.name}: lost the subsets {', '.join(lost)} that the baseline has; {remedy}")
+    extra = [subset for subset in new.subsets if subset not in old.subsets]
+    if extra and (old.subsets or old.examples):
+        raise IncomparableError(f"{task.name}: the baseline lacks the subsets {', '.join(extra)}; {remedy}")
     if old.examples and new.examples and old.examples != new.examples:
         raise IncomparableError(
             f"{task.name}: the examples are not those of the baseline, though the dataset's revision is the same; "
             f"{remedy}, or restore the data"
         )
-    lost = [subset for subset in old.subsets if subset not in new.subsets]
-    if lost:
-        raise IncomparableError(f"{task.name}: lost the subsets {', '.join(lost)} that the baseline has; {remedy}")
-    extra = [subset for subset in new.subsets if len(new.subsets) > 1 and subset not in old.subsets]
-    if extra:
-        raise IncomparableError(f"{task.name}: the baseline lacks the subsets {', '.join(extra)}; {remedy}")
 
 
 def _one(examples: Mapping[str, Examples] | None, subset: str) -> Mapping[str, Examples] | None:

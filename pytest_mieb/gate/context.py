@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import blake2b
 from typing import Any
 
@@ -39,8 +39,14 @@ class Context:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Context:
-        """Raises TypeError for a key that is none of the fields."""
-        return cls(**{**content, "canary": tuple(content.get("canary") or ())})
+        """Raises TypeError for a key that is none of the fields, or a value of another kind than the field's."""
+        context = cls(**content)
+        if isinstance(context.canary, list):
+            context = replace(context, canary=tuple(context.canary))
+        for name, default in vars(cls()).items():
+            if not isinstance(getattr(context, name), type(default)):
+                raise TypeError(f"{name} is {getattr(context, name)!r}")
+        return context
 
 
 def refusal(old: Context, new: Context) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from pytest_mieb.gate.baseline import Baseline, TaskBaseline, read, write
+from pytest_mieb.gate.baseline import Baseline, BaselineError, TaskBaseline, read, write
 from pytest_mieb.gate.context import Context
 from pytest_mieb.gate.outcomes import digest
 from pytest_mieb.gate.verdict import percent, points
@@ -31,10 +31,16 @@ def record(
     it, before the YAML that names their hashes.
 
     Raises:
-        BaselineError: there is a file that cannot be read; it is left as it is.
+        BaselineError: there is a file that cannot be read; it is left as it is. Or the baseline's outcomes would lie
+            among the results.
     """
     old = read(path) if path.is_file() else None
     folder = path.with_suffix("")
+    if folder.resolve() == outcomes.resolve():
+        raise BaselineError(
+            f"{path}: its outcomes would lie among the results in {folder}, which the next run writes over; choose "
+            "another --mieb-baseline"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     stored = {}
     for name, task in tasks.items():

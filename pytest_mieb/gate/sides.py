@@ -106,13 +106,13 @@ def _results(folder: Path) -> Baseline:
     """The results of a run, as `pytest_mieb.report.files` writes them."""
     tasks: dict[str, TaskBaseline] = {}
     runs: dict[str, Context] = {}
-    content: Mapping[str, Any] = {}
+    result: Mapping[str, Any] = {}
     for path in sorted(folder.glob("*.json")):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             if "task" not in content:
                 continue
-            context = Context.from_json(content["context"])
+            result, context = content, Context.from_json(content["context"])
             tasks[content["task"]] = _task(content, outcomes.digest(path.with_suffix(".npz")), context.name)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BaselineError(
@@ -123,9 +123,9 @@ def _results(folder: Path) -> Baseline:
     if not tasks:
         raise BaselineError(f"{folder}: no results there (<task>.json); give mieb-results/<model> of a run")
     return Baseline(
-        str(content["model"]),
-        "miniature" if content["data"] == "miniature" else "hub",
-        str(content["model_revision"] or ""),
+        str(result["model"]),
+        "miniature" if result["data"] == "miniature" else "hub",
+        str(result["model_revision"] or ""),
         runs=runs,
         tasks=tasks,
         folder=folder,

@@ -1,55 +1,46 @@
-"""Baselines: thresholds, and files that people read and edit."""
+"""Baselines as files that people read and edit."""
 
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 
-from pytest_mieb.gate.baseline import (
-    Baseline,
-    BaselineError,
-    Mark,
-    TaskBaseline,
-    available,
-    find,
-    read,
-    subset_threshold,
-    threshold,
-    write,
+from pytest_mieb.gate.baseline import Baseline, BaselineError, Mark, TaskBaseline, read, write
+from pytest_mieb.gate.context import Context
+
+OLD, NEW = (
+    Context(
+        fingerprint=fingerprint,
+        preprocessing={"size": (224, 224), "mean": (0.5, 0.5, 0.5), "interpolation": "no", "padding": None},
+        device="NVIDIA H100 80GB",
+        dtype="float16",
+        batch_size=64,
+        canary=("pixels", "tokens"),
+        versions={"torch": "2.10", "python": "3.11.7", "timm": "not installed"},
+    )
+    for fingerprint in ("00000000", "no")
 )
-
-
-@pytest.mark.parametrize(
-    ("score", "n_examples", "expected", "of_a_subset"),
-    [
-        (0.7, 10_000, 0.7 - 0.005, 0.7 - 0.01),  # half a point
-        (0.7, 400, 0.7 - 0.005, 0.7 - 0.01),  # two of 400 examples are half a point
-        (0.7, 100, 0.7 - 0.02, 0.7 - 0.04),  # two of 100
-        (0.7, 4, 0.7 - 0.5, 0.7 - 1),
-        (-0.3, 1000, -0.3 - 0.005, -0.3 - 0.01),  # a correlation may be below 0
-        (-0.9, 4, -1, -1),
-        (0.5, 0, -1, -1),
-    ],
-)
-def test_thresholds(score: float, n_examples: int, expected: float, of_a_subset: float) -> None:
-    assert threshold(score, n_examples) == pytest.approx(expected)
-    assert subset_threshold(score, n_examples) == pytest.approx(of_a_subset)
-
-
 FULL = Baseline(
     model="runs/exp7: the best, #1",
     data="hub",
     revision="no",
     date="2026-01-31",
-    versions={"torch": "2.6", "python": "3.11.7"},
+    runs={"12345678": OLD, "0123e456": NEW},
     tasks={
-        "CIFAR10": TaskBaseline(0.5, 0.495),
-        "no": TaskBaseline(-0.25, -0.3),
+        "CIFAR10": TaskBaseline(0.5, 0.0125, tolerance=0.01, spread=0.002, run="12345678"),
+        "no": TaskBaseline(-0.25, 0.03, tolerance=0.0),
         "XM3600T2IRetrieval": TaskBaseline(
-            0.25, 0.2, {"no": Mark(0.5, 0.4), "on": Mark(0.125, 0.1), "zh": Mark(1, 0.99), "12": Mark(0, 0)}
+            0.25,
+            0.02,
+            subsets={"no": Mark(0.5, 0.04), "on": Mark(0.125, 0.1), "zh": Mark(1.0), "12": Mark(0.0), "1e3": Mark(0.0)},
+            dataset="012345678901",
+            examples="1234567890123456",
+            outcomes="0000000000000012",
+            run="0123e456",
         ),
     },
 )
@@ -58,23 +49,65 @@ FULL = Baseline(
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     path = tmp_path / "deeper" / "exp7.yaml"
     write(FULL, path)
-    assert read(path) == FULL
-    assert list(read(path).tasks["XM3600T2IRetrieval"].subsets) == ["no", "on", "zh", "12"]
+    found = read(path)
+    assert {**found.tasks} == {**FULL.tasks}
+    assert list(found.tasks["XM3600T2IRetrieval"].subsets) == ["no", "on", "zh", "12", "1e3"]
+    assert (found.model, found.data, found.revision, found.date) == (FULL.model, "hub", "no", "2026-01-31")
+    assert found.folder == tmp_path / "deeper" / "exp7"
+    assert not found.indicative
+    assert {name: run.name for name, run in found.runs.items()} == {"12345678": OLD.name, "0123e456": NEW.name}
+    assert found.context("XM3600T2IRetrieval") == found.runs["0123e456"]
+    assert found.context("no") is None
+    again = tmp_path / "again.yaml"
+    write(found, again)
+    assert again.read_bytes() == path.read_bytes()
+    assert [each.name for each in path.parent.iterdir()] == ["exp7.yaml"]
+
+
+def test_plain_yaml_reads_names_and_hashes_as_text(tmp_path: Path) -> None:
+    write(FULL, tmp_path / "m.yaml")
+    content = yaml.safe_load((tmp_path / "m.yaml").read_text())
+    task = content["tasks"]["XM3600T2IRetrieval"]
+    assert set(content["tasks"]) == {"CIFAR10", "no", "XM3600T2IRetrieval"}
+    assert set(content["runs"]) == {"12345678", "0123e456"}
+    assert set(task["subsets"]) == {"no", "on", "zh", "12", "1e3"}
+    assert [task[key] for key in ("dataset", "examples", "outcomes", "run")] == [
+        "012345678901",
+        "1234567890123456",
+        "0000000000000012",
+        "0123e456",
+    ]
+    assert content["runs"]["12345678"]["fingerprint"] == "00000000"
+    assert content["runs"]["12345678"]["versions"]["torch"] == "2.10"
+    assert (content["revision"], content["date"]) == ("no", "2026-01-31")
 
 
 def test_a_file_has_one_line_a_task_sorted_and_six_digits(tmp_path: Path) -> None:
-    tasks = {"b": TaskBaseline(1 / 3, 0.3), "A": TaskBaseline(0.1 + 0.2, 0.29)}
-    write(Baseline("m", "hub", tasks=tasks), tmp_path / "m.yaml")
+    tasks = {
+        "b": TaskBaseline(1 / 3, 0.3, spread=1 / 700, run="1a"),
+        "A": TaskBaseline(0.1 + 0.2, 0.29, tolerance=0.01),
+        "c": TaskBaseline(0.5, 0.1, subsets={"en": Mark(0.25, 0.5), "no": Mark(0.75)}, examples="5e"),
+    }
+    write(Baseline("m", "hub", runs={"1a": Context()}, tasks=tasks), tmp_path / "m.yaml")
     lines = (tmp_path / "m.yaml").read_text().splitlines()
-    assert lines[0].startswith("# Scores from 0 to 1.")
-    assert lines[-2:] == ["  A: {score: 0.3, threshold: 0.29}", "  b: {score: 0.333333, threshold: 0.3}"]
+    assert lines[0].startswith("# Scores from 0 to 1") and "tolerance: 0.01" in lines[0]
+    assert lines[lines.index("tasks:") :] == [
+        "tasks:",
+        "  A: {score: 0.3, error: 0.29, tolerance: 0.01}",
+        "  b: {score: 0.333333, error: 0.3, run: 1a, spread: 0.001429}",
+        "  c:",
+        "    score: 0.5",
+        "    error: 0.1",
+        "    examples: 5e",
+        "    subsets:",
+        "      en: {score: 0.25, error: 0.5}",
+        "      'no': {score: 0.75, error: 0.0}",
+    ]
 
 
-def test_plain_yaml_reads_the_names_no_and_on_as_text(tmp_path: Path) -> None:
-    write(FULL, tmp_path / "m.yaml")
-    content = yaml.safe_load((tmp_path / "m.yaml").read_text())
-    assert set(content["tasks"]) == {"CIFAR10", "no", "XM3600T2IRetrieval"}
-    assert set(content["tasks"]["XM3600T2IRetrieval"]["subsets"]) == {"no", "on", "zh", "12"}
+def test_a_baseline_without_tasks_is_written_and_read(tmp_path: Path) -> None:
+    write(Baseline("m", "miniature"), tmp_path / "m.yaml")
+    assert read(tmp_path / "m.yaml") == Baseline("m", "miniature", folder=tmp_path / "m")
 
 
 @pytest.mark.parametrize("step", ["write_text", "replace"])
@@ -94,46 +127,68 @@ def test_a_write_that_fails_leaves_the_old_file_as_it_was(
     assert path.read_bytes() == before
 
 
-SOUND = "model: m\ntasks:\n  A: {score: 0.5, threshold: 0.4}\n"
+SOUND = "model: m\ntasks:\n  A: {score: 0.5, error: 0.02}\n"
+
+
+def one(entry: str) -> str:
+    return f"tasks: {{A: {entry}}}\n"
+
+
 REFUSED = {
     "broken YAML": ("tasks: [", "cannot be read as YAML; correct it, or record it anew with --mieb-update"),
     "a day that is none": ("date: 2024-13-45\n" + SOUND, "cannot be read as YAML"),
+    "a tag": ("model: !!python/object:os.system {}\n" + SOUND, "cannot be read as YAML"),
     "nothing": ("", "tasks: missing; correct it, or record the baseline anew with --mieb-update"),
     "a list": ("- A\n", "tasks: missing"),
     "no tasks": ("model: m\n", "tasks: missing"),
     "tasks in a list": ("tasks: [A]\n", "tasks: missing"),
     "unknown key": (
         "tolerance: 1\n" + SOUND,
-        "tolerance: unknown key; the legal ones are model, data, revision, date, versions, tasks",
+        "tolerance: unknown key; the legal ones are model, data, revision, date, runs, tasks",
     ),
-    "versions in a list": ("versions: [torch]\n" + SOUND, "versions: not a mapping"),
-    "a bare score": ("tasks: {A: 0.5}\n", "tasks.A: not a mapping with score and threshold"),
-    "no threshold": ("tasks: {A: {score: 0.5}}\n", "tasks.A.threshold: None is not a number from"),
-    "a score in points": (
-        "tasks: {A: {score: 50, threshold: 0.4}}\n",
-        "tasks.A.score: 50 is not a number from",
+    "the versions of an old file": ("versions: {torch: '2'}\n" + SOUND, "versions: unknown key"),
+    "runs in a list": ("runs: [1a]\n" + SOUND, "runs: not a mapping"),
+    "runs that are false": ("runs: false\n" + SOUND, "runs: not a mapping"),
+    "a run that is text": ("runs: {1a: cpu}\n" + SOUND, "runs.1a: not a context as --mieb-update writes it"),
+    "a run with an unknown key": ("runs: {1a: {colour: blue}}\n" + SOUND, "runs.1a: not a context"),
+    "a run with text for a number": ("runs: {1a: {protocol: '1'}}\n" + SOUND, "runs.1a: not a context"),
+    "a run with a list of versions": ("runs: {1a: {versions: [torch]}}\n" + SOUND, "runs.1a: not a context"),
+    "a bare score": (one("0.5"), "tasks.A: not a mapping with a score"),
+    "no score": (one("{error: 0.1}"), "tasks.A.score: None is not a number from"),
+    "a score in points": (one("{score: 50}"), "tasks.A.score: 50 is not a number from"),
+    "a score that is text": (one("{score: half}"), "tasks.A.score: 'half' is not a number from"),
+    "a score that is true": (one("{score: yes}"), "tasks.A.score: True is not a number from"),
+    "a score that is no number": (one("{score: .nan}"), "tasks.A.score: nan is not a number from"),
+    "a negative error": (one("{score: 0.5, error: -0.1}"), "tasks.A.error: -0.1 is not a number from 0 to 1"),
+    "an infinite error": (one("{score: 0.5, error: .inf}"), "tasks.A.error: inf is not a number from 0 to 1"),
+    "an error that is nothing": (one("{score: 0.5, error: }"), "tasks.A.error: None is not a number from 0 to 1"),
+    "a tolerance in points": (
+        one("{score: 0.5, tolerance: 5}"),
+        "tasks.A.tolerance: 5 is not a number from 0 to 1; half a point is 0.005",
     ),
-    "a score that is text": ("tasks: {A: {score: half, threshold: 0}}\n", "tasks.A.score: 'half' is not a number from"),
-    "a score that is true": ("tasks: {A: {score: yes, threshold: 0}}\n", "tasks.A.score: True is not a number from"),
-    "a score that is no number": (
-        "tasks: {A: {score: .nan, threshold: 0}}\n",
-        "tasks.A.score: nan is not a number from",
+    "a tolerance in percent": (one("{score: 0.5, tolerance: 1%}"), "tasks.A.tolerance: '1%' is not a number"),
+    "a negative tolerance": (one("{score: 0.5, tolerance: -0.1}"), "tasks.A.tolerance: -0.1 is not a number"),
+    "a tolerance that is false": (one("{score: 0.5, tolerance: no}"), "tasks.A.tolerance: False is not a number"),
+    "a spread that is no number": (one("{score: 0.5, spread: .nan}"), "tasks.A.spread: nan is not a number"),
+    "the threshold of an old file": (
+        one("{score: 0.5, threshold: 0.4}"),
+        "tasks.A.threshold: unknown key; the legal ones are score, error, tolerance, spread, dataset, examples, "
+        "outcomes, run, subsets",
     ),
-    "unknown key of a task": (
-        "tasks: {A: {score: 0.5, threshold: 0.4, why: x}}\n",
-        "tasks.A.why: unknown key; the legal ones are score, threshold, subsets",
-    ),
-    "subsets in a list": (
-        "tasks: {A: {score: 0.5, threshold: 0.4, subsets: [en]}}\n",
-        "tasks.A.subsets: not a mapping",
-    ),
-    "a subset without threshold": (
-        "tasks: {A: {score: 0.5, threshold: 0.4, subsets: {en: {score: 0.1}}}}\n",
-        "tasks.A.subsets.en.threshold: None is not a number from",
+    "a run that is not there": (one("{score: 0.5, run: 1a}"), "tasks.A.run: '1a' is not among the runs"),
+    "subsets in a list": (one("{score: 0.5, subsets: [en]}"), "tasks.A.subsets: not a mapping"),
+    "subsets in an empty list": (one("{score: 0.5, subsets: []}"), "tasks.A.subsets: not a mapping"),
+    "a subset without score": (
+        one("{score: 0.5, subsets: {en: {error: 0.1}}}"),
+        "tasks.A.subsets.en.score: None is not a number from",
     ),
     "a subset that is no mapping": (
-        "tasks: {A: {score: 0.5, threshold: 0.4, subsets: {en: 0.1}}}\n",
-        "tasks.A.subsets.en: not a mapping with score and threshold",
+        one("{score: 0.5, subsets: {en: 0.1}}"),
+        "tasks.A.subsets.en: not a mapping with a score",
+    ),
+    "a tolerance for a subset": (
+        one("{score: 0.5, subsets: {en: {score: 0.1, tolerance: 0.1}}}"),
+        "tasks.A.subsets.en.tolerance: unknown key; the legal ones are score, error",
     ),
 }
 
@@ -156,56 +211,51 @@ def test_other_bytes_than_utf_8_are_refused(tmp_path: Path) -> None:
 
 
 def test_a_sparse_file_has_defaults(tmp_path: Path) -> None:
-    (tmp_path / "exp7.yaml").write_text(SOUND.replace("model: m\n", ""))
-    assert read(tmp_path / "exp7.yaml") == Baseline("exp7", "hub", tasks={"A": TaskBaseline(0.5, 0.4)})
+    (tmp_path / "exp7.yaml").write_text("tasks: {A: {score: 0.5}}\nruns:\n")
+    expected = Baseline("exp7", "hub", tasks={"A": TaskBaseline(0.5)}, folder=tmp_path / "exp7")
+    assert read(tmp_path / "exp7.yaml") == expected
+    assert expected.tasks["A"].tolerance is None
 
 
-def test_updating_keeps_the_tasks_that_were_not_run() -> None:
-    old = Baseline("m", "hub", "r1", "2026-01-01", {"torch": "1"}, {"A": TaskBaseline(1, 1), "B": TaskBaseline(1, 1)})
-    new = Baseline("m", "hub", "r2", "2026-02-02", {"torch": "2"}, {"B": TaskBaseline(0, 0), "C": TaskBaseline(0, 0)})
-    updated = old.updated(new)
-    assert {name: task.score for name, task in updated.tasks.items()} == {"A": 1, "B": 0, "C": 0}
-    assert (updated.revision, updated.date, updated.versions) == ("r2", "2026-02-02", {"torch": "2"})
+def test_a_date_and_a_hash_without_quotes_are_text(tmp_path: Path) -> None:
+    text = "date: 2026-01-31\nruns: {12345678: {dtype: float32}}\n" + one("{score: 0.5, run: 12345678, outcomes: 12}")
+    (tmp_path / "m.yaml").write_text(text)
+    found = read(tmp_path / "m.yaml")
+    assert (found.date, found.tasks["A"].outcomes) == ("2026-01-31", "12")
+    assert found.context("A") == Context(dtype="float32")
 
 
-@pytest.fixture
-def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    """The user's baselines and the package's."""
-    mine, packaged = tmp_path / "mine", tmp_path / "packaged"
-    for folder, names in ((mine, ("exp7", "both")), (packaged, ("miniature", "both"))):
-        folder.mkdir()
-        for name in names:
-            (folder / f"{name}.yaml").write_text(SOUND)
-    monkeypatch.setattr("pytest_mieb.gate.baseline.packaged", lambda _name: packaged)
-    return mine, packaged
-
-
-def test_a_baseline_is_found_by_its_name_the_users_first(folders: tuple[Path, Path]) -> None:
-    mine, packaged = folders
-    assert find("exp7", mine) == mine / "exp7.yaml"
-    assert find("both", mine) == mine / "both.yaml"
-    assert find("miniature", mine) == packaged / "miniature.yaml"
-    assert available(mine) == ["both", "exp7", "miniature"]
-
-
-def test_a_baseline_is_found_by_its_path(folders: tuple[Path, Path], tmp_path: Path) -> None:
-    mine, packaged = folders
-    assert find(str(packaged / "miniature.yaml"), mine) == packaged / "miniature.yaml"
-    with pytest.raises(BaselineError) as refusal:
-        find(str(tmp_path / "gone.yml"), mine)
-    assert str(refusal.value).startswith(f"no baseline file {tmp_path / 'gone.yml'}; record it with --mieb-update")
-
-
-@pytest.mark.parametrize(
-    ("name", "hint"),
-    [("exp8", "Did you mean exp7?"), ("something-else", "There are: both, exp7, miniature.")],
-)
-def test_a_missing_baseline_names_near_ones_and_how_to_record_it(
-    folders: tuple[Path, Path], name: str, hint: str
-) -> None:
-    mine, _ = folders
-    with pytest.raises(BaselineError) as refusal:
-        find(name, mine)
-    said = str(refusal.value)
-    assert said.startswith(f"no baseline {name!r} in {mine} or in the package. {hint} Record it by running")
-    assert "--mieb-update" in said and "--mieb-baseline=none" in said
+def test_updating_keeps_other_tasks_what_a_person_set_and_the_runs_that_are_referred_to() -> None:
+    old = Baseline(
+        "m",
+        "hub",
+        "r1",
+        "2026-01-01",
+        runs={"one": OLD, "two": OLD},
+        tasks={
+            "A": TaskBaseline(0.9, run="one"),
+            "B": TaskBaseline(0.9, 0.1, tolerance=0.02, spread=0.003, examples="old", outcomes="old", run="two"),
+            "C": TaskBaseline(0.9, tolerance=0.0, spread=0.003, run="two"),
+        },
+    )
+    newer = Baseline(
+        "n",
+        "hub",
+        "r2",
+        "2026-02-02",
+        runs={"three": NEW},
+        tasks={
+            "B": TaskBaseline(0.1, 0.2, examples="new", outcomes="new", run="three"),
+            "C": TaskBaseline(0.1, spread=0.001, run="three"),
+            "D": TaskBaseline(0.1, run="three"),
+        },
+    )
+    updated = old.updated(newer)
+    assert updated.tasks == {
+        "A": old.tasks["A"],
+        "B": replace(newer.tasks["B"], tolerance=0.02, spread=0.003),
+        "C": replace(newer.tasks["C"], tolerance=0.0),  # and the spread that was measured anew
+        "D": newer.tasks["D"],
+    }
+    assert updated.runs == {"one": OLD, "three": NEW}
+    assert (updated.model, updated.revision, updated.date) == ("n", "r2", "2026-02-02")

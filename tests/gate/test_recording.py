@@ -6,58 +6,70 @@ from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from pytest_mieb.gate.baseline import BaselineError, Mark, TaskBaseline, read
+from pytest_mieb.gate import outcomes
+from pytest_mieb.gate.baseline import Baseline, BaselineError, Mark, TaskBaseline, read, write
+from pytest_mieb.gate.comparison import Side, compare
+from pytest_mieb.gate.context import Context
+from pytest_mieb.gate.influence import Examples
+from pytest_mieb.gate.policy import Family, Policy
 from pytest_mieb.gate.recording import record
+from pytest_mieb.gate.sides import examples_of
 from pytest_mieb.gate.verdict import judge
-from pytest_mieb.record import TaskRecord
+from tests.gate.builders import hits, zero_shot
+
+CONTEXT = Context(fingerprint="abc", dtype="float32", versions={"torch": "2.6"})
 
 
-def scored(task: str, subsets: Mapping[str, tuple[float, int]]) -> TaskRecord:
-    scores = {name: score for name, (score, _) in subsets.items()}
-    counts = {name: count for name, (_, count) in subsets.items()}
-    return TaskRecord(task, "accuracy", sum(scores.values()) / len(scores), scores, counts, 3, 4, 0.1)
-
-
-def recorded(path: Path, *records: TaskRecord, day: int = 1, revision: str | None = None) -> list[str]:
+def recorded(
+    path: Path,
+    scores: Mapping[str, TaskBaseline | float],
+    context: Context = CONTEXT,
+    *,
+    day: int = 1,
+    revision: str | None = None,
+) -> list[str]:
+    """Record after a run whose results lie in a folder of their own; outcomes follow the score."""
+    results = path.parent / "results"
+    results.mkdir(exist_ok=True)
+    tasks = {name: each if isinstance(each, TaskBaseline) else TaskBaseline(each) for name, each in scores.items()}
+    for name, task in tasks.items():
+        outcomes.write(results / f"{name}.npz", {"default": Examples(np.full(4, task.score))})
     return record(
         path,
-        records,
+        tasks,
+        context,
+        results,
         model="runs/exp7",
         revision=revision,
         data="hub",
-        versions={"torch": "2.6"},
         today=date(2026, 1, day),
     )
 
 
 def test_a_first_recording(tmp_path: Path) -> None:
     path = tmp_path / "exp7.yaml"
-    lines = recorded(path, scored("A", {"default": (0.5, 100)}), scored("B", {"en": (0.5, 1000), "no": (0.25, 50)}))
+    several = TaskBaseline(0.375, 0.01, subsets={"en": Mark(0.5, 0.02), "no": Mark(0.25, 0.03)}, examples="e1")
+    lines = recorded(path, {"A": 0.5, "B": several})
     assert lines == ["  A: new, 50.00", "  B: new, 37.50", f"recorded 2 tasks in {path}"]
     found = read(path)
     assert (found.model, found.data, found.revision, found.date) == ("runs/exp7", "hub", "", "2026-01-01")
-    assert found.versions == {"torch": "2.6"}
-    assert found.tasks == {
-        "A": TaskBaseline(0.5, 0.48),  # two of 100 examples; one subset alone is not listed
-        # Half a point on 1050 examples; 2 * half a point on 1000, and 2 * two of 50.
-        "B": TaskBaseline(0.375, 0.37, {"en": Mark(0.5, 0.49), "no": Mark(0.25, 0.17)}),
-    }
+    assert found.runs == {CONTEXT.name: CONTEXT}
+    assert found.context("A") == CONTEXT
+    assert found.tasks["B"].subsets == several.subsets
+    for name in "AB":
+        kept, given = tmp_path / "exp7" / f"{name}.npz", tmp_path / "results" / f"{name}.npz"
+        assert kept.read_bytes() == given.read_bytes()
+        assert found.tasks[name].outcomes == outcomes.digest(kept)
+        assert examples_of(found, name) is not None
 
 
 def test_a_later_recording_keeps_what_was_not_run_and_says_what_changed(tmp_path: Path) -> None:
-    path = tmp_path / "exp7.yaml"
-    recorded(path, *(scored(name, {"default": (0.5, 100)}) for name in "ABCD"))
-    lines = recorded(
-        path,
-        scored("B", {"default": (0.5, 100)}),
-        scored("C", {"default": (0.52, 100)}),
-        scored("D", {"default": (0.4, 100)}),
-        scored("E", {"default": (0.1, 100)}),
-        day=2,
-        revision="v2",
-    )
+    path, later = tmp_path / "exp7.yaml", Context(dtype="float16")
+    recorded(path, dict.fromkeys("ABCD", 0.5))
+    lines = recorded(path, {"B": 0.5, "C": 0.52, "D": 0.4, "E": 0.1}, later, day=2, revision="v2")
     assert lines == [
         "  C: 50.00 -> 52.00 (+2.00)",
         "  D: 50.00 -> 40.00 (-10.00)",
@@ -73,21 +85,49 @@ def test_a_later_recording_keeps_what_was_not_run_and_says_what_changed(tmp_path
         "E": 0.1,
     }
     assert (found.date, found.revision) == ("2026-01-02", "v2")
+    assert found.context("A") == CONTEXT
+    assert found.context("B") == later
+    for name, value in (("A", 0.5), ("D", 0.4)):
+        examples = examples_of(found, name)
+        assert examples and examples["default"].outcomes.tolist() == pytest.approx([value] * 4)
+
+
+def test_what_a_person_set_and_what_was_calibrated_stays_and_unused_runs_go(tmp_path: Path) -> None:
+    path = tmp_path / "exp7.yaml"
+    recorded(path, {"A": 0.5, "B": TaskBaseline(0.5, spread=0.01)})
+    path.write_text(path.read_text().replace("A: {score: 0.5,", "A: {score: 0.5, tolerance: 0.03,"))
+    assert read(path).tasks["A"].tolerance == 0.03
+    recorded(path, {"A": 0.6, "B": 0.6}, Context(dtype="float16"))
+    found = read(path)
+    assert (found.tasks["A"].score, found.tasks["A"].tolerance) == (0.6, 0.03)
+    assert (found.tasks["B"].score, found.tasks["B"].spread) == (0.6, 0.01)
+    assert list(found.runs) == [Context(dtype="float16").name]
+    recorded(path, {"B": TaskBaseline(0.6, spread=0.002)})
+    assert read(path).tasks["B"].spread == 0.002
 
 
 def test_the_same_scores_again_change_nothing(tmp_path: Path) -> None:
     path = tmp_path / "exp7.yaml"
-    same = scored("A", {"default": (1 / 3, 100)})  # which is rounded in the file
-    recorded(path, same)
-    assert recorded(path, same) == ["  no score changed", f"recorded 1 tasks in {path}"]
+    recorded(path, {"A": 1 / 3})  # which is rounded in the file
+    before = path.read_bytes()
+    assert recorded(path, {"A": 1 / 3}) == ["  no score changed", f"recorded 1 tasks in {path}"]
+    assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("score", [0.0, 1 / 3, 0.999_999_9, 1.0, -0.3, -1.0])
-@pytest.mark.parametrize("n_examples", [1, 7, 300, 1_000_000])
-def test_a_run_passes_against_its_own_recording(tmp_path: Path, score: float, n_examples: int) -> None:
-    own = scored("A", {"en": (score, n_examples), "no": (score, n_examples)})
-    recorded(tmp_path / "m.yaml", own)
-    verdict = judge(own, read(tmp_path / "m.yaml"))
+@pytest.mark.parametrize("right", [0, 1, 33, 99, 100])
+@pytest.mark.parametrize("tolerance", [0.0, 0.005])
+def test_a_run_passes_against_its_own_recording(tmp_path: Path, right: int, tolerance: float) -> None:
+    task, results, path = zero_shot(subsets={"en": (), "no": ()}), tmp_path / "results", tmp_path / "m.yaml"
+    results.mkdir()
+    own = {"en": hits(right, 300), "no": hits(right, 100)}
+    marks = {name: Mark(float(each.outcomes.mean()), 0.01) for name, each in own.items()}
+    measured = TaskBaseline(sum(mark.score for mark in marks.values()) / 2, 0.01, subsets=marks, examples="e1")
+    outcomes.write(results / "Some.npz", own)
+    record(path, {"Some": measured}, CONTEXT, results, model="m", revision=None, data="hub")
+    found = read(path)
+    old = Side(found.tasks["Some"], found.context("Some"), examples_of(found, "Some"))
+    policy = Policy(tolerance=tolerance)
+    verdict = judge(compare(task, old, Side(measured, CONTEXT, own), policy), policy, Family(1, 2, 0))
     assert verdict.outcome == "passed"
     assert {each.outcome for each in verdict.subsets.values()} == {"passed"}
 
@@ -96,5 +136,34 @@ def test_a_baseline_that_cannot_be_read_is_left_as_it_is(tmp_path: Path) -> None
     path = tmp_path / "exp7.yaml"
     path.write_text("tasks: [")
     with pytest.raises(BaselineError):
-        recorded(path, scored("A", {"default": (0.5, 100)}))
+        recorded(path, {"A": 0.5})
     assert path.read_text() == "tasks: ["
+    assert not path.with_suffix("").exists()
+
+
+def test_a_baseline_among_the_results_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "results.yaml"
+    with pytest.raises(BaselineError) as refusal:
+        recorded(path, {"A": 0.5})
+    assert str(refusal.value).startswith(f"{path}: its outcomes would lie among the results in {tmp_path / 'results'}")
+    assert "choose another --mieb-baseline" in str(refusal.value)
+    assert not path.exists()
+
+
+def test_an_update_that_stops_between_outcomes_and_scores_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "exp7.yaml"
+    recorded(path, {"A": 0.5})
+
+    def full_disk(baseline: Baseline, path: Path) -> None:
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr("pytest_mieb.gate.recording.write", full_disk)
+    with pytest.raises(OSError, match="no space left"):
+        recorded(path, {"A": 0.4})
+    with pytest.raises(BaselineError, match="--mieb-update -k A"):
+        examples_of(read(path), "A")
+    monkeypatch.setattr("pytest_mieb.gate.recording.write", write)
+    recorded(path, {"A": 0.4})
+    assert examples_of(read(path), "A") is not None
