@@ -70,11 +70,11 @@ def test_what_matches_nothing_fails_and_names_near_names(capsys: pytest.CaptureF
     assert capsys.readouterr().err == "pytest-mieb models: none of the 52 models matches 'zzzzzz'\n"
 
 
-@pytest.mark.parametrize("arguments", [[], ["model"], ["models", "a", "b"], ["--nonsense"]])
-def test_a_wrong_command_exits_with_2_and_the_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("arguments", [[], ["model"], ["models", "a", "b"], ["--nonsense"], ["compare", "a"], ["show", "a", "b"]])
+def test_a_wrong_command_exits_with_4_and_the_usage(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as exit_:
         main(arguments)
-    assert exit_.value.code == 2
+    assert exit_.value.code == 4
     assert "usage: pytest-mieb" in capsys.readouterr().err
 
 

@@ -1,0 +1,37 @@
+"""What the commands on stored measurements share: their arguments, and the way they refuse."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+
+USAGE_ERROR = 4
+BASELINES = Path("baselines")
+
+
+class RefusalError(Exception):
+    """A mistake of the user's; the message says what to do."""
+
+
+def add_tasks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tasks", action="append", default=[], metavar="DIR", help="folder with further task cards")
+
+
+def refusing(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+    """Exit as for wrong usage, with one sentence, where what was named cannot be used."""
+
+    @wraps(run)
+    def refuse(given: argparse.Namespace) -> int:
+        from pytest_mieb.gate.baseline import BaselineError
+        from pytest_mieb.suite import CardError
+
+        try:
+            return run(given)
+        except (BaselineError, CardError, RefusalError) as error:
+            sys.stderr.write(f"pytest-mieb {given.command}: {error}\n")
+            return USAGE_ERROR
+
+    return refuse

@@ -1,0 +1,53 @@
+"""A verdict as JUnit XML, as CI systems read it: a test case for each task and each mean."""
+
+from __future__ import annotations
+
+import re
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from pytest_mieb.gate.stored import Outcome
+from pytest_mieb.gate.verdict import Verdict
+
+# What XML 1.0 cannot hold, not even escaped.
+_ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def junit(outcome: Outcome) -> str:
+    """The document. A regression is a failure, no verdict where there should be one an error; what needs none is
+    skipped."""
+    decision = outcome.decision
+    suite = Element("testsuite", name=f"pytest-mieb compare {_legal(outcome.old.name)} {_legal(outcome.new.name)}")
+    for name in outcome.selected:
+        case = SubElement(suite, "testcase", classname=f"mieb.{outcome.tasks[name].category}", name=_legal(name))
+        if name in decision.incomplete:
+            _add(case, "error", f"{name}: {decision.incomplete[name]}")
+        elif name in decision.verdicts:
+            failures = _failures(decision.verdicts[name])
+            if failures:
+                _add(case, "failure", "\n\n".join(failures))
+        else:
+            _add(case, "skipped", outcome.unusable[name])
+    for mean in decision.means:
+        case = SubElement(suite, "testcase", classname="mieb.means", name=_legal(mean.name))
+        if mean.failure:
+            _add(case, "error" if mean.outcome == "incomplete" else "failure", mean.failure)
+    suite.set("tests", str(len(suite)))
+    for attribute, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(attribute, str(len(suite.findall(f"testcase/{kind}"))))
+    document = Element("testsuites")
+    document.append(suite)
+    indent(document, " ")
+    return tostring(document, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _failures(verdict: Verdict) -> list[str]:
+    return [each.failure for each in (verdict, *verdict.subsets.values()) if each.failure]
+
+
+def _add(case: Element, kind: str, sentence: str) -> None:
+    legal = _legal(sentence)
+    SubElement(case, kind, message=legal.partition("\n")[0]).text = legal
+
+
+def _legal(text: str) -> str:
+    return _ILLEGAL.sub("\N{REPLACEMENT CHARACTER}", text)
