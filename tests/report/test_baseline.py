@@ -1,0 +1,84 @@
+"""What a run can be compared with, as people read it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from pytest_mieb.gate.baseline import read, write
+from pytest_mieb.gate.context import Context
+from pytest_mieb.gate.recording import record
+from pytest_mieb.gate.sides import open_baseline
+from pytest_mieb.gate.stored import open_stored
+from pytest_mieb.report.baseline import catalogue, page
+from pytest_mieb.suite import load_tasks
+from tests.stored_runs import a_run
+
+TASKS = load_tasks()
+A, B, WIT = "CIFAR10ZeroShot", "DTDZeroShot", "WITT2IRetrieval"
+LANGUAGES = dict.fromkeys(TASKS[WIT].subsets, 0.8) | {"ko": 0.6}
+CONTEXT = Context("f1f1f1f1f1f1f1f1", {"size": [64, 64]}, device="cpu", dtype="float32", batch_size=64)
+
+
+@pytest.fixture
+def baselines(tmp_path: Path) -> Path:
+    """A folder with the baseline `mine` of three tasks, one with a tolerance and a spread."""
+    run = a_run(tmp_path / "run", {A: 0.9, B: 0.7, WIT: LANGUAGES}, context=CONTEXT)
+    path = tmp_path / "baselines" / "mine.yaml"
+    measured = open_baseline(run, TASKS).tasks
+    record(path, measured, CONTEXT, run, model="runs/7", revision="abc", data="hub", today=date(2026, 1, 2))
+    baseline = read(path)
+    tasks = {**baseline.tasks, A: replace(baseline.tasks[A], tolerance=0.02, spread=0.001)}
+    write(replace(baseline, tasks=tasks), path)
+    return path.parent
+
+
+def row(lines: list[str], name: str) -> list[str]:
+    (found,) = (line.split() for line in lines if line.split()[:1] == [name])
+    return found
+
+
+def test_a_recorded_baseline_says_scores_errors_tolerances_and_outcomes(baselines: Path) -> None:
+    lines, problems = page(open_stored("mine", baselines, TASKS), TASKS)
+    assert problems == []
+    assert [row(lines, name)[1] for name in ("model", "revision", "data", "date", "tasks")] == [
+        "runs/7", "abc", "hub", "2026-01-02", "3",
+    ]  # fmt: skip
+    assert "measured      3 tasks by hash f1f1f1f1f1f1 on cpu, float32, batches of 64" in lines
+    assert "              inputs: size 64/64" in lines
+    assert row(lines, "zero_shot_classification") == ["zero_shot_classification", "2", "80.00"]
+    assert row(lines, A) == [A, "90.00", "1.52", "2.00", "0.10", "0123456789ab", "checked"]
+    assert row(lines, B)[3:5] == ["-", "-"]
+    assert row(lines, "ko")[1] == "60.00"
+
+
+def test_outcomes_that_are_not_the_scores_are_told(baselines: Path) -> None:
+    (baselines / "mine" / f"{A}.npz").unlink()
+    (baselines / "mine" / f"{B}.npz").write_bytes((baselines / "mine" / f"{WIT}.npz").read_bytes())
+    lines, problems = page(open_stored("mine", baselines, TASKS), TASKS)
+    assert [row(lines, name)[-1] for name in (A, B, WIT)] == ["damaged", "damaged", "checked"]
+    assert [problem.partition(":")[0] for problem in problems] == [A, B]
+    assert lines[-2:] == problems
+
+
+def test_published_scores_say_where_they_come_from_and_what_drift_is_allowed() -> None:
+    lines, problems = page(open_stored("openai/clip-vit-base-patch32", Path("none"), TASKS), TASKS)
+    assert problems == []
+    assert row(lines, "task") == ["task", "score", "mteb", "dataset", "drift"]
+    assert row(lines, "HatefulMemesI2TRetrieval") == [
+        "HatefulMemesI2TRetrieval", "43.22", "1.14.15", "c9a9a6c3ef07", "4.50",
+    ]  # fmt: skip
+    assert row(lines, "ROxfordEasyI2IRetrieval")[-2:] == ["not", "comparable"]
+
+
+def test_the_catalogue_lists_what_is_recorded_and_published(baselines: Path) -> None:
+    (baselines / "broken.yaml").write_text("tasks: 1")
+    lines = catalogue(baselines)
+    assert lines[0] == f"recorded here ({baselines}): 2"
+    assert row(lines, "broken")[1:4] == ["cannot", "be", "read"]
+    assert row(lines, "mine") == ["mine", "runs/7", "hub", "2026-01-02", "3"]
+    assert row(lines, "openai/clip-vit-base-patch32") == ["openai/clip-vit-base-patch32", "3d74acf9a28c", "130"]
+    assert "published: 55" in lines

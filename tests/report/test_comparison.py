@@ -1,0 +1,129 @@
+"""Two stored measurements as people read them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pytest_mieb.gate.baseline import Baseline, TaskBaseline
+from pytest_mieb.gate.context import Context
+from pytest_mieb.gate.policy import Policy
+from pytest_mieb.gate.stored import Outcome, Stored, decide_stored, open_stored
+from pytest_mieb.report.comparison import headline, markdown, mean_rows, task_rows, text
+from pytest_mieb.suite import load_tasks
+from tests.stored_runs import a_run
+
+TASKS = load_tasks()
+A, B, C, D = "CIFAR10ZeroShot", "DTDZeroShot", "STL10ZeroShot", "Winoground"
+WIT = "WITT2IRetrieval"
+LANGUAGES = dict.fromkeys(TASKS[WIT].subsets, 0.8)
+
+
+def outcome_of(folder: Path, old: Any, new: Any, expression: str | None = None, **facts: Any) -> Outcome:
+    a_run(folder / "old", old)
+    a_run(folder / "new", new, **facts)
+    sides = (open_stored(str(folder / name), folder, TASKS) for name in ("old", "new"))
+    return decide_stored(*sides, TASKS, Policy(), expression)
+
+
+def published(name: str, scores: dict[str, float]) -> Stored:
+    tasks = {task: TaskBaseline(score) for task, score in scores.items()}
+    return Stored(name, "published", Path(), Baseline(name, "hub", tasks=tasks, indicative=True))
+
+
+def test_changes_stand_regressed_first_and_the_largest_first(tmp_path: Path) -> None:
+    old = {A: 0.9, B: 0.9, C: 0.9, D: 0.5, "CIFAR10": 0.7}
+    new = {A: 0.8, B: 0.5, C: 0.8925, D: 0.6, "CIFAR10": 0.7}
+    outcome = outcome_of(tmp_path, old, new)
+    rows = [(row.verdict, row.name) for row in task_rows(outcome, everything=False)]
+    assert rows == [("regressed", B), ("regressed", A), ("improved", D)]
+    rows = [(row.verdict, row.name) for row in task_rows(outcome, everything=True)]
+    assert rows[3:] == [("passed", "CIFAR10"), ("passed", C)]
+    assert headline(outcome) == "regressed: 2 of 5 tasks and 1 of 1 mean"
+
+
+def test_a_row_has_scores_chance_tolerance_and_the_smallest_detectable_drop(tmp_path: Path) -> None:
+    outcome = outcome_of(tmp_path, {A: 0.9, D: 0.5}, {A: 0.8, D: 0.6})
+    lines = text(outcome)
+    shown = [line.split() for line in lines if line.startswith(("verdict  ", "regressed  ", "improved  "))]
+    heading, dropped, gained = shown[:3]
+    assert heading == ["verdict", "name", "old", "new", "change", "p", "tolerance", "detectable"]
+    assert dropped[:5] == ["regressed", A, "90.00", "80.00", "-10.00"]
+    assert gained[:5] == ["improved", D, "50.00", "60.00", "+10.00"]
+    for row, name in ((dropped, A), (gained, D)):
+        difference, verdict = outcome.comparisons[name].difference, outcome.decision.verdicts[name]
+        assert float(row[5]) == pytest.approx(min(difference.p_drop, difference.p_gain), rel=0.5)
+        assert (row[6], float(row[7])) == ("0.50", pytest.approx(100 * (verdict.detectable or 0), abs=0.006))
+
+
+def test_a_language_that_regressed_is_named_though_its_task_did_not_change(tmp_path: Path) -> None:
+    outcome = outcome_of(tmp_path, {WIT: LANGUAGES}, {WIT: LANGUAGES | {"ko": 0.6, "en": 0.99}})
+    assert outcome.decision.verdicts[WIT].outcome == "passed"
+    rows = [(row.verdict, row.name) for row in task_rows(outcome, everything=False)]
+    assert rows == [("regressed", f"{WIT} [ko]"), ("improved", f"{WIT} [en]")]
+    assert headline(outcome) == "regressed: 1 of 1 task"
+
+
+def test_a_category_of_one_task_has_a_row_too(tmp_path: Path) -> None:
+    outcome = outcome_of(tmp_path, {A: 0.9, B: 0.9, D: 0.5}, {A: 0.8, B: 0.9, D: 0.5})
+    rows = [(row.name, row.verdict, row.tolerance) for row in mean_rows(outcome)]
+    assert rows == [
+        ("zero_shot_classification, 2 tasks", "regressed", 0.0025),
+        ("compositionality, 1 task", "passed", 0.005),
+    ]
+
+
+def test_what_has_no_verdict_is_told_with_its_reason(tmp_path: Path) -> None:
+    outcome = outcome_of(tmp_path, {A: 0.9, B: 0.7, C: 0.7}, {A: 0.9, D: 0.5}, f"{A},{B},{C},{D}")
+    assert headline(outcome) == "incomplete: no regression seen, but 3 of 4 tasks have no verdict"
+    lines = text(outcome)
+    assert f"no verdict (2): {B}, {C}: {tmp_path / 'new'} has no score of it" in lines
+    assert f"no verdict (1): {D}: no baseline: {tmp_path / 'old'} has no score of it" in lines
+    assert any(line.startswith("incomplete  zero_shot_classification, 3 tasks") for line in lines)
+
+
+def test_what_differs_besides_the_scores_is_told(tmp_path: Path) -> None:
+    a_run(tmp_path / "one", {A: 0.9, B: 0.7}, context=Context("f1", {"size": "32x32"}, device="cpu"))
+    a_run(tmp_path / "two", {A: 0.9}, context=Context("f2", {"size": "64x64"}, device="H100"))
+    one, two = (open_stored(str(tmp_path / name), tmp_path, TASKS) for name in ("one", "two"))
+    lines = text(decide_stored(one, two, TASKS, Policy()))
+    assert lines[2] == "preprocessing differs from the baseline's: size 32x32 -> 64x64"
+    assert "warning: device H100, the baseline's was cpu" in lines
+    assert f"{one.name} has 1 task more than was asked for: {B}; --select names those that must be there" in lines
+    assert any(line.endswith("cannot be told, for no outcome changed") for line in lines)
+
+
+def test_scores_without_any_sampling_error_are_called_so() -> None:
+    outcome = decide_stored(published("a/b", {A: 0.9, B: 0.8}), published("c/d", {A: 0.7, B: 0.8}), TASKS, Policy())
+    lines = text(outcome)
+    assert sum(line.startswith("indicative: ") for line in lines) == 2
+    assert "no sampling error is known of 1 task: there every drop beyond tolerance and drift counts" in lines
+    assert any(line.endswith("cannot be told, for no sampling error is known") for line in lines)
+    (row,) = (line.split() for line in lines if line.startswith(f"regressed  {A}"))
+    assert row == ["regressed", A, "90.00", "70.00", "-20.00", "-", "0.50", "-"]
+
+
+def test_non_inferiority_shows_the_bound_that_it_decides_by(tmp_path: Path) -> None:
+    a_run(tmp_path / "old", {A: 0.9})
+    a_run(tmp_path / "new", {A: 0.895})
+    sides = [open_stored(str(tmp_path / name), tmp_path, TASKS) for name in ("old", "new")]
+    lines = text(decide_stored(*sides, TASKS, Policy("non-inferiority")))
+    heading, row = [line.split() for line in lines if line.startswith(("verdict  ", f"regressed  {A}"))][:2]
+    assert heading[5] == "bound"
+    assert float(row[5]) > 0.5
+
+
+def test_markdown_has_the_same_rows_as_the_terminal(tmp_path: Path) -> None:
+    outcome = outcome_of(tmp_path, {A: 0.9, B: 0.7}, {A: 0.8, B: 0.7})
+    lines = markdown(outcome)
+    assert lines[0] == f"### MIEB: `{tmp_path / 'new'}` against `{tmp_path / 'old'}`"
+    assert lines[2] == "**regressed: 1 of 2 tasks and 1 of 1 mean**"
+    tables = [line for line in lines if line.startswith("|")]
+    assert {line.count("|") for line in tables} == {9}
+    cells = [[cell.strip(" *") for cell in line.strip("|").split("|")] for line in tables if "---" not in line]
+    shown = [line for line in text(outcome) if line.startswith(("verdict  ", "regressed  "))]
+    assert [" ".join(" ".join(row).split()) for row in cells] == [" ".join(line.split()) for line in shown]
+    assert any(line.startswith("| **regressed** | CIFAR10ZeroShot |") for line in lines)
+    assert any(line.startswith("- decided by significance at 5 % (tasks 2, means 1)") for line in lines)

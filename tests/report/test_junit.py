@@ -1,0 +1,51 @@
+"""A verdict as CI systems read it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from xml.etree.ElementTree import fromstring
+
+from pytest_mieb.gate.baseline import Baseline, TaskBaseline
+from pytest_mieb.gate.policy import Policy
+from pytest_mieb.gate.stored import Stored, decide_stored, open_stored
+from pytest_mieb.report.junit import junit
+from pytest_mieb.suite import load_tasks
+from tests.stored_runs import a_run, a_verdict
+
+TASKS = load_tasks()
+A, B, C, WIT = "CIFAR10ZeroShot", "DTDZeroShot", "STL10ZeroShot", "WITT2IRetrieval"
+LANGUAGES = dict.fromkeys(TASKS[WIT].subsets, 0.8)
+
+
+def test_regressions_are_failures_and_missing_verdicts_errors(tmp_path: Path) -> None:
+    a_run(tmp_path / "old", {A: 0.9, B: 0.7, C: 0.7, WIT: LANGUAGES})
+    new = a_run(tmp_path / "new", {A: 0.7, B: 0.7, WIT: LANGUAGES | {"ko": 0.5}})
+    a_verdict(new, {C: "the worker\x1b[0m crashed <&>"})
+    outcome = decide_stored(*(open_stored(str(tmp_path / n), tmp_path, TASKS) for n in ("old", "new")), TASKS, Policy())
+    (suite,) = fromstring(junit(outcome))
+    counts = {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")}
+    assert counts == {"tests": "5", "failures": "2", "errors": "2", "skipped": "0"}
+    cases = {f"{case.get('classname')}.{case.get('name')}": case for case in suite}
+    assert {name: [child.tag for child in case] for name, case in cases.items()} == {
+        f"mieb.zero_shot_classification.{A}": ["failure"],
+        f"mieb.zero_shot_classification.{B}": [],
+        f"mieb.zero_shot_classification.{C}": ["error"],
+        f"mieb.retrieval.{WIT}": ["failure"],
+        "mieb.means.zero_shot_classification": ["error"],
+    }
+    (failure,) = cases[f"mieb.zero_shot_classification.{A}"]
+    assert failure.text == outcome.decision.verdicts[A].failure
+    assert str(failure.get("message")).startswith(f"{A} regressed: accuracy 70.00, baseline 90.00 (-20.00)")
+    (language,) = cases[f"mieb.retrieval.{WIT}"]
+    assert f"\n\n{WIT} [ko] regressed" in str(language.text)
+    (error,) = cases[f"mieb.zero_shot_classification.{C}"]
+    assert error.text == f"{C}: the worker\N{REPLACEMENT CHARACTER}[0m crashed <&>"
+
+
+def test_what_needs_no_verdict_is_skipped() -> None:
+    tasks = {A: TaskBaseline(0.8, 0.01), B: TaskBaseline(0.8, 0.01)}
+    old = Stored("old", "published", Path(), Baseline("old", "hub", tasks=tasks, unusable={A: "other corpus"}))
+    new = Stored("new", "recorded", Path(), Baseline("new", "hub", tasks=tasks))
+    (suite,) = fromstring(junit(decide_stored(old, new, TASKS, Policy())))
+    assert (suite.get("tests"), suite.get("skipped")) == ("2", "1")
+    assert suite.find("testcase/skipped").get("message") == "other corpus"  # type: ignore[union-attr]
