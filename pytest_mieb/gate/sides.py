@@ -106,15 +106,16 @@ def _results(folder: Path) -> Baseline:
     """The results of a run, as `pytest_mieb.report.files` writes them."""
     tasks: dict[str, TaskBaseline] = {}
     runs: dict[str, Context] = {}
-    result: Mapping[str, Any] = {}
+    model, data, revision = "", "", ""
     for path in sorted(folder.glob("*.json")):
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
             if "task" not in content:
                 continue
-            result, context = content, Context.from_json(content["context"])
+            context = Context.from_json(content["context"])
             tasks[content["task"]] = _task(content, outcomes.digest(path.with_suffix(".npz")), context.name)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            model, data, revision = content["model"], content["data"], content["model_revision"] or ""
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise BaselineError(
                 f"{path}: not the result of a task as this version writes it ({type(error).__name__}: {error}); "
                 "run the task again, or remove the file"
@@ -122,22 +123,17 @@ def _results(folder: Path) -> Baseline:
         runs[context.name] = context
     if not tasks:
         raise BaselineError(f"{folder}: no results there (<task>.json); give mieb-results/<model> of a run")
-    return Baseline(
-        str(result["model"]),
-        "miniature" if result["data"] == "miniature" else "hub",
-        str(result["model_revision"] or ""),
-        runs=runs,
-        tasks=tasks,
-        folder=folder,
-    )
+    kind = "miniature" if data == "miniature" else "hub"
+    return Baseline(model, kind, revision, runs=runs, tasks=tasks, folder=folder)
 
 
 def _task(content: Mapping[str, Any], digest: str, run: str) -> TaskBaseline:
     scores, errors = content["subsets"], content["errors"]
+    several = scores.items() if len(scores) > 1 else ()
     return TaskBaseline(
-        content["score"],
-        content["error"],
-        subsets={name: Mark(score, errors[name]) for name, score in scores.items()} if len(scores) > 1 else {},
+        float(content["score"]),
+        float(content["error"]),
+        subsets={name: Mark(float(score), float(errors[name])) for name, score in several},
         dataset=content["dataset_revision"][:12],
         examples=content["examples"],
         outcomes=digest,

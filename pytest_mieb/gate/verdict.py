@@ -11,6 +11,8 @@ from pytest_mieb.gate.policy import Family, Policy
 from pytest_mieb.gate.significance import smallest_detectable, upper_bound
 
 Outcome = Literal["passed", "improved", "suspect", "regressed", "measured"]
+# Scores that differ by the tolerance differ by a little more or less as floating-point numbers.
+ROUNDING = 1e-9
 
 
 class Rule(NamedTuple):
@@ -53,14 +55,15 @@ def judge(comparison: Comparison, policy: Policy, family: Family) -> Verdict:
 
 
 def outcome_of(pair: Pair, rule: Rule, drift: float = 0.0) -> Outcome:
-    """What one comparison comes out as, among as many as `rule.level` allows for."""
+    """What one comparison comes out as, among as many as `rule.level` allows for; a drop by the tolerance passes."""
     drop, gain = pair.difference.drop - drift, -pair.difference.drop - drift
+    most = rule.tolerance + ROUNDING
     if rule.policy.kind == "non-inferiority":
         if upper_bound(pair.difference, rule.alpha) - drift >= rule.tolerance:
             return "regressed"
-    elif drop > rule.tolerance and pair.difference.p_drop <= rule.alpha:
+    elif drop > most and pair.difference.p_drop <= rule.alpha:
         return "regressed" if pair.difference.p_drop <= rule.level else "suspect"
-    return "improved" if gain > rule.tolerance and pair.difference.p_gain <= rule.level else "passed"
+    return "improved" if gain > most and pair.difference.p_gain <= rule.level else "passed"
 
 
 def detectable(pair: Pair, rule: Rule, drift: float = 0.0) -> float | None:

@@ -6,6 +6,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -80,8 +81,12 @@ def an_array(path: Path) -> None:
         np.save(file, np.zeros(3))
 
 
+def archive(path: Path, arrays: dict[str, Any]) -> None:
+    np.savez(path, **arrays)
+
+
 def a_pickle(path: Path) -> None:
-    np.savez(path, **{"default.outcomes": np.array([{"a": 1}], dtype=object)})
+    archive(path, {"default.outcomes": np.array([{"a": 1}], dtype=object)})
 
 
 DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -90,9 +95,9 @@ DAMAGED: dict[str, tuple[Callable[[Path], object], str]] = {
     "text": (lambda path: path.write_text("version https://git-lfs.github.com/spec/v1\n"), "cannot be read"),
     "a single array": (an_array, "cannot be read"),
     "a pickle": (a_pickle, "cannot be read (ValueError)"),
-    "an archive without arrays": (lambda path: np.savez(path), "holds no outcomes"),
-    "something else": (lambda path: np.savez(path, x=np.zeros(2)), "holds 'x', which are no outcomes"),
-    "truth alone": (lambda path: np.savez(path, **{"en.truth": np.zeros(2)}), "holds no outcomes"),
+    "an archive without arrays": (lambda path: archive(path, {}), "holds no outcomes"),
+    "something else": (lambda path: archive(path, {"x": np.zeros(2)}), "holds 'x', which are no outcomes"),
+    "truth alone": (lambda path: archive(path, {"en.truth": np.zeros(2)}), "holds no outcomes"),
 }
 
 

@@ -1,87 +1,200 @@
-"""What a score means against its baseline, and the sentence to fail with."""
+"""What a comparison means under a policy, and the sentences to fail with."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import pytest
+from scipy.stats import norm, t
 
-from pytest_mieb.gate.baseline import Baseline, Mark, TaskBaseline
-from pytest_mieb.gate.verdict import judge, percent, points
-from pytest_mieb.record import TaskRecord
+from pytest_mieb.gate.comparison import Pair
+from pytest_mieb.gate.policy import Family, Policy
+from pytest_mieb.gate.significance import Difference, smallest_detectable
+from pytest_mieb.gate.verdict import Rule, detectable, judge, outcome_of, percent, points
+from tests.gate.builders import comparison, pair
 
-BASELINE = Baseline(
-    "exp6",
-    "hub",
-    tasks={
-        "CIFAR10": TaskBaseline(0.75, 0.74),
-        "XFlickr": TaskBaseline(0.5, 0.48, {"en": Mark(0.6, 0.55), "no": Mark(0.4, 0.35)}),
-        "STS": TaskBaseline(-0.2, -0.205),
-    },
-)
-
-
-def record(task: str, score: float, subsets: Mapping[str, float] | None = None) -> TaskRecord:
-    subsets = subsets or {"default": score}
-    return TaskRecord(task, "accuracy", score, subsets, dict.fromkeys(subsets, 100), 1, 2, 0.5)
+TEN = Family(10)  # each at a tenth of 5 %
+STRICT = Policy("non-inferiority")
 
 
 @pytest.mark.parametrize(
-    ("task", "score", "outcome"),
+    ("drop", "p_drop", "outcome"),
     [
-        ("CIFAR10", 0.75, "passed"),
-        ("CIFAR10", 0.74, "passed"),  # at the threshold
-        ("CIFAR10", 0.7399, "regressed"),
-        ("CIFAR10", 0.0, "regressed"),
-        ("CIFAR10", 0.76, "passed"),  # as far above as the threshold is below
-        ("CIFAR10", 0.7601, "improved"),
-        ("STS", -0.2, "passed"),
-        ("STS", -0.21, "regressed"),
+        (0.0, 0.5, "passed"),
+        (0.01, 0.0049, "regressed"),
+        (0.01, 0.005, "regressed"),  # at the level
+        (0.01, 0.0051, "suspect"),
+        (0.01, 0.05, "suspect"),  # at alpha
+        (0.01, 0.0501, "passed"),
+        (0.2, 0.0501, "passed"),  # however large
+        (0.005, 1e-9, "passed"),  # at the tolerance
+        (0.00501, 1e-9, "regressed"),
+        (0.001, 1e-9, "passed"),  # however sure
+        (-0.01, 0.9949, "passed"),
+        (-0.01, 0.9951, "improved"),
+        (-0.005, 1.0, "passed"),
+        (-0.00501, 1.0, "improved"),
     ],
 )
-def test_outcomes(task: str, score: float, outcome: str) -> None:
-    verdict = judge(record(task, score), BASELINE)
+def test_the_outcome_by_drop_and_chance(drop: float, p_drop: float, outcome: str) -> None:
+    verdict = judge(comparison(drop=drop, p_drop=p_drop), Policy(), TEN)
     assert verdict.outcome == outcome
     assert (verdict.failure is not None) is (outcome == "regressed")
-    assert verdict.baseline == BASELINE.tasks[task]
-    assert verdict.subsets == {}
+    assert verdict.score == pytest.approx(0.7 - drop)
+    assert verdict.pair is not None and verdict.pair.difference.drop == drop
 
 
-def test_a_regression_says_score_baseline_difference_threshold_and_what_to_do() -> None:
-    assert judge(record("CIFAR10", 0.7012), BASELINE).failure == (
-        "CIFAR10 regressed: accuracy 70.12, baseline 75.00 (-4.88), threshold 74.00\n"
-        "if the drop is meant, record it with --mieb-update"
-    )
+@pytest.mark.parametrize(("before", "after"), [(0.7, 0.695), (0.5, 0.495), (1.0, 0.995), (0.305, 0.3)])
+def test_a_drop_or_a_gain_by_the_tolerance_passes_whatever_the_rounding(before: float, after: float) -> None:
+    for drop, p_drop in ((before - after, 1e-9), (after - before, 1 - 1e-9)):
+        assert judge(comparison(drop=drop, p_drop=p_drop), Policy(), TEN).outcome == "passed"
 
 
-def test_a_task_that_the_baseline_lacks_fails_with_the_remedy() -> None:
-    verdict = judge(record("CIFAR100", 0.5), BASELINE)
-    assert (verdict.outcome, verdict.baseline) == ("no baseline", None)
-    assert verdict.failure is not None
-    assert verdict.failure.splitlines()[0] == "CIFAR100: no baseline in exp6, scored 50.00"
-    assert "--mieb-update -k CIFAR100" in verdict.failure.splitlines()[1]
+@pytest.mark.parametrize(
+    ("tolerance", "alpha", "tasks", "outcome"),
+    [
+        (0.005, 0.05, 10, "suspect"),
+        (0.0199, 0.05, 10, "suspect"),
+        (0.02, 0.05, 10, "passed"),
+        (0.005, 0.05, 5, "regressed"),
+        (0.005, 0.1, 10, "regressed"),
+        (0.005, 0.005, 10, "passed"),
+        (0.0, 0.05, 5, "regressed"),
+    ],
+)
+def test_tolerance_alpha_and_the_number_of_tasks_decide(
+    tolerance: float, alpha: float, tasks: int, outcome: str
+) -> None:
+    own = comparison(drop=0.02, p_drop=0.008, tolerance=tolerance)
+    assert judge(own, Policy(alpha=alpha), Family(tasks)).outcome == outcome
 
 
-def test_without_a_baseline_a_score_is_only_measured() -> None:
-    verdict = judge(record("CIFAR10", 0.0), None)
-    assert (verdict.outcome, verdict.failure, verdict.score) == ("measured", None, 0.0)
-
-
-def test_each_subset_is_judged_by_its_own_threshold() -> None:
-    verdict = judge(record("XFlickr", 0.51, {"en": 0.72, "no": 0.3}), BASELINE)
+def test_subsets_are_judged_at_twice_the_tolerance_and_their_own_level() -> None:
+    subsets = {
+        "at twice": pair(0.01, 1e-9),
+        "beyond": pair(0.0101, 1e-9),
+        "at the level": pair(0.05, 0.05 / 3 / 20),
+        "above it": pair(0.05, 0.05 / 3 / 20 * 1.001),
+        "better": pair(-0.0101, 1 - 1e-9),
+        "hardly better": pair(-0.0099, 1 - 1e-9),
+    }
+    verdict = judge(comparison(subsets=subsets), Policy(), Family(10, 20))
     assert (verdict.outcome, verdict.failure) == ("passed", None)
-    assert {name: each.outcome for name, each in verdict.subsets.items()} == {"en": "improved", "no": "regressed"}
-    assert verdict.subsets["no"].failure == (
-        "XFlickr [no] regressed: accuracy 30.00, baseline 40.00 (-10.00), threshold 35.00\n"
+    assert {name: each.outcome for name, each in verdict.subsets.items()} == {
+        "at twice": "passed",
+        "beyond": "regressed",
+        "at the level": "regressed",
+        "above it": "suspect",
+        "better": "improved",
+        "hardly better": "passed",
+    }
+    failure = verdict.subsets["beyond"].failure
+    assert failure is not None
+    assert failure.splitlines()[0] == (
+        "Some [beyond] regressed: accuracy 68.99, baseline 70.00 (-1.01), tolerance 1.00"
+    )
+    assert verdict.subsets["above it"].failure is None
+
+
+def test_subsets_leave_the_tasks_less() -> None:
+    own = comparison(drop=0.02, p_drop=0.004)
+    assert judge(own, Policy(), Family(10)).outcome == "regressed"
+    assert judge(own, Policy(), Family(10, 20)).outcome == "suspect"  # 2/3 of 5 % for ten
+    assert judge(own, Policy(), Family(10, 20, 2)).outcome == "suspect"  # 1/2
+
+
+@pytest.mark.parametrize(
+    ("drop", "p_drop", "outcome"),
+    [
+        (0.02, 1e-9, "passed"),  # at tolerance and drift
+        (0.0201, 1e-9, "regressed"),
+        (0.0201, 0.02, "suspect"),
+        (-0.02, 1.0, "passed"),
+        (-0.0201, 1.0, "improved"),
+    ],
+)
+def test_only_what_exceeds_the_drift_counts(drop: float, p_drop: float, outcome: str) -> None:
+    verdict = judge(comparison(drop=drop, p_drop=p_drop, drift=0.015, paired=False), Policy(), TEN)
+    assert verdict.outcome == outcome
+
+
+@pytest.mark.parametrize(
+    ("drop", "error", "outcome"),
+    [
+        (0.0, 0.0030, "passed"),  # bound 0.00493
+        (0.0, 0.0031, "regressed"),  # not shown to be below
+        (0.0, 0.0, "passed"),
+        (0.004, 0.0006, "passed"),
+        (0.004, 0.0007, "regressed"),
+        (0.0051, 1e-9, "regressed"),
+        (-0.02, 0.01, "passed"),
+        (-0.02, 0.02, "regressed"),
+    ],
+)
+def test_non_inferiority_passes_only_what_was_shown(drop: float, error: float, outcome: str) -> None:
+    own = comparison(drop=drop, p_drop=0.5, error=error)
+    for family in (Family(1), Family(100, 50, 10)):  # all must pass, so none is corrected for the others
+        assert judge(own, STRICT, family).outcome == outcome
+    assert bool(drop + norm.isf(0.05) * error >= 0.005) is (outcome == "regressed")
+
+
+def test_non_inferiority_knows_drift_freedom_and_improvement() -> None:
+    assert judge(comparison(drop=0.01, error=0.001, drift=0.008), STRICT, TEN).outcome == "passed"
+    assert judge(comparison(drop=0.01, error=0.001, drift=0.006), STRICT, TEN).outcome == "regressed"
+    assert judge(comparison(drop=-0.03, p_drop=1 - 1e-6, error=0.01), STRICT, TEN).outcome == "improved"
+    rule = Rule(0.005, 0.05, 0.05, STRICT)
+    few = Pair(0.7, 0.7, Difference(0.0, 0.0025, 0.5, 0.5, 100, freedom=4))
+    assert norm.isf(0.05) * 0.0025 < 0.005 < t.isf(0.05, 4) * 0.0025
+    assert outcome_of(few, rule) == "regressed"
+
+
+def test_a_regression_says_score_baseline_drop_tolerance_and_chance() -> None:
+    verdict = judge(comparison("CIFAR10", 0.0488, 0.00012), Policy(), TEN)
+    assert verdict.failure == (
+        "CIFAR10 regressed: accuracy 65.12, baseline 70.00 (-4.88), tolerance 0.50\n"
+        "p = 0.0001 on 1,000 paired examples, significant at 0.005\n"
         "if the drop is meant, record it with --mieb-update"
     )
 
 
-def test_a_subset_that_the_baseline_lacks_fails() -> None:
-    verdict = judge(record("XFlickr", 0.51, {"en": 0.6, "de": 0.6}), BASELINE)
-    missing = verdict.subsets["de"]
-    assert missing.outcome == "no baseline"
-    assert missing.failure is not None and missing.failure.startswith("XFlickr [de]: no baseline in exp6")
+def test_a_change_of_preprocessing_is_the_first_line_of_the_failure() -> None:
+    change = "preprocessing differs from the baseline's: interpolation bicubic -> bilinear"
+    own = comparison(drop=0.05, p_drop=1e-6, subsets={"no": pair(0.05, 1e-6)}, preprocessing=change)
+    verdict = judge(own, Policy(), Family(10, 2))
+    for failure in (verdict.failure, verdict.subsets["no"].failure):
+        assert failure is not None and failure.splitlines()[0] == change
+        assert "regressed: accuracy" in failure.splitlines()[1]
+    assert judge(comparison(preprocessing=change), Policy(), TEN).failure is None
+
+
+def test_a_regression_by_scores_alone_names_drift_and_error() -> None:
+    own = comparison(drop=0.05, p_drop=1e-4, drift=0.01, paired=False)
+    own = type(own)(**{**vars(own), "difference": Difference(0.05, 0.01, 1e-4, 1, 0)})
+    failure = judge(own, Policy(), TEN).failure
+    assert failure is not None
+    assert failure.splitlines()[:2] == [
+        "Some regressed: accuracy 65.00, baseline 70.00 (-5.00), tolerance 0.50 after 1.00 for known drift",
+        "p = 0.0001 by the sampling error of the score, significant at 0.005",
+    ]
+
+
+def test_a_failure_of_non_inferiority_names_the_bound() -> None:
+    failure = judge(comparison(drop=0.001, error=0.01), STRICT, TEN).failure
+    assert failure is not None
+    assert failure.splitlines()[1] == "with 95 % confidence the drop is below 1.74 only, on 1,000 paired examples"
+
+
+@pytest.mark.parametrize("drift", [0.0, 0.02])
+def test_the_smallest_drop_that_would_be_found(drift: float) -> None:
+    rule = Rule(0.005, 0.05, 0.01, Policy())
+    own = pair(0.0, error=0.01, unit=0.001)
+    assert detectable(own, rule, drift) == pytest.approx(smallest_detectable(0.01, 0.01, unit=0.001) + drift)
+    assert detectable(pair(0.0, error=1e-6), rule, drift) == pytest.approx(0.005 + drift)  # never below the tolerance
+    assert detectable(pair(0.0, error=0.0), rule, drift) is None  # no outcome changed, so nothing is known
+
+
+def test_the_smallest_drop_of_a_subset_is_that_at_its_own_level() -> None:
+    verdict = judge(comparison(subsets={"en": pair(0.0), "no": pair(0.0)}), Policy(), Family(10, 20))
+    assert verdict.detectable == pytest.approx(smallest_detectable(0.01, 0.05 * 2 / 3 / 10))
+    assert verdict.subsets["en"].detectable == pytest.approx(smallest_detectable(0.01, 0.05 / 3 / 20))
 
 
 @pytest.mark.parametrize(("score", "shown"), [(0.12345, "12.35"), (1, "100.00"), (-0.001, "-0.10"), (0, "0.00")])

@@ -1,0 +1,171 @@
+"""Which drop matters, and how many chances of a false alarm there are to share."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Collection
+
+import pytest
+
+from pytest_mieb.gate.baseline import TaskBaseline
+from pytest_mieb.gate.policy import Family, Policy, means_of
+from pytest_mieb.means import group_means, mean_en, mean_m
+from pytest_mieb.suite import CATEGORIES, Task, load_tasks
+from tests.gate.builders import zero_shot
+
+SUITE = load_tasks()
+LITE = [name for name, task in SUITE.items() if "lite" in task.suites]
+ENGLISH = [name for name, task in SUITE.items() if "eng" in task.suites]
+ENGLISH_LITE = [name for name in LITE if name in ENGLISH]
+RUN, CATEGORY, TASK, FILE = 0.02, 0.03, 0.04, 0.01
+
+
+@pytest.mark.parametrize(
+    ("named", "recorded", "tolerance"),
+    [
+        ({}, TaskBaseline(0.5), RUN),
+        ({"zero_shot_classification": CATEGORY}, TaskBaseline(0.5), CATEGORY),
+        ({"clustering": CATEGORY, "Other": TASK, "means": TASK}, TaskBaseline(0.5), RUN),
+        ({"zero_shot_classification": CATEGORY}, TaskBaseline(0.5, tolerance=FILE), FILE),
+        ({"zero_shot_classification": CATEGORY, "Some": TASK}, TaskBaseline(0.5, tolerance=FILE), TASK),
+        ({"Some": 0.0}, TaskBaseline(0.5, tolerance=FILE), 0.0),
+        ({}, TaskBaseline(0.5, tolerance=0.0), 0.0),
+        ({"zero_shot_classification": 0.0}, TaskBaseline(0.5), 0.0),
+        ({}, TaskBaseline(0.5, spread=0.019), RUN),
+        ({}, TaskBaseline(0.5, spread=0.021), 0.021),
+        ({}, TaskBaseline(0.5, tolerance=FILE, spread=0.05), 0.05),
+        ({"Some": TASK, "zero_shot_classification": CATEGORY}, TaskBaseline(0.5, spread=0.05), 0.05),
+    ],
+)
+def test_the_tolerance_of_a_task(named: dict[str, float], recorded: TaskBaseline, tolerance: float) -> None:
+    """The command line by name, the baseline, the category, the run; and never below the spread."""
+    assert Policy(tolerance=RUN, named=named).tolerance_of(zero_shot("Some"), recorded) == tolerance
+
+
+@pytest.mark.parametrize(
+    ("named", "category", "tolerance"),
+    [
+        ({}, None, RUN / 2),
+        ({}, "clustering", RUN / 2),
+        ({"clustering": CATEGORY}, "clustering", CATEGORY / 2),
+        ({"clustering": CATEGORY}, "retrieval", RUN / 2),
+        ({"clustering": CATEGORY}, None, RUN / 2),
+        ({"means": TASK, "clustering": CATEGORY}, "clustering", TASK),
+        ({"means": TASK}, None, TASK),
+        ({"means": 0.0}, None, 0.0),
+    ],
+)
+def test_the_tolerance_of_a_mean(named: dict[str, float], category: str | None, tolerance: float) -> None:
+    assert Policy(tolerance=RUN, named=named).tolerance_of_mean(category) == tolerance
+
+
+@pytest.mark.parametrize("alpha", [0.05, 0.2])
+@pytest.mark.parametrize(
+    "family",
+    [
+        Family(1),
+        Family(130, 90, 12),
+        Family(5, 0, 2),
+        Family(5, 7, 0),
+        Family(2, 3, 1),
+        Family.of(LITE, SUITE),
+        Family.of(SUITE, SUITE),
+    ],
+    ids=str,
+)
+def test_all_levels_of_a_family_add_up_to_alpha(family: Family, alpha: float) -> None:
+    levels = (
+        family.level("tasks", alpha) * family.tasks,
+        family.level("subsets", alpha) * family.subsets,
+        family.level("means", alpha) * family.means,
+    )
+    assert sum(levels) == pytest.approx(alpha)
+    assert sum(levels) <= alpha * (1 + 1e-12)
+    assert levels[0] == pytest.approx(family.share("tasks", alpha))
+    assert levels[0] >= alpha / 2 * (1 - 1e-12)
+    for kind in ("subsets", "means"):
+        assert family.share(kind, alpha) == pytest.approx(levels[1 if kind == "subsets" else 2])
+
+
+def test_a_family_without_comparisons_has_levels_all_the_same() -> None:
+    assert Family(0).level("tasks", 0.05) == 0.05
+    assert Family(3).level("means", 0.05) == 0.0
+
+
+def cards(*groups: tuple[str, int, tuple[str, ...]]) -> dict[str, Task]:
+    """So many tasks of a category in these suites, named by the category's first letter and a number."""
+    tasks = {}
+    for category, count, suites in groups:
+        for number in range(count):
+            name = f"{category[0]}{number}{''.join(suite[0] for suite in suites)}"
+            tasks[name] = zero_shot(name, category=category, suites=suites)
+    return tasks
+
+
+def test_a_family_counts_tasks_subsets_and_means_of_what_was_selected() -> None:
+    tasks = cards(("clustering", 2, ("eng",)), ("retrieval", 2, ("eng",)))
+    tasks["c0e"] = zero_shot("c0e", category="clustering", subsets={"en": (), "no": (), "de": ()})
+    assert Family.of({"c0e", "c1e", "r0e"}, tasks) == Family(3, 3, 1)
+    assert Family.of({"c1e", "r0e"}, tasks) == Family(2, 0, 0)
+    assert Family.of(set(tasks), tasks) == Family(4, 3, 4)  # two categories, Mean (en) and Mean (m)
+    assert Family.of(LITE, SUITE).tasks == 51
+    assert Family.of(SUITE, SUITE).tasks == 130
+    assert Family.of(SUITE, SUITE).means == 12
+
+
+@pytest.mark.parametrize(
+    ("selected", "names"),
+    [
+        (SUITE, {"Mean (en)", "Mean (m)"}),
+        (LITE, {"Mean (en)", "Mean (m)"}),
+        (ENGLISH, {"Mean (en)"}),
+        ({*LITE, *ENGLISH}, {"Mean (en)", "Mean (m)"}),
+        (LITE[1:], set()),
+        (ENGLISH_LITE, {"Mean (en)"}),
+        ({*ENGLISH} - {ENGLISH_LITE[0]}, set()),
+    ],
+    ids=["all", "lite", "English", "English and lite", "lite less one", "English lite", "English less one"],
+)
+def test_the_overall_means_need_the_whole_suite_or_lite(selected: Collection[str], names: set[str]) -> None:
+    assert {name for name in means_of(selected, SUITE) if name.startswith("Mean")} == names
+
+
+def test_the_whole_mean_goes_before_that_of_lite() -> None:
+    outside = next(name for name in ENGLISH if name not in LITE)
+    assert set(means_of(ENGLISH, SUITE)["Mean (en)"]) == set(ENGLISH)
+    assert set(means_of({*ENGLISH} - {outside}, SUITE)["Mean (en)"]) == set(ENGLISH_LITE)
+    assert set(means_of(SUITE, SUITE)["Mean (m)"]) == set(SUITE)
+    assert set(means_of({*LITE, *ENGLISH}, SUITE)["Mean (m)"]) == set(LITE)
+
+
+@pytest.mark.parametrize("selected", [list(SUITE), LITE], ids=["all", "lite"])
+def test_the_weights_are_those_of_the_paper(selected: list[str]) -> None:
+    own = [SUITE[name] for name in selected]
+    chance = random.Random(0)
+    scores = {name: chance.random() for name in selected}
+    expected = {**group_means(own, scores), "Mean (en)": mean_en(own, scores), "Mean (m)": mean_m(own, scores)}
+    means = means_of(set(selected), SUITE)
+    for name, weights in means.items():
+        assert sum(weights.values()) == pytest.approx(1)
+        assert sum(weight * scores[task] for task, weight in weights.items()) == pytest.approx(expected[name])
+    assert set(CATEGORIES) <= set(means) <= set(expected)
+
+
+def test_a_group_of_one_task_has_no_mean() -> None:
+    tasks = cards(("clustering", 1, ("eng",)), ("retrieval", 2, ("eng",)), ("retrieval", 2, ("multilingual",)))
+    means = means_of(set(tasks), tasks)
+    assert set(means) == {"retrieval", "retrieval (multilingual)", "Mean (en)", "Mean (m)"}
+    assert means["retrieval"] == {"r0e": 0.5, "r1e": 0.5}
+    assert means["Mean (en)"] == {"c0e": 0.5, "r0e": 0.25, "r1e": 0.25}
+    assert means["Mean (m)"] == pytest.approx({"c0e": 1 / 3, "r0e": 1 / 6, "r1e": 1 / 6, "r0m": 1 / 6, "r1m": 1 / 6})
+
+
+def test_tasks_of_other_suites_count_in_their_category_only() -> None:
+    tasks = cards(("clustering", 2, ("eng",)), ("clustering", 1, ()))
+    assert means_of(set(tasks), tasks) == {
+        "clustering": pytest.approx(dict.fromkeys(("c0e", "c1e", "c0"), 1 / 3)),
+        "Mean (en)": {"c0e": 0.5, "c1e": 0.5},
+        "Mean (m)": {"c0e": 0.5, "c1e": 0.5},
+    }
+    assert means_of({"c0"}, tasks) == {}
+    assert means_of({"c0", "c0e"}, tasks) == {"clustering": {"c0e": 0.5, "c0": 0.5}}
