@@ -113,6 +113,7 @@ def test_what_the_run_itself_did_not_finish_is_missing(tmp_path: Path) -> None:
     a_run(tmp_path / "old", {A: 0.9, B: 0.7})
     a_verdict(a_run(tmp_path / "new", {A: 0.9}), {A: "did not run", B: "the worker crashed"})
     outcome = decided(tmp_path)
+    assert outcome.new.unfinished == {B: "the worker crashed"}
     assert outcome.selected == (A, B)
     assert outcome.decision.incomplete == {B: "the worker crashed"}
     assert outcome.decision.state == "incomplete"
