@@ -165,7 +165,9 @@ def _standing(run: Run) -> list[str]:
 def _basis(run: Run) -> list[str]:
     """What the verdicts rest on, and what is to be known of them."""
     if run.decision is None or run.baseline is None or not run.comparisons:
-        return []
+        moved = run.context.canary if run.context else ()
+        known = "warning: this environment is not the one that the package knows"
+        return [f"{known}, at {', '.join(moved)}; python -m pytest_mieb.canary shows how far"] if moved else []
     family = run.decision.family
     counts = {"tasks": family.tasks, "languages": family.subsets, "means": family.means}
     parts = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
