@@ -127,3 +127,10 @@ def test_markdown_has_the_same_rows_as_the_terminal(tmp_path: Path) -> None:
     assert [" ".join(" ".join(row).split()) for row in cells] == [" ".join(line.split()) for line in shown]
     assert any(line.startswith("| **regressed** | CIFAR10ZeroShot |") for line in lines)
     assert any(line.startswith("- decided by significance at 5 % (tasks 2, means 1)") for line in lines)
+
+
+def test_suspect_languages_are_shown_with_all_tasks_only(tmp_path: Path) -> None:
+    outcome = outcome_of(tmp_path, {WIT: LANGUAGES}, {WIT: LANGUAGES | {"ko": 0.7875}})
+    assert outcome.decision.verdicts[WIT].subsets["ko"].outcome == "suspect"
+    assert task_rows(outcome, everything=False) == []
+    assert [row.name for row in task_rows(outcome, everything=True)] == [f"{WIT} [ko]", WIT]
