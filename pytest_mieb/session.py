@@ -16,7 +16,7 @@ import pytest
 
 from pytest_mieb import distribution
 from pytest_mieb.gate.baseline import Baseline, BaselineError
-from pytest_mieb.suite import CATEGORIES, CardError, Task, load_tasks
+from pytest_mieb.suite import CardError, Task, load_tasks
 
 if TYPE_CHECKING:
     from pytest_mieb.calibration import Calibration
@@ -57,13 +57,12 @@ class MiebSession:
         self._refuse_strange_tolerances()
 
     def _refuse_strange_tolerances(self) -> None:
-        from pytest_mieb.gate.policy import MEANS
+        from pytest_mieb.gate.policy import refuse_strange_tolerances
 
-        legal = (*self.tasks, *CATEGORIES, MEANS)
-        for name in self.settings.policy.named:
-            if name not in legal:
-                near = ", ".join(difflib.get_close_matches(name, legal, n=3)) or f"{', '.join(CATEGORIES)}, {MEANS}"
-                raise pytest.UsageError(f"--mieb-tolerance={name}=...: no category or task {name!r}; near are {near}")
+        try:
+            refuse_strange_tolerances(self.settings.policy, self.tasks, "--mieb-")
+        except ValueError as error:
+            raise pytest.UsageError(str(error)) from error
 
     def _read_baseline(self) -> Baseline | None:
         from pytest_mieb.gate.sides import open_baseline
@@ -229,6 +228,8 @@ class MiebSession:
             write_verdict(
                 self.settings.results_of_model, content(run.decision, self.baseline, run.comparisons, run.policy)
             )
+        elif run.records:  # a verdict of an earlier run would be taken for one on these results
+            (self.settings.results_of_model / "verdict.json").unlink(missing_ok=True)
 
     def record(self, tasks: Mapping[str, TaskBaseline], context: Context) -> list[str]:
         """Record what was measured in the baseline; the lines say what changed."""

@@ -92,7 +92,7 @@ def compare(task: Task, old: Side, new: Side, policy: Policy) -> Comparison:
         if warnings and policy.strict_context:
             raise IncomparableError(
                 f"{task.name}: {'; '.join(warnings)}; compare in the baseline's context, record the baseline anew, or "
-                "leave --mieb-strict-context out"
+                "allow other contexts (without strict-context)"
             )
         change = preprocessing_change(old.context, new.context)
     by_example = old.examples is not None and new.examples is not None

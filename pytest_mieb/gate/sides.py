@@ -31,6 +31,8 @@ def find(name: str, folder: Path) -> Path:
         raise BaselineError(
             f"no baseline file {name}; record it with --mieb-update, or measure with --mieb-baseline=none"
         )
+    if "/" in name and path.is_dir():
+        return path
     for place in (folder, packaged("baselines")):
         candidate = place / f"{name}.yaml"
         if candidate.is_file():

@@ -11,6 +11,7 @@ from pytest_mieb.gate.comparison import Pair
 from pytest_mieb.gate.verdict import Verdict, percent, points
 from pytest_mieb.means import group_means, group_of, groups, mean_en, mean_m
 from pytest_mieb.report.run import Run
+from pytest_mieb.report.table import aligned
 
 _SHOWN = 20
 
@@ -109,7 +110,7 @@ def _table(run: Run) -> list[str]:
         rows.append((group, str(len(members)), percent(means[group]), before, change, shown))
     if all(row[-1] in ("-", "detectable") for row in rows):
         rows = [row[:-1] for row in rows]  # type: ignore[misc]
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def _means(run: Run) -> list[str]:
@@ -231,14 +232,3 @@ def command(args: Sequence[str], drop: Sequence[str]) -> str:
 
 def _baseline_scores(run: Run) -> dict[str, float]:
     return {name: mark.score for name, mark in run.baseline.tasks.items()} if run.baseline else {}
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns of equal width, the first to the left and numbers to the right."""
-    widths = [max(len(row[place]) for row in rows) for place in range(len(rows[0]))]
-    return [
-        "  ".join(
-            [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        )
-        for row in rows
-    ]
