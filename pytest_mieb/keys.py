@@ -15,6 +15,7 @@ SESSION: pytest.StashKey[MiebSession] = pytest.StashKey()
 SUITE_TEST = "test_mieb.py::test_mieb["
 MEANS_OF_RUN = "mieb::"
 TASK = "mieb_task"
+VERDICT = "mieb_verdict"
 RECORD = "mieb_record"
 MODEL = "mieb_model"
 CONTEXT = "mieb_context"

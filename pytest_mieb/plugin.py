@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_mieb.fixtures import mieb_embedder, mieb_result, mieb_session, mieb_task, mieb_verdict
-from pytest_mieb.keys import SESSION, TASK, task_in
+from pytest_mieb.keys import SESSION, TASK, VERDICT, task_in
 from pytest_mieb.settings import add_options, read_settings
 from pytest_mieb.suite import CATEGORIES, SUITES, packaged
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from pytest_mieb.session import MiebSession
 
@@ -69,6 +69,10 @@ def _parametrised_by_hand(metafunc: pytest.Metafunc) -> bool:
     )
 
 
+def _tasks_of(items: Iterable[pytest.Item], asked: str) -> set[str]:
+    return {str(value) for item in items for key, value in item.user_properties if key == asked}
+
+
 class ActiveRun:
     """The hooks of a run with `--mieb-model`: each hands over at once."""
 
@@ -76,6 +80,7 @@ class ActiveRun:
         from pytest_mieb.report.run import Run
 
         self.session = session
+        self.named: set[str] = set()
         settings = session.settings
         self.run = Run(
             tuple(map(str, args)),
@@ -102,6 +107,8 @@ class ActiveRun:
             name = getattr(getattr(item, "callspec", None), "params", {}).get(TASK)
             if name:
                 item.user_properties.append((TASK, name))
+                if VERDICT in item.fixturenames:  # type: ignore[attr-defined]
+                    item.user_properties.append((VERDICT, name))
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """With workers this process loads no model, but can tell what lies in a folder before they start."""
@@ -111,9 +118,10 @@ class ActiveRun:
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Load the model before the first item, so that one that cannot be loaded is one usage error."""
-        names = {str(value) for item in session.items for key, value in item.user_properties if key == TASK}
-        self.run.selected |= names
-        self.session.selected |= names
+        names, judged = _tasks_of(session.items, TASK), _tasks_of(session.items, VERDICT)
+        self.named |= names
+        self.run.selected |= judged
+        self.session.selected |= judged
         if names and self.session.worker is None and not session.config.option.collectonly:
             self.session.load_or_refuse()
 
@@ -122,7 +130,7 @@ class ActiveRun:
         description = self.session.description
         if description is None:
             return []
-        cost = self.session.cost_line(self.run.selected)
+        cost = self.session.cost_line(self.named)
         return [*(f"mieb {line}" for line in description.lines), *([cost] if cost else [])]
 
     @pytest.hookimpl(optionalhook=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_mieb.gate.baseline import Baseline
 from pytest_mieb.gate.context import Context
 from pytest_mieb.gate.policy import Policy
-from pytest_mieb.keys import COMPARISON, CONTEXT, MEANS_OF_RUN, MODEL, RECORD, SUITE_TEST, TASK, task_in
+from pytest_mieb.keys import COMPARISON, CONTEXT, MEANS_OF_RUN, MODEL, RECORD, SUITE_TEST, TASK, VERDICT, task_in
 from pytest_mieb.models.description import Description
 from pytest_mieb.record import TaskRecord
 from pytest_mieb.suite import Task
@@ -92,6 +92,8 @@ class Run:
             from pytest_mieb.gate.comparison import Comparison
 
             self.comparisons[name] = Comparison.from_json(properties[COMPARISON])
+        elif VERDICT not in properties and SUITE_TEST not in report.nodeid:
+            return  # a test of the user's own, which says nothing of the task's verdict
         elif report.skipped and report.when == "setup":
             self.skipped[name] = _reason(report)
         elif report.failed and report.when in ("setup", "???"):

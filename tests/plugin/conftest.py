@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from importlib import import_module
 from pathlib import Path
 
@@ -35,15 +36,14 @@ def recorded(toys: Toys) -> tuple[Toys, pytest.RunResult]:
 def damaged(recorded: tuple[Toys, pytest.RunResult]) -> tuple[Toys, pytest.RunResult]:
     """A damaged model against the sound one's baseline."""
     here, _ = recorded
-    return here, here.run("swapped_channels", "--mieb-baseline=toymodels__sound", "--junitxml=junit.xml")
+    return here, here.run("swapped_channels", "--mieb-baseline=toymodels__sound", "--junitxml=junit.xml", "-v")
 
 
 @pytest.fixture
 def apart(toys: Toys, recorded: tuple[Toys, pytest.RunResult], tmp_path: Path) -> Toys:
-    """A folder of its own with a copy of the sound model's baseline."""
+    """A folder of its own with a copy of the sound model's baseline and its outcomes."""
     here = toys.at(tmp_path)
-    here.baseline.parent.mkdir()
-    here.baseline.write_text(recorded[0].baseline.read_text(encoding="utf-8"), encoding="utf-8")
+    shutil.copytree(recorded[0].baseline.parent, here.baseline.parent)
     return here
 
 

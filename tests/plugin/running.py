@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
+from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -18,6 +23,20 @@ import pytest
 FACTORIES = Path(__file__).parent / "factories"
 MARKS_OF_A_TRACEBACK = ("Traceback", "INTERNALERROR", "During handling of", "direct cause", ".py:")
 SOUND = "toymodels__sound"
+OUTCOMES = ("failure", "error", "skipped")
+PATIENCE = 600
+SLOW = (
+    "datasets",
+    "scipy.optimize",
+    "scipy.stats",
+    "sklearn.cluster",
+    "sklearn.linear_model",
+    "sklearn.metrics",
+    "torch",
+    "transformers.models.clip.modeling_clip",
+    "transformers.models.clip.image_processing_clip",
+    "yaml",
+)
 
 
 class Results(NamedTuple):
@@ -65,10 +84,25 @@ class Toys:
         """Run the toy tasks on a model of `toymodels`; a later argument wins over the usual ones."""
         return run(self.folder, f"--mieb-model=toymodels:{model}", *self.options, *arguments)
 
+    def verdict(self, model: str = "sound") -> dict[str, Any]:
+        """What the last run of the model decided."""
+        path = self.folder / "mieb-results" / f"toymodels__{model}" / "verdict.json"
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        return content
+
+    def junit(self) -> dict[str, str]:
+        """How each case came out by its name: passed, failure, error or skipped."""
+        return {
+            f"{case.get('classname')}::{case.get('name')}": next(
+                (each.tag for each in case if each.tag in OUTCOMES), "passed"
+            )
+            for case in ElementTree.parse(self.folder / "junit.xml").getroot().iter("testcase")
+        }
+
     def results(self, model: str = "sound") -> Results:
         folder = self.folder / "mieb-results" / f"toymodels__{model}"
         return Results(
-            {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in folder.glob("*.json")},
+            {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in folder.glob("Toy*.json")},
             {file.stem: dict(np.load(file, allow_pickle=False)) for file in folder.glob("*.npz")},
         )
 
@@ -76,21 +110,56 @@ class Toys:
 def run(folder: Path, *arguments: str, variables: Mapping[str, str] | None = None) -> pytest.RunResult:
     """`pytest *arguments` in `folder`, as `Pytester.runpytest_subprocess` does it, but for fixtures of any scope.
 
-    `variables` go over those of `environment()`.
+    `variables` go over those of `environment()`. A run with workers, or with other settings of Hugging Face, which are
+    read on import, starts from nothing; any other has the large libraries in memory already, which spares it most of
+    its time.
     """
     started = perf_counter()
-    finished = subprocess.run(
-        [sys.executable, "-m", "pytest", *arguments],
-        cwd=folder,
-        env=environment() | (variables or {}),
-        capture_output=True,
-        encoding="utf-8",
-        timeout=300,
-        check=False,
-    )
-    return pytest.RunResult(
-        finished.returncode, finished.stdout.splitlines(), finished.stderr.splitlines(), perf_counter() - started
-    )
+    with tempfile.TemporaryDirectory() as place:
+        streams = [Path(place) / name for name in ("out", "err")]
+        fresh = "-n" in arguments or any(name.startswith("HF_") for name in variables or ())
+        code = (_start if fresh else _fork)(folder, arguments, environment() | dict(variables or {}), streams)
+        out, err = (stream.read_text(encoding="utf-8").splitlines() for stream in streams)
+    return pytest.RunResult(code, out, err, perf_counter() - started)
+
+
+def _start(folder: Path, arguments: Sequence[str], variables: Mapping[str, str], streams: Sequence[Path]) -> int:
+    with open(streams[0], "wb") as out, open(streams[1], "wb") as err:
+        command = [sys.executable, "-m", "pytest", *arguments]
+        return subprocess.run(
+            command, cwd=folder, env=variables, stdout=out, stderr=err, timeout=PATIENCE, check=False
+        ).returncode
+
+
+def _fork(folder: Path, arguments: Sequence[str], variables: Mapping[str, str], streams: Sequence[Path]) -> int:
+    process = _server().Process(target=_pytest, args=(folder, arguments, variables, streams))
+    process.start()
+    process.join(PATIENCE)
+    if process.exitcode is None:
+        process.kill()
+        raise TimeoutError(f"pytest {' '.join(arguments)}")
+    return process.exitcode
+
+
+@cache
+def _server() -> ForkServerContext:
+    """Forks from a process that has imported what is slow to import, and nothing of the package."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(list(SLOW))
+    return context
+
+
+def _pytest(folder: Path, arguments: Sequence[str], variables: Mapping[str, str], streams: Sequence[Path]) -> None:
+    """What `python -m pytest` does, without the plugins of others that happen to be installed."""
+    for number, stream in enumerate(streams, start=1):
+        os.dup2(os.open(stream, os.O_WRONLY | os.O_CREAT), number)
+    os.chdir(folder)
+    tempfile.tempdir = None  # or it stays where this process looked for it first
+    os.environ.clear()
+    os.environ.update(variables)
+    os.environ |= {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "pytest_mieb.plugin,xdist.plugin"}
+    sys.path[:0] = [str(folder), str(FACTORIES)]
+    sys.exit(pytest.main(list(arguments)))
 
 
 def environment() -> dict[str, str]:

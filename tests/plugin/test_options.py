@@ -21,7 +21,7 @@ metric: nmi
 dataset: {path: own/data, revision: main, layout: labelled, split: test, image: image, label: label}
 languages: [eng-Latn]
 """
-BASELINE = "model: {model}\ndata: {data}\ntasks: {{CIFAR10: {{score: 0.5, threshold: {threshold}}}}}\n"
+BASELINE = "model: {model}\ndata: {data}\ntasks: {{CIFAR10: {{score: 0.5, tolerance: {tolerance}}}}}\n"
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +148,7 @@ REFUSED = {
     ),
     "a baseline with a word for a number": (
         [MODEL, "--mieb-baseline=broken"],
-        ["broken.yaml: tasks.CIFAR10.threshold: 'low' is not a number from 0 to 1"],
+        ["broken.yaml: tasks.CIFAR10.tolerance: 'low' is not a number from 0 to 1; half a point is 0.005"],
     ),
     "a dtype for a factory": (
         ["--mieb-model=toymodels:sound", "--mieb-baseline=none", "--mieb-dtype=float16"],
@@ -160,7 +160,53 @@ REFUSED = {
     ),
     "an update of a baseline that cannot be read": (
         [MODEL, "--mieb-baseline=broken", "--mieb-update"],
-        ["broken.yaml: tasks.CIFAR10.threshold"],
+        ["broken.yaml: tasks.CIFAR10.tolerance"],
+    ),
+    "a published baseline on the miniature": (
+        [MODEL, "--mieb-baseline=openai/clip-vit-base-patch32"],
+        ["recorded on hub data, while this run reads miniature data", "scores of different data do not compare"],
+    ),
+    "near names of a published baseline": (
+        [MODEL, "--mieb-baseline=openai/clip-vit-base-patch23"],
+        ["no baseline 'openai/clip-vit-base-patch23'", "Did you mean openai/clip-vit-base-patch32"],
+    ),
+    "a tolerance of a word": (
+        [*MEASURE, "--mieb-tolerance=little"],
+        [
+            "--mieb-tolerance=little: give points from 0 to 100, such as 0.5, or NAME=POINTS",
+            "a category, a task, or means",
+        ],
+    ),
+    "a tolerance above all scores": ([*MEASURE, "--mieb-tolerance=101"], ["--mieb-tolerance=101: give points from 0"]),
+    "a tolerance below none": ([*MEASURE, "--mieb-tolerance=CIFAR10=-1"], ["--mieb-tolerance=CIFAR10=-1: give points"]),
+    "a tolerance that is no number": ([*MEASURE, "--mieb-tolerance=nan"], ["--mieb-tolerance=nan: give points from 0"]),
+    "a tolerance of nothing": ([*MEASURE, "--mieb-tolerance==1"], ["--mieb-tolerance==1: give points from 0 to 100"]),
+    "near names of a tolerance": (
+        [*MEASURE, "--mieb-tolerance=CIFAR11=1"],
+        ["--mieb-tolerance=CIFAR11=...: no category or task 'CIFAR11'; near are CIFAR10"],
+    ),
+    "a tolerance for what is nothing": (
+        [*MEASURE, "--mieb-tolerance=xyzzy=1"],
+        ["no category or task 'xyzzy'; near are retrieval, ", "means"],
+    ),
+    "an alpha that is none": ([*MEASURE, "--mieb-alpha=0"], ["--mieb-alpha=0: give a share above 0 and up to 0.5"]),
+    "an alpha in percent": ([*MEASURE, "--mieb-alpha=5"], ["--mieb-alpha=5: give a share above 0 and up to 0.5"]),
+    "an alpha of a word": ([*MEASURE, "--mieb-alpha=five"], ["--mieb-alpha=five: give a share above 0 and up to 0.5"]),
+    "a policy of another name": (
+        [*MEASURE, "--mieb-policy=strict"],
+        ["--mieb-policy=strict: legal are significance, non-inferiority"],
+    ),
+    "a calibration of no runs": (
+        [*MEASURE, "--mieb-calibrate=0"],
+        ["--mieb-calibrate=0: legal are whole numbers from 1 to 100"],
+    ),
+    "a calibration of a word": (
+        [*MEASURE, "--mieb-calibrate=often"],
+        ["--mieb-calibrate=often: legal are whole numbers from 1 to 100"],
+    ),
+    "a calibration that would be paid for": (
+        ["--mieb-model=voyage:voyage-multimodal-3", "--mieb-baseline=none", "--mieb-calibrate=2"],
+        ["--mieb-calibrate does not go with voyage:voyage-multimodal-3: every repetition would be paid for"],
     ),
     "a wrong value with workers": ([*MEASURE, "-n", "2", "--mieb-batch-size=no"], ["--mieb-batch-size=no: legal are"]),
     "a file for the cache": ([*MEASURE, "--mieb-cache=weights.pt"], ["weights.pt is a file; give a folder"]),
@@ -178,12 +224,12 @@ def test_a_wrong_value_is_one_sentence(pytester: pytest.Pytester, arguments: lis
     pytester.mkdir("empty")
     pytester.makefile(".pt", weights="")
     write(pytester.path / "bad-cards/Own.yaml", CARD.replace("protocol: clustering", "protocol: guess"))
-    for name, data, threshold in (
-        ("release-7", "hub", 0.4),
-        ("of-miniature", "miniature", 0.4),
+    for name, data, tolerance in (
+        ("release-7", "hub", 0.01),
+        ("of-miniature", "miniature", 0.01),
         ("broken", "hub", "low"),
     ):
-        text = BASELINE.format(model=name, data=data, threshold=threshold)
+        text = BASELINE.format(model=name, data=data, tolerance=tolerance)
         write(pytester.path / f"baselines/{name}.yaml", text)
     assert_refused(pytester.runpytest_inprocess(*arguments, "--mieb-device=cpu", *devices(arguments)), *sentences)
 
@@ -203,6 +249,11 @@ def devices(arguments: list[str]) -> list[str]:
         "--mieb-data=hub",
         "--mieb-baseline=none",
         "--mieb-update",
+        "--mieb-tolerance=1",
+        "--mieb-alpha=0.01",
+        "--mieb-policy=non-inferiority",
+        "--mieb-strict-context",
+        "--mieb-calibrate=5",
         "--mieb-results=out",
         "--mieb-cache=cache",
         "--mieb-tasks=cards",
@@ -221,6 +272,10 @@ INI = {
     "mieb_data": ("nowhere", "--mieb-data=nowhere: legal are hub"),
     "mieb_baseline": ("nowhere", "no baseline 'nowhere'"),
     "mieb_tasks": ("nowhere", "nowhere: no such folder; give one that holds task cards"),
+    "mieb_tolerance": ("little", "--mieb-tolerance=little: give points from 0"),
+    "mieb_alpha": ("5", "--mieb-alpha=5: give a share above 0"),
+    "mieb_policy": ("strict", "--mieb-policy=strict: legal are"),
+    "mieb_strict_context": ("perhaps", "perhaps"),
     "mieb_device": ("gpu", "--mieb-device=gpu: legal are"),
     "mieb_dtype": ("int8", "--mieb-dtype=int8: legal are"),
     "mieb_batch_size": ("-1", "--mieb-batch-size=-1: legal are"),
@@ -276,16 +331,37 @@ def test_a_revision_goes_with_a_hub_id(pytester: pytest.Pytester) -> None:
 
 @pytest.mark.parametrize("name", ["release-7", "baselines/release-7.yaml"])
 def test_a_baseline_is_a_name_in_baselines_or_a_file(pytester: pytest.Pytester, name: str) -> None:
-    write(pytester.path / "baselines/release-7.yaml", BASELINE.format(model="release 7", data="miniature", threshold=0))
+    write(pytester.path / "baselines/release-7.yaml", BASELINE.format(model="release 7", data="miniature", tolerance=0))
     result = pytester.runpytest_inprocess(MODEL, f"--mieb-baseline={name}", "--collect-only")
     assert "baseline release 7, " in header(result)
 
 
 def test_the_default_baseline_is_the_one_with_the_models_name(pytester: pytest.Pytester) -> None:
     pytester.mkdir("step_40000")
-    write(pytester.path / "baselines/step_40000.yaml", BASELINE.format(model="step 40000", data="hub", threshold=0))
+    write(pytester.path / "baselines/step_40000.yaml", BASELINE.format(model="step 40000", data="hub", tolerance=0))
     result = pytester.runpytest_inprocess("--mieb-model=step_40000", "--collect-only")
     assert "baseline step 40000, " in header(result)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--mieb-model=openai/clip-vit-base-patch32"],
+        ["--mieb-model=org/model", "--mieb-baseline=openai/clip-vit-base-patch32"],
+    ],
+    ids=["by default", "by name"],
+)
+def test_a_published_model_is_compared_with_its_published_scores(pytester: pytest.Pytester, options: list[str]) -> None:
+    result = pytester.runpytest_inprocess(*options, "--collect-only")
+    assert result.ret == pytest.ExitCode.OK
+    assert "baseline openai/clip-vit-base-patch32, " in header(result)
+
+
+def test_ones_own_baseline_wins_over_a_published_one(pytester: pytest.Pytester) -> None:
+    text = BASELINE.format(model="measured here", data="hub", tolerance=0)
+    write(pytester.path / "baselines/openai__clip-vit-base-patch32.yaml", text)
+    result = pytester.runpytest_inprocess("--mieb-model=openai/clip-vit-base-patch32", "--collect-only")
+    assert "baseline measured here, " in header(result)
 
 
 @pytest.mark.parametrize(
@@ -339,7 +415,7 @@ def test_a_path_in_the_configuration_file_starts_from_that_file(
     pytester.makeini("[pytest]\nmieb_data = mirror\nmieb_tasks = cards\nmieb_baseline = release.yaml\n")
     mirror = pytester.mkdir("mirror")
     write(pytester.path / "cards/Own.yaml", CARD)
-    write(pytester.path / "release.yaml", BASELINE.format(model="release 7", data="hub", threshold=0))
+    write(pytester.path / "release.yaml", BASELINE.format(model="release 7", data="hub", tolerance=0))
     monkeypatch.chdir(pytester.mkdir("below"))
     result = pytester.runpytest_inprocess(MODEL, "--collect-only", "-k", "Own")
     assert result.ret == pytest.ExitCode.OK

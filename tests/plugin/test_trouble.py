@@ -6,8 +6,9 @@ from xml.etree import ElementTree
 
 import pytest
 
+from pytest_mieb.plugin import INCOMPLETE
 from tests.plugin.running import Toys, assert_no_traceback, summary
-from tests.plugin.toy import BROKEN, OF_IMAGES_ONLY, TASKS
+from tests.plugin.toy import BROKEN, MEAN, OF_IMAGES_ONLY, TASKS
 
 Ran = tuple[Toys, pytest.RunResult]
 
@@ -23,14 +24,14 @@ def in_part(toys: Toys) -> Ran:
 
 def test_a_task_that_the_model_cannot_do_is_skipped_with_the_reason(in_part: Ran) -> None:
     _, result = in_part
-    result.assert_outcomes(passed=3, skipped=4, errors=2, deselected=130)
-    result.stdout.fnmatch_lines(["SKIPPED [[]4[]] *: toymodels:vision_only embeds no text"])
-    assert "not applicable (4): toymodels:vision_only embeds no text" in summary(result)
+    result.assert_outcomes(passed=3, skipped=5, errors=2, deselected=130)
+    result.stdout.fnmatch_lines(["SKIPPED [[]5[]] *: toymodels:vision_only embeds no text"])
+    assert "not applicable (5): toymodels:vision_only embeds no text" in summary(result)
 
 
 def test_data_that_cannot_be_used_is_an_error_of_its_task_alone(in_part: Ran, toys: Toys) -> None:
     here, result = in_part
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    assert result.ret == INCOMPLETE
     for sentence in (
         f"dataset toy/absent (revision main) is not in the mirror {toys.mirror}: "
         f"download a snapshot of it to {toys.mirror}/toy/absent",
@@ -39,7 +40,7 @@ def test_data_that_cannot_be_used_is_an_error_of_its_task_alone(in_part: Ran, to
     ):
         (line,) = (line for line in result.outlines if sentence in line and not line.startswith("ERROR"))
         assert line.endswith(sentence)
-    assert f"errors (2): {', '.join(sorted(BROKEN))}" in summary(result)
+    assert f"no verdict (2): {', '.join(sorted(BROKEN))}" in summary(result)
     assert set(here.results("vision_only").contents) == set(OF_IMAGES_ONLY)
     errors = result.outlines.index(next(line for line in result.outlines if line.strip("= ") == "ERRORS"))
     assert_no_traceback(result.outlines[errors : result.outlines.index(summary(result)[0])])
@@ -56,13 +57,19 @@ def test_junit_tells_errors_from_failures_and_skips(in_part: Ran) -> None:
     assert {kind: suite.get(kind) for kind in ("errors", "failures", "skipped", "tests")} == {
         "errors": "2",
         "failures": "0",
-        "skipped": "4",
-        "tests": "9",
+        "skipped": "5",
+        "tests": "10",
     }
-    cases = {case.get("name"): case for case in suite.iter("testcase")}
-    assert {name for name, case in cases.items() if case.find("error") is not None} == {
-        f"test_mieb[{name}]" for name in BROKEN
-    }
+    assert [case for case, outcome in here.junit().items() if outcome == "error"] == [
+        f"test_mieb::test_mieb[{name}]" for name in sorted(BROKEN)
+    ]
+
+
+def test_compared_with_nothing_there_is_no_mean_and_no_verdict(in_part: Ran) -> None:
+    here, result = in_part
+    assert not any("mieb::" in line for line in result.outlines if not line.startswith("ERROR test_mieb.py"))
+    assert not any(line.startswith("verdict") for line in summary(result))
+    assert not list(here.folder.rglob("verdict.json"))
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +82,12 @@ def not_a_number(toys: Toys, recorded: Ran) -> Ran:
 
 def test_an_embedding_that_is_not_a_number_is_an_error_not_a_score(not_a_number: Ran) -> None:
     here, result = not_a_number
-    result.assert_outcomes(passed=1, errors=3, deselected=133)
+    result.assert_outcomes(passed=1, errors=4, deselected=134)  # and the mean of clustering
+    assert result.ret == INCOMPLETE
     sentence = "the model gave NaN or infinite values for text inputs; check its weights"
     assert len([line for line in result.outlines if sentence in line and not line.startswith("ERROR")]) == 2
     lines = summary(result)
-    assert "errors (3): CIFAR10Clustering, ToyPairs, ToyZeroShot" in lines
+    assert "no verdict (3): CIFAR10Clustering, ToyZeroShot, ToyPairs" in lines
     assert not any(line.startswith("regressed") for line in lines)
     assert set(here.results("not_a_number").contents) == {"ToyClustering"}
 
@@ -90,27 +98,45 @@ def test_a_benchmark_in_part_has_no_mean(not_a_number: Ran) -> None:
     assert means == ["Mean (en) of MIEB-lite: incomplete", "Mean (m) of MIEB-lite: incomplete"]
 
 
-def test_a_worker_that_dies_is_an_error_of_the_task_that_it_was_at(toys: Toys) -> None:
+def test_a_worker_that_dies_is_an_error_of_the_task_that_it_was_at(toys: Toys, recorded: Ran) -> None:
+    """It dies of the second of two tasks of one category, whose mean is then no number either."""
     here = toys.at(toys.mirror.parent / "dies")
-    result = here.run("dies", "--mieb-baseline=none", "-n", "2", "-k", "ToyPairs or ToySTS or ToyClustering")
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    assert (
-        len([line for line in result.outlines if line.startswith("worker ") and "crashed while running" in line]) == 1
+    chosen = "ToyZeroShot or ToyShades or ToySTS"
+    result = here.run(
+        "dies", f"--mieb-baseline={recorded[0].baseline}", "-n", "2", "-k", chosen, "--junitxml=junit.xml"
     )
+    assert result.ret == INCOMPLETE
+    crashes = [line for line in result.outlines if line.startswith("worker ") and "crashed while running" in line]
+    assert len(crashes) == 1
+    assert here.junit() == {
+        "test_mieb::test_mieb[ToySTS]": "passed",
+        "test_mieb::test_mieb[ToyShades]": "passed",
+        "test_mieb::test_mieb[ToyZeroShot]": "error",
+        f"mieb::{MEAN}": "error",
+    }
+    verdict = here.verdict("dies")
+    assert (verdict["state"], verdict["exit_code"]) == ("incomplete", INCOMPLETE)
+    assert "crashed while running" in verdict["incomplete"]["ToyZeroShot"]
+    assert verdict["means"][MEAN] == {
+        "outcome": "incomplete",
+        "tasks": 2,
+        "missing": ["ToyZeroShot"],
+        "score": None,
+        "detectable": None,
+    }
     lines = summary(result)
-    assert "errors (1): ToyPairs" in lines
-    assert not any(line.startswith("did not run") for line in lines)
-    assert set(here.results("dies").contents) == {"ToyClustering", "ToySTS"}
-    assert lines[-1].endswith("-k ToyPairs")
+    assert lines[0] == "no verdict (1): ToyZeroShot"
+    assert set(here.results("dies").contents) == {"ToyShades", "ToySTS"}
+    assert lines[-1].endswith("-k ToyZeroShot")
 
 
 def test_workers_that_cannot_load_the_model_fail_every_task_with_the_sentence(toys: Toys) -> None:
     here = toys.at(toys.mirror.parent / "raises")
     result = here.run("raises", "--mieb-baseline=none", "-n", "2")
-    assert result.ret == pytest.ExitCode.TESTS_FAILED
-    result.assert_outcomes(errors=7)
+    assert result.ret == INCOMPLETE
+    result.assert_outcomes(errors=8)
     sentence = "raises() failed: RuntimeError: weights of step 40000 are truncated"
-    assert len([line for line in result.outlines if sentence in line and not line.startswith("ERROR")]) == 7
+    assert len([line for line in result.outlines if sentence in line and not line.startswith("ERROR")]) == 8
     lines = summary(result)
-    assert f"errors (7): {', '.join(sorted(TASKS))}" in lines
+    assert f"no verdict (8): {', '.join(sorted(TASKS))}" in lines
     assert_no_traceback(lines)

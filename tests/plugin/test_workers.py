@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from tests.plugin.running import Toys, summary
-from tests.plugin.toy import OF_COLOURS, TASKS
+from tests.plugin.toy import MEAN, OF_COLOURS, TASKS
 
 Ran = tuple[Toys, pytest.RunResult]
 
@@ -42,8 +45,12 @@ def test_the_baseline_is_the_same_and_written_once_by_the_controller(recorded: R
     here, result = spread
     assert result.ret == pytest.ExitCode.OK
     assert here.baseline.read_text(encoding="utf-8") == recorded[0].baseline.read_text(encoding="utf-8")
-    assert result.stdout.str().count("recorded 7 tasks in") == 1
-    assert [file.name for file in here.baseline.parent.iterdir()] == [here.baseline.name]
+    assert result.stdout.str().count("recorded 8 tasks in") == 1
+    assert {file.name for file in here.baseline.parent.iterdir()} == {here.baseline.name, here.baseline.stem}
+    outcomes, alone = here.baseline.with_suffix(""), recorded[0].baseline.with_suffix("")
+    assert {file.name for file in outcomes.iterdir()} == {f"{name}.npz" for name in TASKS}
+    for file in outcomes.iterdir():
+        assert file.read_bytes() == (alone / file.name).read_bytes()
 
 
 def test_the_summary_is_the_same(recorded: Ran, spread: Ran) -> None:
@@ -62,11 +69,15 @@ def test_the_tasks_of_one_dataset_run_on_one_worker(spread: Ran) -> None:
     assert len(set(worker_of.values())) == 2
 
 
-def test_a_regression_is_reported_as_in_one_process(damaged: Ran, toys: Toys) -> None:
+def test_the_verdict_is_the_same_as_in_one_process(damaged: Ran, toys: Toys, tmp_path: Path) -> None:
     here, alone = damaged
-    shared = here.run("swapped_channels", "--mieb-baseline=toymodels__sound", "-n", "2")
+    shared = here.run(
+        "swapped_channels", "--mieb-baseline=toymodels__sound", f"--mieb-results={tmp_path}", "-n", "2", "-v"
+    )
     assert shared.ret == alone.ret == pytest.ExitCode.TESTS_FAILED
-    assert shared.parseoutcomes() == {"failed": 7, "passed": 3}
+    assert shared.parseoutcomes() == {"failed": 8, "passed": 4}
+    verdict = json.loads((tmp_path / "toymodels__swapped_channels" / "verdict.json").read_text(encoding="utf-8"))
+    assert verdict == here.verdict("swapped_channels")
 
     def lines(result: pytest.RunResult) -> list[str]:
         """But for what was embedded, as this run found it in the store, and how it was started."""
@@ -76,3 +87,14 @@ def test_a_regression_is_reported_as_in_one_process(damaged: Ran, toys: Toys) ->
     failures = [line for line in alone.outlines if " regressed: " in line and not line.startswith(("FAILED", "SUBF"))]
     for line in failures:
         assert line in shared.outlines
+
+
+def test_the_means_are_shown_as_they_are_in_one_process(damaged: Ran, spread: Ran) -> None:
+    _, result = damaged
+    assert f"mieb::{MEAN} FAILED" in [" ".join(line.split()[:2]) for line in result.outlines]
+    assert max(shares(result)) == max(shares(spread[1])) == 100
+
+
+def shares(result: pytest.RunResult) -> list[int]:
+    """The progress that was shown, in percent."""
+    return [int(share) for line in result.outlines for share in re.findall(r"\[ *(\d+)%\]", line)]

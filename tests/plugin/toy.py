@@ -1,4 +1,4 @@
-"""The tests' own suite: seven tasks on datasets of a few dozen coloured pictures, laid out as the hub lays them."""
+"""The tests' own suite: eight tasks on datasets of a few dozen coloured pictures, laid out as the hub lays them."""
 
 from __future__ import annotations
 
@@ -19,8 +19,10 @@ LEFT_RIGHT = {"en": "{} left, {} right", "de": "{} links, {} rechts", "fr": "{} 
 LABELS = {"image": datasets.Image(), "label": datasets.ClassLabel(names=list(NAMES))}
 
 # In the order in which they run: by category, then by name.
-TASKS = ("ToyLanguages", "ToyProbe", "ToyClustering", "ToyZeroShot", "ToyPairs", "ToyChoice", "ToySTS")
-OF_COLOURS = ("ToyProbe", "ToyClustering", "ToyZeroShot")
+TASKS = ("ToyLanguages", "ToyProbe", "ToyClustering", "ToyShades", "ToyZeroShot", "ToyPairs", "ToyChoice", "ToySTS")
+OF_COLOURS = ("ToyProbe", "ToyClustering", "ToyShades", "ToyZeroShot")
+# The one category of two tasks, and so the one mean.
+MEAN = "zero_shot_classification"
 OF_IMAGES_ONLY = ("ToyProbe", "ToyClustering", "ToySTS")
 BROKEN = ("ToyNoDataset", "ToyNoColumn")
 
@@ -57,6 +59,14 @@ CARDS: Mapping[str, Mapping[str, str]] = {
         "dataset": _LABELLED,
         "scoring": "{template: 'a picture in {label}', labels: class names}",
         "expected": "{test: 64}",
+    },
+    "ToyShades": {
+        "category": "zero_shot_classification",
+        "modalities": "i2t",
+        "protocol": "zero_shot",
+        "metric": "accuracy",
+        "dataset": _LABELLED,
+        "scoring": "{template: '{label}', labels: class names}",
     },
     "ToyPairs": {
         "category": "compositionality",
@@ -145,6 +155,11 @@ def write_mirror(folder: Path) -> Path:
             }
         ),
     )
+    write_sts(folder, random)
+    return folder
+
+
+def write_sts(folder: Path, random: Random) -> None:
     _write(
         folder / "toy/sts",
         {"test": [_scored_pair(random, number) for number in range(24)]},
@@ -152,7 +167,6 @@ def write_mirror(folder: Path) -> Path:
             {"sentence1": datasets.Image(), "sentence2": datasets.Image(), "score": datasets.Value("float64")}
         ),
     )
-    return folder
 
 
 def picture(random: Random, left: str, right: str | None = None, side: int = 16) -> Image.Image:

@@ -9,7 +9,7 @@ import pytest
 
 from pytest_mieb.gate.baseline import Baseline, TaskBaseline
 from pytest_mieb.gate.context import Context
-from pytest_mieb.keys import COMPARISON, CONTEXT, MODEL, RECORD, TASK
+from pytest_mieb.keys import COMPARISON, CONTEXT, MODEL, RECORD, TASK, VERDICT
 from pytest_mieb.models.description import Description
 from pytest_mieb.report.run import Run
 from tests.builders import a_task
@@ -73,17 +73,28 @@ def test_the_context_is_that_of_the_first_worker_that_has_one() -> None:
 
 def test_a_skip_is_kept_with_its_reason() -> None:
     run = a_run()
-    run.note(report("x.py::test[B]", "skipped", "setup", ("x.py", 3, "Skipped: it embeds no text"), **{TASK: "B"}))
+    run.note(
+        report(
+            "x.py::test[B]", "skipped", "setup", ("x.py", 3, "Skipped: it embeds no text"), **{TASK: "B", VERDICT: "B"}
+        )
+    )
     assert run.skipped == {"B": "it embeds no text"}
 
 
 def test_a_failure_before_the_verdict_is_an_error_with_or_without_a_score() -> None:
     run = a_run()
-    run.note(report("x.py::test[B]", "failed", "setup", "dataset org/b is gated\n", **{TASK: "B"}))
-    properties = {TASK: "A", RECORD: RECORD_OF_A.to_json()}
+    run.note(report("x.py::test[B]", "failed", "setup", "dataset org/b is gated\n", **{TASK: "B", VERDICT: "B"}))
+    properties = {TASK: "A", VERDICT: "A", RECORD: RECORD_OF_A.to_json()}
     run.note(report("x.py::test[A]", "failed", "setup", "A: no baseline in exp6", **properties))
     assert run.errors == {"B": "dataset org/b is gated", "A": "A: no baseline in exp6"}
     assert set(run.records) == {"A"}
+
+
+@pytest.mark.parametrize("outcome", ["failed", "skipped"])
+def test_a_test_of_the_users_own_says_nothing_of_the_verdict_on_its_task(outcome: Any) -> None:
+    run = a_run(BASELINE, selected={"A"})
+    run.note(report("x.py::test_own[A]", outcome, "setup", ("x.py", 3, "Skipped: not today"), **{TASK: "A"}))
+    assert (run.errors, run.skipped) == ({}, {})
 
 
 def test_a_worker_that_died_is_told_by_the_id_of_its_item() -> None:

@@ -1,0 +1,96 @@
+"""What a run records: scores, and beside them the outcomes that the next run is compared with one by one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pytest_mieb.plugin import INCOMPLETE
+from tests.plugin.running import SOUND, Toys, summary
+from tests.plugin.toy import TASKS
+
+Ran = tuple[Toys, pytest.RunResult]
+
+
+def stored(here: Toys) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The tasks of the baseline, and its files of outcomes."""
+    tasks = yaml.safe_load(here.baseline.read_text(encoding="utf-8"))["tasks"]
+    return tasks, {file.stem: file.read_bytes() for file in here.baseline.with_suffix("").iterdir()}
+
+
+def test_the_outcomes_lie_beside_the_baseline_and_are_those_of_the_run(recorded: Ran) -> None:
+    here, _ = recorded
+    tasks, outcomes = stored(here)
+    results = here.folder / "mieb-results" / SOUND
+    assert outcomes == {name: (results / f"{name}.npz").read_bytes() for name in TASKS}
+    assert all(len(task["outcomes"]) == len(task["examples"]) == 16 for task in tasks.values())
+    assert not (results / "verdict.json").exists()  # there is nothing to compare with yet
+
+
+def test_recording_in_part_on_workers_leaves_the_other_tasks_alone_and_says_what_changed(apart: Toys) -> None:
+    text = apart.baseline.read_text(encoding="utf-8")
+    apart.baseline.write_text(text.replace("ToyZeroShot: {", "ToyZeroShot: {tolerance: 0.02, "), encoding="utf-8")
+    tasks, outcomes = stored(apart)
+    chosen = "ToyZeroShot or ToyClustering or ToySTS"
+    result = apart.run("swapped_channels", f"--mieb-baseline={SOUND}", "--mieb-update", "-k", chosen, "-n", "2")
+    assert result.ret == pytest.ExitCode.OK
+    new_tasks, new_outcomes = stored(apart)
+    assert {name for name in outcomes if new_outcomes[name] != outcomes[name]} == {"ToyZeroShot"}
+    # Another model has another context, but the outcomes of two tasks are those of before.
+    (context,) = {new_tasks[name].pop("run") for name in ("ToyZeroShot", "ToyClustering", "ToySTS")}
+    assert new_tasks["ToyPairs"] == tasks["ToyPairs"] and tasks["ToyPairs"]["run"] != context
+    assert {name for name in tasks if new_tasks[name] != {**tasks[name], "run": new_tasks[name].get("run")}} >= {
+        "ToyZeroShot"
+    }
+    zero_shot = new_tasks["ToyZeroShot"]
+    assert (zero_shot["score"], zero_shot["tolerance"]) == (0.5, 0.02)
+    assert zero_shot["outcomes"] != tasks["ToyZeroShot"]["outcomes"]
+    assert {**tasks["ToySTS"], "run": ""} == {**new_tasks["ToySTS"], "run": ""}
+    lines = [line for line in summary(result) if line]
+    assert lines[:2] == ["  ToyZeroShot: 100.00 -> 50.00 (-50.00)", f"recorded 3 tasks in {apart.baseline}"]
+
+
+def removed(file: Path) -> None:
+    file.unlink()
+
+
+def altered(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[-1] ^= 1
+    file.write_bytes(content)
+
+
+def of_another_task(file: Path) -> None:
+    file.write_bytes(file.with_stem("ToyPairs").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("damage", "sentence"),
+    [
+        (removed, "ToyChoice: the outcomes of the baseline are missing ({file})"),
+        (altered, "ToyChoice: {file} does not hold the outcomes that belong to the baseline's score"),
+        (of_another_task, "ToyChoice: {file} does not hold the outcomes that belong to the baseline's score"),
+    ],
+)
+def test_outcomes_that_are_not_those_of_the_baseline_are_an_error_that_names_the_file(
+    apart: Toys, damage: Any, sentence: str
+) -> None:
+    file = apart.baseline.with_suffix("") / "ToyChoice.npz"
+    damage(file)
+    result = apart.run("sound", "-k", "ToyChoice or ToyPairs")
+    assert result.ret == INCOMPLETE
+    result.assert_outcomes(passed=1, errors=1, deselected=136)
+    said = sentence.format(file=file) + "; restore the file, or record the task anew with --mieb-update -k ToyChoice"
+    assert said in result.outlines
+    assert apart.verdict()["incomplete"] == {"ToyChoice": said}
+
+
+def test_a_run_that_scores_nothing_records_nothing(apart: Toys) -> None:
+    before = apart.baseline.read_text(encoding="utf-8")
+    result = apart.run("vision_only", f"--mieb-baseline={SOUND}", "--mieb-update", "-k", "ToyChoice")
+    assert result.ret == pytest.ExitCode.OK
+    result.assert_outcomes(skipped=1, deselected=137)
+    assert apart.baseline.read_text(encoding="utf-8") == before
