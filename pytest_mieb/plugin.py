@@ -164,7 +164,7 @@ class ActiveRun:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        if self.session.worker is not None:
+        if self.session.worker is not None or session.config.option.collectonly:
             return
         if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and self.run.only_incomplete:
             session.exitstatus = INCOMPLETE

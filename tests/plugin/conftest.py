@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugin.running import Toys
+from tests.plugin.running import SLOW, Toys
 
 
 @pytest.fixture(scope="session")
@@ -50,5 +50,8 @@ def apart(toys: Toys, recorded: tuple[Toys, pytest.RunResult], tmp_path: Path) -
 @pytest.fixture(scope="session", autouse=True)
 def _imported_once() -> None:
     """`Pytester.runpytest_inprocess` forgets what a run imported; compiled modules do not bear a second import."""
-    for name in ("yaml", "numpy", "torch", "datasets", "transformers", "transformers.utils.logging"):
+    from pytest_mieb.canary import check
+
+    for name in ("yaml", "transformers.utils.logging", *SLOW):
         import_module(name)
+    check()
