@@ -187,7 +187,7 @@ def read_settings(config: pytest.Config) -> Settings | None:
         raise pytest.UsageError(str(error)) from error
     _refuse_what_does_not_apply(spec, config)
     root = config.invocation_params.dir
-    return Settings(
+    settings = Settings(
         model=spec,
         revision=values["revision"],
         processor=values["processor"],
@@ -206,6 +206,8 @@ def read_settings(config: pytest.Config) -> Settings | None:
         batch_size=_batch_size(values["batch_size"] or "64"),
         trust_remote_code=bool(values["trust_remote_code"]),
     )
+    _refuse_outcomes_among_results(settings)
+    return settings
 
 
 def default_cache(environment: Mapping[str, str] = os.environ) -> Path:
@@ -273,6 +275,15 @@ def _max_cost(value: str | None) -> float | None:
     if not 0 < dollars < float("inf"):
         raise pytest.UsageError(f"--mieb-max-cost={value}: give US dollars as a number above 0, such as 5 or 2.50")
     return dollars
+
+
+def _refuse_outcomes_among_results(settings: Settings) -> None:
+    """Recorded outcomes lie in a folder with the baseline's name; the next run would write its own over them."""
+    if settings.update and settings.baseline and settings.baseline.with_suffix("") == settings.results_of_model:
+        raise pytest.UsageError(
+            f"--mieb-update: {settings.results_of_model} is the folder for the results of every run; give another "
+            "--mieb-baseline or another --mieb-results"
+        )
 
 
 def _policy(values: Mapping[str, Any]) -> Policy:

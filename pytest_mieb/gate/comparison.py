@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from pytest_mieb.gate.baseline import Mark, TaskBaseline
 from pytest_mieb.gate.context import Context, differences, preprocessing_change, refusal
-from pytest_mieb.gate.influence import Examples
+from pytest_mieb.gate.influence import Examples, explains
 from pytest_mieb.gate.policy import Policy
 from pytest_mieb.gate.significance import Difference
 from pytest_mieb.gate.significance import compare as paired
@@ -95,7 +95,7 @@ def compare(task: Task, old: Side, new: Side, policy: Policy) -> Comparison:
                 "allow other contexts (without strict-context)"
             )
         change = preprocessing_change(old.context, new.context)
-    by_example = old.examples is not None and new.examples is not None
+    by_example = old.examples is not None and new.examples is not None and explains(task.protocol, task.metric)
     drift = 0.0 if by_example else old.measured.drift
     examples = (old.examples, new.examples) if by_example else None
     whole = _pair(task, old.measured, new.measured, examples, drift)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,11 @@ def contributions(protocol: str, examples: Examples) -> Values:
     if not np.isfinite(values).all():
         raise ValueError("an outcome is not a finite number")
     return values
+
+
+def explains(protocol: str, metric: str) -> bool:
+    """Whether a score in this metric is made up of the outcomes: a card may choose another one, such as an F1."""
+    return protocol not in METRICS or metric in METRICS[protocol]
 
 
 def spearman(values: NDArray[Any], truth: NDArray[Any]) -> Values:
@@ -162,6 +167,15 @@ def _loss(
     return loss
 
 
+# What the outcomes of a protocol make up; those that are not named keep the outcomes of whatever their metric is.
+METRICS: Mapping[str, Collection[str]] = {
+    "zero_shot": ("accuracy",),
+    "linear_probe": ("accuracy",),
+    "multilabel_linear_probe": ("lrap",),
+    "sts": ("cosine_spearman",),
+    "clustering": ("nmi", "v_measure"),
+    "multiple_choice": ("accuracy",),
+}
 # How a score comes from outcomes: None is their mean.
 ESTIMATORS: Mapping[str, Callable[[NDArray[Any], NDArray[Any]], Values] | None] = {
     "zero_shot": None,

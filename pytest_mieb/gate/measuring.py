@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import blake2b
 
 from pytest_mieb.evaluation import TaskResult
 from pytest_mieb.gate.baseline import Mark, TaskBaseline
-from pytest_mieb.gate.influence import Examples
+from pytest_mieb.gate.influence import Examples, explains
 from pytest_mieb.gate.outcomes import compact
 from pytest_mieb.gate.significance import sampling_error
 
@@ -22,18 +23,22 @@ def examples_of(result: TaskResult) -> dict[str, Examples]:
 
 
 def measured(result: TaskResult, run: str = "") -> TaskBaseline:
-    """A result with its sampling error, in the form in which it is recorded and compared."""
-    examples, protocol = examples_of(result), result.task.protocol
+    """A result with its sampling error, in the form in which it is recorded and compared.
+
+    The error is 0, unknown, where the score is in a metric that the outcomes do not make up.
+    """
+    examples, task = examples_of(result), result.task
+
+    def error(own: Mapping[str, Examples]) -> float:
+        return sampling_error(task.protocol, own) if explains(task.protocol, task.metric) else 0.0
+
     subsets = {}
     if len(result.subsets) > 1:
-        subsets = {
-            name: Mark(subset.score, sampling_error(protocol, {name: examples[name]}))
-            for name, subset in result.subsets.items()
-        }
+        subsets = {name: Mark(subset.score, error({name: examples[name]})) for name, subset in result.subsets.items()}
     content = "".join(f"{name} {subset.digest}\n" for name, subset in result.subsets.items())
     return TaskBaseline(
         result.score,
-        sampling_error(protocol, examples),
+        error(examples),
         subsets=subsets,
         dataset=result.task.dataset.revision[:REVISION_SHOWN],
         examples=blake2b(content.encode(), digest_size=8).hexdigest(),

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from pytest_mieb.gate.comparison import Pair
+from pytest_mieb.gate.policy import means_of
 from pytest_mieb.gate.verdict import Verdict, percent, points
 from pytest_mieb.means import group_means, group_of, groups, mean_en, mean_m
 from pytest_mieb.report.run import Run
@@ -22,7 +23,9 @@ def summary_lines(run: Run) -> list[str]:
         *run.notes,
         *_regressions(run),
         *_named("suspect, worse by itself but not among so many", _suspects(run)),
-        *_named("no verdict", list(run.incomplete) if run.decision else sorted(run.errors)),
+        *_named("errors", [name for name in run.tasks if name in run.errors]),
+        *_named("did not run", run.not_run),
+        *_named("in the baseline, but not applicable now", _lost(run)),
         *_table(run),
         *_means(run),
         *_named("improved", _changed(run, "improved"), blank=False),
@@ -60,6 +63,10 @@ def _regressions(run: Run) -> list[str]:
 def _moved(pair: Pair) -> str:
     change = points(pair.score - pair.baseline)
     return f"{percent(pair.score)} from {percent(pair.baseline)} ({change}), p = {pair.difference.p_drop:.1g}"
+
+
+def _lost(run: Run) -> list[str]:
+    return [name for name in run.incomplete if name in run.skipped] if run.decision else []
 
 
 def _suspects(run: Run) -> list[str]:
@@ -114,19 +121,19 @@ def _table(run: Run) -> list[str]:
 
 
 def _means(run: Run) -> list[str]:
-    """Mean (en) and Mean (m) over the whole suite, or over MIEB-lite where only that was selected."""
-    benchmark = [task for task in run.tasks.values() if task.suites]
+    """Mean (en) and Mean (m) over the whole suite, or over MIEB-lite where not all of it was selected."""
     selected = run.selected or set(run.records)
-    if not run.records or selected.isdisjoint(task.name for task in benchmark):
+    if not run.records or not any(run.tasks[name].suites for name in selected):
         return []
-    lite = [task for task in benchmark if "lite" in task.suites]
-    whole = selected >= {task.name for task in benchmark}
-    suite, title = (benchmark, "") if whole else (lite, " of MIEB-lite")
+    lite = [task for task in run.tasks.values() if "lite" in task.suites]
+    whole = means_of(selected, run.tasks)
     scores = {name: record.score for name, record in run.records.items()}
     judged = {mean.name: mean for mean in run.decision.means} if run.decision else {}
     old = _baseline_scores(run)
     lines = [""]
     for label, mean in (("Mean (en)", mean_en), ("Mean (m)", mean_m)):
+        suite = [run.tasks[name] for name in whole[label]] if label in whole else lite
+        title = " of MIEB-lite" if all("lite" in task.suites for task in suite) else ""
         now, before = mean(suite, scores), mean(suite, old)
         shown = "incomplete" if now is None else percent(now)
         against = "" if now is None or before is None else f", baseline {percent(before)} ({points(now - before)})"

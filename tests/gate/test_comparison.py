@@ -262,3 +262,17 @@ def test_what_the_statistics_return_crosses_processes() -> None:
     found = compare(probe, old, new, Policy())
     assert Comparison.from_json(found.to_json()) == found
     assert np.isfinite(found.difference.freedom)
+
+
+def test_a_score_that_its_outcomes_do_not_make_up_is_compared_by_itself() -> None:
+    """A card may choose an F1, of which hits and misses say nothing."""
+    task = zero_shot("Some", metric="f1")
+    old, new = side(right={"default": hits(70)}), side(score=0.6, error=0.0, right={"default": hits(60)})
+    found = compare(task, replace_error(old), new, Policy())
+    assert not found.paired
+    assert (found.difference.drop, found.difference.standard_error) == (pytest.approx(0.1), 0.0)
+    assert compare(TASK, old, new, Policy()).paired
+
+
+def replace_error(given: Side) -> Side:
+    return given._replace(measured=replace(given.measured, error=0.0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -87,3 +88,10 @@ def test_the_outcomes_compared_are_those_that_are_stored(tmp_path: Path) -> None
     assert np.array_equal(found["default"].outcomes, back.outcomes) and back.outcomes.dtype == np.float32
     assert back.clusters is not None and back.clusters.tolist() == [0, 0, 1, 1]
     assert back.truth is None
+
+
+def test_the_error_of_a_metric_that_the_outcomes_do_not_make_up_is_unknown() -> None:
+    given = result({"default": subset(0.75)})
+    in_f1 = replace(given, task=zero_shot(metric="f1"))
+    assert measured(given).error > 0
+    assert measured(in_f1).error == 0

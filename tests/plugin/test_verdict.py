@@ -44,7 +44,7 @@ def test_an_error_is_no_regression_but_no_pass_either(there: tuple[Toys, str], t
         MEAN: "passed",
         "visual_sts": "incomplete",
     }
-    assert summary(result)[0] == "no verdict (2): ToyNoColumn, ToyNoDataset"
+    assert summary(result)[0] == "errors (2): ToyNoColumn, ToyNoDataset"
 
 
 def test_a_regression_beside_errors_is_a_regression(there: tuple[Toys, str], toys: Toys) -> None:

@@ -143,7 +143,14 @@ def test_what_has_no_verdict_and_what_is_not_applicable() -> None:
         skipped={"XFlickr": "exp7 embeds no text"},
     )
     lines = summary_lines(run)
-    assert lines[:2] == ["no verdict (3): CIFAR10Clustering, CIFAR100Clustering, XFlickr", ""]
+    assert lines[:6] == [
+        "errors (1): CIFAR10Clustering",
+        "",
+        "did not run (1): CIFAR100Clustering",
+        "",
+        "in the baseline, but not applicable now (1): XFlickr",
+        "",
+    ]
     assert lines[-5:] == [
         "Mean (m): incomplete",
         "not applicable (1): exp7 embeds no text",
@@ -157,7 +164,7 @@ def test_without_a_baseline_only_errors_have_no_verdict() -> None:
     run = a_run(
         {"Fashion": 0.5}, None, selected={"Fashion", "XFlickr", "CIFAR10Clustering"}, errors={"XFlickr": "gated"}
     )
-    assert summary_lines(run)[0] == "no verdict (1): XFlickr"
+    assert summary_lines(run)[0] == "errors (1): XFlickr"
     assert not any(line.startswith("verdict") for line in summary_lines(run))
 
 
@@ -174,7 +181,7 @@ def test_a_task_without_a_baseline_has_none_in_the_table_and_is_in_the_next_comm
     partial = Baseline("exp6", "hub", tasks={"CIFAR10Clustering": BASELINE.tasks["CIFAR10Clustering"]})
     lacking = {"CIFAR100Clustering": "CIFAR100Clustering: no baseline in exp6"}
     lines = summary_lines(a_run({"CIFAR10Clustering": 0.4, "CIFAR100Clustering": 0.3}, partial, errors=lacking))
-    assert lines[0] == "no verdict (1): CIFAR100Clustering"
+    assert lines[0] == "errors (1): CIFAR100Clustering"
     assert "clustering      2  35.00         -       -" in lines
     assert lines[-1].endswith(" -k CIFAR100Clustering")
 
@@ -211,7 +218,7 @@ def test_a_task_of_ones_own_has_no_part_in_the_means() -> None:
 def test_long_lists_are_cut() -> None:
     names = list(load_tasks())
     run = Run(args=[], tasks=load_tasks(), baseline=None, errors=dict.fromkeys(names[:23], "gated"), selected=set())
-    assert summary_lines(run)[0].startswith("no verdict (23): ")
+    assert summary_lines(run)[0].startswith("errors (23): ")
     assert summary_lines(run)[0].endswith(" and 3 more")
 
 
@@ -243,7 +250,7 @@ def test_published_scores_are_indicative_and_some_cannot_be_compared() -> None:
         "record a baseline of your own for a verdict to rely on"
     ) in lines
     assert "not compared (1): older rows" in lines  # the other one was not selected
-    assert not any(line.startswith(("no verdict", "next")) for line in lines)
+    assert not any(line.startswith(("errors", "did not run", "next")) for line in lines)
 
 
 @pytest.mark.parametrize("published_data", [True, False])
