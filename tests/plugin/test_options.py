@@ -162,6 +162,10 @@ REFUSED = {
         [MODEL, "--mieb-baseline=broken", "--mieb-update"],
         ["broken.yaml: tasks.CIFAR10.tolerance"],
     ),
+    "a baseline whose outcomes would lie among the results": (
+        [MODEL, "--mieb-baseline=mieb-results/miniature.yaml", "--mieb-update"],
+        ["miniature is the folder for the results of every run; give another --mieb-baseline or another"],
+    ),
     "a published baseline on the miniature": (
         [MODEL, "--mieb-baseline=openai/clip-vit-base-patch32"],
         ["recorded on hub data, while this run reads miniature data", "scores of different data do not compare"],
