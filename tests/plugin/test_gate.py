@@ -171,7 +171,7 @@ def test_one_language_lost_names_that_language_and_a_stopped_run_what_is_left(re
     assert [line.split("]")[0] for line in result.outlines if line.startswith("SUBFAILED")] == ["SUBFAILED[de"]
     lines = summary(result)
     assert "  ToyLanguages: 68.06 from 100.00 (-31.94), p = 1e-07; in de" in lines
-    assert f"no verdict (7): {', '.join(TASKS[1:])}" in lines
+    assert f"did not run (7): {', '.join(TASKS[1:])}" in lines
     assert f"ERROR mieb::{MEAN} - {MEAN}: incomplete, for 2 of 2 tasks have no verdict: ToyShades, ToyZeroShot" in (
         result.outlines
     )

@@ -40,7 +40,7 @@ def test_data_that_cannot_be_used_is_an_error_of_its_task_alone(in_part: Ran, to
     ):
         (line,) = (line for line in result.outlines if sentence in line and not line.startswith("ERROR"))
         assert line.endswith(sentence)
-    assert f"no verdict (2): {', '.join(sorted(BROKEN))}" in summary(result)
+    assert f"errors (2): {', '.join(sorted(BROKEN))}" in summary(result)
     assert set(here.results("vision_only").contents) == set(OF_IMAGES_ONLY)
     errors = result.outlines.index(next(line for line in result.outlines if line.strip("= ") == "ERRORS"))
     assert_no_traceback(result.outlines[errors : result.outlines.index(summary(result)[0])])
@@ -87,7 +87,7 @@ def test_an_embedding_that_is_not_a_number_is_an_error_not_a_score(not_a_number:
     sentence = "the model gave NaN or infinite values for text inputs; check its weights"
     assert len([line for line in result.outlines if sentence in line and not line.startswith("ERROR")]) == 2
     lines = summary(result)
-    assert "no verdict (3): CIFAR10Clustering, ToyZeroShot, ToyPairs" in lines
+    assert "errors (3): CIFAR10Clustering, ToyZeroShot, ToyPairs" in lines
     assert not any(line.startswith("regressed") for line in lines)
     assert set(here.results("not_a_number").contents) == {"ToyClustering"}
 
@@ -125,7 +125,7 @@ def test_a_worker_that_dies_is_an_error_of_the_task_that_it_was_at(toys: Toys, r
         "detectable": None,
     }
     lines = summary(result)
-    assert lines[0] == "no verdict (1): ToyZeroShot"
+    assert lines[0] == "errors (1): ToyZeroShot"
     assert set(here.results("dies").contents) == {"ToyShades", "ToySTS"}
     assert lines[-1].endswith("-k ToyZeroShot")
 
@@ -138,5 +138,5 @@ def test_workers_that_cannot_load_the_model_fail_every_task_with_the_sentence(to
     sentence = "raises() failed: RuntimeError: weights of step 40000 are truncated"
     assert len([line for line in result.outlines if sentence in line and not line.startswith("ERROR")]) == 8
     lines = summary(result)
-    assert f"no verdict (8): {', '.join(sorted(TASKS))}" in lines
+    assert f"errors (8): {', '.join(TASKS)}" in lines
     assert_no_traceback(lines)
