@@ -178,13 +178,13 @@ class MiebSession:
         )
 
     def load_or_refuse(self) -> None:
-        """Look at the environment and load the model now; one that cannot be loaded is a usage error."""
+        """Load the model and look at the environment, before anything is embedded; either may be a usage error."""
         from pytest_mieb.canary import CanaryError
         from pytest_mieb.models import ModelError
 
         try:
-            self.canary  # noqa: B018 - for the error that it may raise
-            self.embedder  # noqa: B018
+            self.embedder  # noqa: B018 - loaded for its effect
+            self.canary  # noqa: B018
         except (ModelError, CanaryError) as error:
             raise pytest.UsageError(str(error)) from error
 

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from benchmarks.gate_calibration import bases
+from benchmarks.gate_calibration.deciding import SUITES, suite
 from pytest_mieb.suite import load_tasks
 
 PARTS = ("alarms", "power", "planted")
@@ -19,7 +22,11 @@ def main() -> None:
     parser.add_argument("--outcomes", choices=("miniature", "synthetic"), action="append", help="by default both")
     parser.add_argument("--cap", type=int, default=5000, help="examples of a synthetic subset at most")
     parser.add_argument("--every", type=int, default=0, help="print the table so far after so many releases")
-    parser.add_argument("--accident", help="only the planted accidents whose names contain this")
+    parser.add_argument(
+        "--accident", action="append", help="only the planted accidents whose names contain one of these"
+    )
+    parser.add_argument("--keep", type=Path, help="a folder for the embeddings of the planted accidents")
+    parser.add_argument("--suite", choices=SUITES, default="full", help="for the planted accidents")
     parser.add_argument("--tasks", help="only the tasks whose names contain this, for the planted accidents")
     options = parser.parse_args()
     for part in options.part or PARTS:
@@ -58,8 +65,6 @@ def _power(options: argparse.Namespace) -> None:
 
 
 def _planted(options: argparse.Namespace) -> None:
-    from pathlib import Path
-
     from benchmarks.gate_calibration.accidents import ACCIDENTS
     from benchmarks.gate_calibration.planted import details, effect, table
     from pytest_mieb.data import open_source
@@ -67,15 +72,18 @@ def _planted(options: argparse.Namespace) -> None:
     from pytest_mieb.settings import default_cache
     from pytest_mieb.suite import packaged
 
-    tasks = {name: task for name, task in load_tasks().items() if (options.tasks or "") in name}
+    every = load_tasks()
+    tasks = {name: every[name] for name in suite(options.suite, every) if (options.tasks or "") in name}
     source = open_source("miniature", Path(default_cache()).expanduser())
     baseline = open_baseline(packaged("baselines") / "miniature.yaml", tasks)
     effects = []
-    for accident in ACCIDENTS:
-        if (options.accident or "") in accident.name:
-            effects.append(effect(accident, tasks, source, baseline))
-            print("\n".join(details(effects[-1])), flush=True)
-            print(f"\n{table(effects, tasks)}", flush=True)
+    with TemporaryDirectory() as temporary:
+        folder = options.keep or Path(temporary)
+        for accident in ACCIDENTS:
+            if any(part in accident.name for part in options.accident or [""]):
+                effects.append(effect(accident, tasks, source, baseline, folder))
+                print("\n".join(details(effects[-1])), flush=True)
+                print(f"\n{table(effects, tasks)}", flush=True)
 
 
 if __name__ == "__main__":

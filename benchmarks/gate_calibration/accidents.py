@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,11 @@ class Accident:
     options: dict[str, str] = field(default_factory=dict)
     dtype: str | None = None
     wrap: Callable[[DualEncoder], Embedder] | None = None
+
+    @property
+    def key(self) -> str:
+        """The name as that of a folder."""
+        return re.sub(r"\W+", "_", self.name)
 
     def embedder(self) -> Embedder:
         """The miniature's model with the accident."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks.gate_calibration.accidents import Accident
 from benchmarks.gate_calibration.deciding import DEFAULT, SUITES, Found, below_threshold, decided, suite
 from benchmarks.gate_calibration.tables import markdown
-from pytest_mieb.data import Source
+from pytest_mieb.data import Inputs, Source
 from pytest_mieb.embedding import Pipeline, Store
 from pytest_mieb.evaluation import evaluate
 from pytest_mieb.gate.baseline import Baseline
@@ -20,6 +22,7 @@ from pytest_mieb.gate.comparison import Comparison, Side, compare
 from pytest_mieb.gate.measuring import examples_of as examples_of_result
 from pytest_mieb.gate.measuring import measured
 from pytest_mieb.gate.sides import examples_of
+from pytest_mieb.models.embedder import Purpose
 from pytest_mieb.suite import Task
 
 BATCH = 64
@@ -34,19 +37,35 @@ class Effect(NamedTuple):
     seconds: float
 
 
-def effect(accident: Accident, tasks: Mapping[str, Task], source: Source, baseline: Baseline) -> Effect:
-    """Score all tasks with the accident and compare with the baseline; what it cannot touch keeps its outcomes."""
+class Spoilt(Pipeline):
+    """Embeds what an accident touches with the spoilt model, all else with the sound one, once for all accidents."""
+
+    def __init__(self, accident: Accident, folder: Path) -> None:
+        super().__init__(accident.embedder(), Store(folder / accident.key), BATCH)
+        self._touches = accident.touches
+        self._sound = Pipeline(Accident("sound").embedder(), Store(folder / "sound"), BATCH)
+
+    def embed(self, inputs: Inputs, purpose: Purpose | None = None) -> NDArray[np.float32]:
+        if inputs.modality in ("image", "text") and inputs.modality not in self._touches:
+            return self._sound.embed(inputs, purpose)
+        return super().embed(inputs, purpose)
+
+
+def effect(accident: Accident, tasks: Mapping[str, Task], source: Source, baseline: Baseline, folder: Path) -> Effect:
+    """Score all tasks with the accident and compare with the baseline; what it cannot touch keeps its outcomes.
+
+    Embeddings are kept in `folder`.
+    """
     started = perf_counter()
-    with TemporaryDirectory() as folder:
-        pipeline = Pipeline(accident.embedder(), Store(Path(folder)), BATCH)
-        comparisons = {}
-        for name, task in tasks.items():
-            old = Side(baseline.tasks[name], None, examples_of(baseline, name))
-            new = old
-            if task.needs & accident.touches:
-                result = evaluate(task, source, pipeline)
-                new = Side(measured(result), None, examples_of_result(result))
-            comparisons[name] = compare(task, old, new, DEFAULT)
+    pipeline = Spoilt(accident, folder)
+    comparisons = {}
+    for name, task in tasks.items():
+        old = Side(baseline.tasks[name], None, examples_of(baseline, name))
+        new = old
+        if task.needs & accident.touches:
+            result = evaluate(task, source, pipeline)
+            new = Side(measured(result), None, examples_of_result(result))
+        comparisons[name] = compare(task, old, new, DEFAULT)
     suites = {name: suite(name, tasks) for name in SUITES}
     found = {name: decided(comparisons, own, tasks, DEFAULT) for name, own in suites.items() if own}
     return Effect(accident, comparisons, found, perf_counter() - started)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -54,6 +55,11 @@ def synthetic(tasks: Mapping[str, Task]) -> Mapping[str, Mapping[str, Examples]]
 def test_sizes(tasks: Mapping[str, Task], name: str, examples: int, clusters: int | None) -> None:
     size = size_of(tasks[name], 10**9)
     assert (sum(size.examples.values()), size.clusters) == (examples, clusters)
+
+
+def test_what_is_trained_on_does_not_count(tasks: Mapping[str, Task]) -> None:
+    task = replace(tasks["CIFAR10"], expected={"train": 50_000, "test": 10_000})
+    assert dict(size_of(task, 10**9).examples) == {"default": 10_000}
 
 
 def test_a_cap_shrinks_a_task_with_its_clusters(tasks: Mapping[str, Task]) -> None:
