@@ -50,8 +50,9 @@ class MiebSession:
         except (CardError, BaselineError) as error:
             raise pytest.UsageError(str(error)) from error
         if self.stored and self.stored.data != settings.data_kind:
+            named = self.stored.model if self.stored.indicative else settings.baseline
             raise pytest.UsageError(
-                f"{settings.baseline}: recorded on {self.stored.data} data, while this run reads {settings.data_kind} "
+                f"{named}: recorded on {self.stored.data} data, while this run reads {settings.data_kind} "
                 "data; scores of different data do not compare: choose another --mieb-baseline, or none"
             )
         self._refuse_strange_tolerances()
