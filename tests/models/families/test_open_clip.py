@@ -384,7 +384,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "cut short": (
         lambda folder: (folder / "open_clip_model.safetensors").write_bytes(b"1234567"),
-        "cannot be loaded: ",
+        "its weights are damaged or cut short (",
     ),
     "code": (unsafe, "not read, as it would run code"),
     "TorchScript": (script, "a TorchScript archive, which would run code"),
