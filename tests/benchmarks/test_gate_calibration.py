@@ -149,9 +149,9 @@ def test_alarms_count_every_release_once(
     assert "| zero_shot | 6 |" in alarms.levels()
 
 
-def test_power_rises_with_the_drop(tasks: Mapping[str, Task], synthetic: Mapping[str, Mapping[str, Examples]]) -> None:
+def test_power_rises_with_the_drop(tasks: Mapping[str, Task]) -> None:
     few = {name: tasks[name] for name in ("DTD", "STS13VisualSTS", "CIFAR10ZeroShot")}
-    power = Power(few, synthetic)
+    power = Power(few, bases.synthetic(few, 1500))
     list(power.run(4))
     found = [power.counts["full", drop, "all tasks", "gate"] for drop in DROPS]
     assert found == sorted(found)
