@@ -303,8 +303,10 @@ class MiebSession:
     @property
     def canary_sentence(self) -> str:
         """What is wrong with the environment, or that it is the baseline's that was."""
-        sentence = self.canary and self.canary.sentence
-        return sentence or "the canary is as recorded now, and was not when the baseline was recorded; record it anew"
+        return (self.canary and self.canary.sentence) or (
+            "the environment moved, not the model: the canary is as it should be now, and was not when the baseline "
+            "was recorded; record it anew with --mieb-update"
+        )
 
     @cached_property
     def family(self) -> Family:
@@ -333,7 +335,7 @@ class MiebSession:
             )
         recorded = baseline.context(task.name)
         if self.context.canary != (recorded.canary if recorded else ()):
-            raise IncomparableError(f"{task.name}: the environment moved, not the model: {self.canary_sentence}")
+            raise IncomparableError(f"{task.name}: {self.canary_sentence}")
         old = Side(baseline.tasks[task.name], recorded, examples_in(baseline, task.name))
         new = Side(self.measured(result), self.context, examples_of(result))
         return compare(task, old, new, self.settings.policy)
