@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.gate_calibration.releases import Base, Release
-from pytest_mieb.gate.baseline import Baseline, Mark, TaskBaseline
+from pytest_mieb.gate.baseline import Mark, TaskBaseline
 from pytest_mieb.gate.comparison import Comparison, Side, compare
 from pytest_mieb.gate.decision import decide
 from pytest_mieb.gate.influence import contributions
@@ -18,7 +18,6 @@ from pytest_mieb.suite import Task
 DEFAULT, EXACTING = Policy(), Policy(tolerance=0.0)
 THRESHOLD = 0.005
 SUITES = ("lite", "full")
-NOTHING = Baseline("simulated", "hub")
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def decided(
 ) -> Found:
     """What regresses under `policy`; the comparisons may have been made under another."""
     own = {name: replace(comparisons[name], tolerance=policy.tolerance) for name in selected}
-    decision = decide(own, {}, selected, tasks, NOTHING, policy)
+    decision = decide(own, {}, selected, tasks, policy)
     beside = {name for name, own in decision.verdicts.items() if any(each.failure for each in own.subsets.values())}
     found = Found(
         frozenset(name for name, verdict in decision.verdicts.items() if verdict.failure),

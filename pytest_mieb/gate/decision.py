@@ -6,7 +6,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from pytest_mieb.gate.baseline import Baseline
 from pytest_mieb.gate.comparison import Comparison, Pair
 from pytest_mieb.gate.policy import Family, Policy, means_of
 from pytest_mieb.gate.significance import Difference, holm, pooled
@@ -71,7 +70,6 @@ def decide(
     incomplete: Mapping[str, str],
     selected: Collection[str],
     tasks: Mapping[str, Task],
-    baseline: Baseline,
     policy: Policy,
 ) -> Decision:
     """Judge all comparisons of a run together.

@@ -148,7 +148,7 @@ def decide_stored(
         tasks,
         tuple(selected),
         comparisons,
-        decide(comparisons, incomplete, selected, tasks, old.baseline, policy),
+        decide(comparisons, incomplete, selected, tasks, policy),
         policy,
         {name: unusable[name] for name in selected if name in unusable and name not in incomplete},
         tuple(name for name in tasks if name in sides["old"] and name not in {*sides["new"], *selected}),

@@ -104,9 +104,7 @@ class Run:
         if self.baseline is not None and self.selected:
             from pytest_mieb.gate.decision import decide
 
-            self.decision = decide(
-                self.comparisons, self.incomplete, self.selected, self.tasks, self.baseline, self.policy
-            )
+            self.decision = decide(self.comparisons, self.incomplete, self.selected, self.tasks, self.policy)
         return self.decision
 
 

@@ -10,7 +10,6 @@ from math import sqrt
 import pytest
 from scipy.stats import norm
 
-from pytest_mieb.gate.baseline import Baseline
 from pytest_mieb.gate.comparison import Comparison
 from pytest_mieb.gate.decision import EXIT_CODES, Decision, MeanVerdict, decide
 from pytest_mieb.gate.policy import Family, Policy
@@ -20,7 +19,6 @@ from pytest_mieb.means import group_means, mean_en, mean_m
 from pytest_mieb.suite import CATEGORIES, DatasetRef, Task, load_tasks
 from tests.gate.builders import comparison, difference, pair, zero_shot
 
-BASELINE = Baseline("m", "hub")
 # One task a category, so that there are no means: each has a quarter of 5 %.
 ALONE = {
     name: zero_shot(name, category=category, suites=()) for name, category in zip("ABCD", CATEGORIES, strict=False)
@@ -37,7 +35,7 @@ def decided(
     selected: Collection[str] | None = None,
 ) -> Decision:
     by_task = {each.task: each for each in comparisons}
-    return decide(by_task, incomplete or {}, selected or set(tasks), tasks, BASELINE, policy or Policy())
+    return decide(by_task, incomplete or {}, selected or set(tasks), tasks, policy or Policy())
 
 
 def outcomes(decision: Decision) -> dict[str, str]:

@@ -33,7 +33,7 @@ def a_verdict(*, incomplete: bool = True, lost: bool = True) -> dict[str, Any]:
     }
     missing = {"D": "gated"} if incomplete else {}
     selected = set(TASKS) if incomplete else set(comparisons)
-    decision = decide(comparisons, missing, selected, TASKS, BASELINE, POLICY)
+    decision = decide(comparisons, missing, selected, TASKS, POLICY)
     written: dict[str, Any] = json.loads(json.dumps(content(decision, BASELINE, comparisons, POLICY), allow_nan=False))
     return written
 
@@ -111,7 +111,7 @@ def test_an_infinite_number_is_null_for_json_knows_none() -> None:
     comparison = a_comparison("A", 0.4, 0.5)
     difference = comparison.difference.__class__(0.1, float("inf"), 0.5, 0.5, 0)
     pair = comparison.__class__(0.4, 0.5, difference, task="A", metric="nmi", tolerance=0.005)
-    decision = decide({"A": pair}, {}, {"A"}, TASKS, BASELINE, Policy())
+    decision = decide({"A": pair}, {}, {"A"}, TASKS, Policy())
     written = content(decision, BASELINE, {"A": pair}, Policy())
     assert written["tasks"]["A"]["standard_error"] is None
     json.dumps(written, allow_nan=False)
@@ -121,7 +121,7 @@ def test_what_failed_only_beside_the_others_is_named() -> None:
     """By Holm's procedure: 0.01 is above the first level of 0.05 / 6, and below that of the second."""
     comparisons = {"A": a_comparison("A", 0.4, 0.5), "B": a_comparison("B", 0.4, 0.5, 0.02)}
     chosen = {name: TASKS[name] for name in comparisons}
-    decision = decide(comparisons, {}, set(chosen), chosen, BASELINE, Policy())
+    decision = decide(comparisons, {}, set(chosen), chosen, Policy())
     written = content(decision, BASELINE, comparisons, Policy())
     assert written["beside_all_others"] == ["B"]
     assert written["tasks"]["B"]["outcome"] == "regressed"
