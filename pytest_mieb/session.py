@@ -44,6 +44,7 @@ class MiebSession:
         self._results: dict[str, TaskResult] = {}
         self._measured: dict[str, TaskBaseline] = {}
         self._scratch: Path | None = None
+        self._redrawn = False
         try:
             self.tasks = load_tasks(settings.tasks)
             self.stored = self._read_baseline()
@@ -126,7 +127,11 @@ class MiebSession:
     def source(self) -> Source:
         from pytest_mieb.data import open_source
 
-        return open_source(self.settings.data, self.settings.cache, _warn)
+        def warn(sentence: str) -> None:
+            self._redrawn = True
+            _warn(sentence)
+
+        return open_source(self.settings.data, self.settings.cache, warn)
 
     @cached_property
     def pipeline(self) -> Pipeline:
@@ -262,6 +267,7 @@ class MiebSession:
 
             result = evaluate(task, self.source, self.pipeline, self.device)
             now = measured(result, self.context.name)
+            now = replace(now, examples=self._drawn_content(task) or now.examples)
             others: Mapping[str, float] = {}
             if self.settings.calibrate:
                 from pytest_mieb.calibration import spread
@@ -271,6 +277,16 @@ class MiebSession:
             write_result(result, now, self.settings, self.embedder, self.context, others)
             self._results[task.name], self._measured[task.name] = result, now
         return self._results[task.name]
+
+    def _drawn_content(self, task: Task) -> str | None:
+        """A dataset of the miniature by what is seen in it, for its files are drawn here, and their bytes are those of
+        the image library; None for other data, and where the drawings are not the recorded ones.
+        """
+        if self.settings.data != "miniature" or self._redrawn:
+            return None
+        from pytest_mieb.miniature.content import expected
+
+        return expected().get(task.dataset.path, "")[:16] or None
 
     def measured(self, result: TaskResult) -> TaskBaseline:
         """The result as it is recorded and compared."""
