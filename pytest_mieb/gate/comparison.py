@@ -42,14 +42,16 @@ class Pair:
 class Comparison(Pair):
     """A task's. `paired`: example by example; otherwise by the scores and their sampling error alone.
 
-    `tolerance` is the smallest drop that matters. `drift` is what an old score of others may differ by for reasons of
-    data and protocol. `preprocessing` says how the inputs are prepared otherwise, `warnings` what else differs.
+    `tolerance` is the smallest drop that matters, `spread` what the score was seen to move for no reason. `drift` is
+    what an old score of others may differ by for reasons of data and protocol. `preprocessing` says how the inputs are
+    prepared otherwise, `warnings` what else differs.
     """
 
     task: str = ""
     metric: str = ""
     paired: bool = False
     tolerance: float = 0.0
+    spread: float = 0.0
     drift: float = 0.0
     subsets: Mapping[str, Pair] = field(default_factory=dict)
     preprocessing: str | None = None
@@ -112,6 +114,7 @@ def compare(task: Task, old: Side, new: Side, policy: Policy) -> Comparison:
         metric=task.metric,
         paired=by_example,
         tolerance=policy.tolerance_of(task, old.measured),
+        spread=old.measured.spread,
         drift=drift,
         subsets=pairs,
         preprocessing=change,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from math import hypot
 from typing import Literal
 
 from pytest_mieb.gate.comparison import Comparison, Pair
@@ -37,6 +38,7 @@ class MeanVerdict:
     name: str
     tasks: int
     outcome: Outcome | Literal["incomplete"]
+    tolerance: float | None = None
     pair: Pair | None = None
     detectable: float | None = None
     failure: str | None = None
@@ -112,7 +114,7 @@ def _means(
         if missing:
             verdicts.append(_without_numbers(name, len(weights), missing))
         elif len(known) > 1 and (category or len(known) == len(weights)):
-            verdicts.append(_mean(name, known, comparisons, tasks, policy.tolerance_of_mean(category), policy, family))
+            verdicts.append(_mean(name, category, known, comparisons, tasks, policy, family))
     return verdicts
 
 
@@ -124,14 +126,17 @@ def _without_numbers(name: str, size: int, missing: tuple[str, ...]) -> MeanVerd
 
 def _mean(
     name: str,
+    category: str | None,
     weights: Mapping[str, float],
     comparisons: Mapping[str, Comparison],
     tasks: Mapping[str, Task],
-    tolerance: float,
     policy: Policy,
     family: Family,
 ) -> MeanVerdict:
+    """Of what its tasks moved for no reason, each by itself, the mean moves the root of the sum of squares."""
     total = sum(weights.values())
+    spread = hypot(*(weight / total * comparisons[task].spread for task, weight in weights.items()))
+    tolerance = policy.tolerance_of_mean(category, spread)
     difference = pooled(
         {task: _without_drift(comparisons[task]) for task in weights},
         {task: tasks[task].dataset.path for task in weights},
@@ -150,7 +155,7 @@ def _mean(
             f"{name} regressed: mean of {len(weights)} tasks {percent(pair.score)}, baseline {percent(pair.baseline)} "
             f"({points(pair.score - pair.baseline)}), tolerance {percent(tolerance)}\n{reason_of(pair, rule)}"
         )
-    return MeanVerdict(name, len(weights), outcome, pair, detectable(pair, rule), failure)
+    return MeanVerdict(name, len(weights), outcome, tolerance, pair, detectable(pair, rule), failure)
 
 
 def _without_drift(comparison: Comparison) -> Difference:

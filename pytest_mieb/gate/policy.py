@@ -42,9 +42,11 @@ class Policy:
             chosen = self.named.get(task.category, self.tolerance)
         return max(chosen, recorded.spread)
 
-    def tolerance_of_mean(self, category: str | None = None) -> float:
-        """Of the mean of a category, or of all: half a task's, for small drops of many tasks are what it is to see."""
-        return self.named.get(MEANS, self.named.get(category or "", self.tolerance) / 2)
+    def tolerance_of_mean(self, category: str | None = None, spread: float = 0.0) -> float:
+        """Of the mean of a category, or of all: half a task's, for small drops of many tasks are what it is to see;
+        never below the mean's own `spread`.
+        """
+        return max(self.named.get(MEANS, self.named.get(category or "", self.tolerance) / 2), spread)
 
 
 def parse_policy(

@@ -105,9 +105,8 @@ def mean_rows(outcome: Outcome) -> list[Row]:
     decision, single = outcome.decision, {group_of(outcome.tasks[name]): name for name in outcome.selected}
     rows = {}
     for mean in decision.means:
-        category = outcome.tasks[single[mean.name]].category if mean.name in single else None
-        tolerance = outcome.policy.tolerance_of_mean(category)
-        rows[mean.name] = Row(mean.outcome, f"{mean.name}, {mean.tasks} tasks", mean.pair, tolerance, mean.detectable)
+        title = f"{mean.name}, {mean.tasks} tasks"
+        rows[mean.name] = Row(mean.outcome, title, mean.pair, mean.tolerance, mean.detectable)
     for group, name in single.items():
         verdict = decision.verdicts.get(name)
         if group not in rows and verdict:

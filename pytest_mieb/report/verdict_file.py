@@ -42,7 +42,7 @@ def content(
         "means": {
             mean.name: {"outcome": mean.outcome, "tasks": mean.tasks, "missing": list(mean.missing)}
             | _pair(mean.pair)
-            | {"detectable": _finite(mean.detectable)}
+            | {"tolerance": mean.tolerance, "detectable": _finite(mean.detectable)}
             for mean in decision.means
         },
         "incomplete": dict(decision.incomplete),

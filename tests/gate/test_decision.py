@@ -149,6 +149,15 @@ def test_only_what_exceeds_the_drift_counts_in_a_mean() -> None:
     assert mean.pair.score == pytest.approx(0.7 - 0.008 / 4)  # as measured
 
 
+@pytest.mark.parametrize(("spread", "tolerance"), [(0.0, 0.0025), (0.004, 0.0025), (0.01, 0.005)])
+def test_a_mean_is_allowed_what_its_tasks_move_for_no_reason(spread: float, tolerance: float) -> None:
+    """Four tasks that move by a point, each by itself, move their mean by half a point."""
+    own = [comparison(name, 0.004, 0.5, 1e-4, spread=spread) for name in TOGETHER]
+    (mean,) = decided(own, TOGETHER).means
+    assert mean.tolerance == pytest.approx(tolerance)
+    assert mean.outcome == ("passed" if tolerance == 0.005 else "regressed")
+
+
 def test_a_mean_by_non_inferiority_needs_to_be_shown() -> None:
     own = [comparison(name, 0.0, error=0.004) for name in TOGETHER]
     (mean,) = decided(own, TOGETHER, policy=Policy("non-inferiority")).means

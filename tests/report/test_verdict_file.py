@@ -101,9 +101,11 @@ def test_what_has_no_number_has_null_and_a_reason() -> None:
         "tasks": 2,
         "missing": ["D"],
         "score": None,
+        "tolerance": None,
         "detectable": None,
     }
     assert verdict["means"]["clustering"]["score"] == pytest.approx(0.5)
+    assert verdict["means"]["clustering"]["tolerance"] == 0.0025
     assert verdict["means"]["clustering"]["missing"] == []
 
 
