@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_mieb.keys import COMPARISON, CONTEXT, MODEL, RECORD, SESSION
+from pytest_mieb.keys import COMPARISON, CONTEXT, MODEL, RECORD, SESSION, SPENT
 
 if TYPE_CHECKING:
     from pytest_mieb.evaluation import TaskResult
@@ -26,6 +26,22 @@ def _failing_plainly(*kinds: type[Exception]) -> Iterator[None]:
         yield
     except kinds as error:
         raise pytest.fail.Exception(str(error), pytrace=False) from None
+
+
+@contextmanager
+def _billed(item: pytest.Item, embedder: Embedder) -> Iterator[None]:
+    """Note on the item what was spent at an API meanwhile, whether or not it came to a score."""
+    from pytest_mieb.models.api import Paid
+
+    if not isinstance(embedder, Paid):
+        yield
+        return
+    bill = embedder.bill
+    before = bill.spent, bill.unsure
+    try:
+        yield
+    finally:
+        item.user_properties.append((SPENT, json.dumps([bill.spent - before[0], bill.unsure - before[1]])))
 
 
 @pytest.fixture(scope="session")
@@ -69,7 +85,8 @@ def mieb_result(
     reason = mieb_session.lacks(mieb_task)
     if reason:
         pytest.skip(reason)
-    with _failing_plainly(DatasetError, EmbeddingError, ModelError, ScoreError):
+    kinds = DatasetError, EmbeddingError, ModelError, ScoreError
+    with _billed(request.node, mieb_embedder), _failing_plainly(*kinds):
         result = mieb_session.result(mieb_task)
     properties = request.node.user_properties
     properties.append((RECORD, TaskRecord.of(result, mieb_session.measured(result)).to_json()))

@@ -20,6 +20,8 @@ RECORD = "mieb_record"
 MODEL = "mieb_model"
 CONTEXT = "mieb_context"
 COMPARISON = "mieb_comparison"
+SPENT = "mieb_spent"
+SELECTED = "mieb_selected"
 
 
 def task_in(nodeid: str, tasks: Container[str]) -> str | None:

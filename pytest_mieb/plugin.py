@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_mieb.fixtures import mieb_embedder, mieb_result, mieb_session, mieb_task, mieb_verdict
-from pytest_mieb.keys import SESSION, TASK, VERDICT, task_in
+from pytest_mieb.keys import SELECTED, SESSION, TASK, VERDICT, task_in
 from pytest_mieb.settings import add_options, read_settings
 from pytest_mieb.suite import CATEGORIES, SUITES, packaged
 
@@ -143,6 +143,11 @@ class ActiveRun:
             node.config.pluginmanager.getplugin("terminalreporter").write_line(cost)
 
     @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """A worker knows also which of the user's own tests ask for a verdict; an id does not tell."""
+        self.run.selected |= set(getattr(node, "workeroutput", {}).get(SELECTED, ()))
+
+    @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
         from pytest_mieb.distribution import make_scheduler
 
@@ -164,7 +169,10 @@ class ActiveRun:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
-        if self.session.worker is not None or session.config.option.collectonly:
+        if self.session.worker is not None:
+            session.config.workeroutput[SELECTED] = sorted(self.session.selected)  # type: ignore[attr-defined]
+            return
+        if session.config.option.collectonly:
             return
         if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and self.run.only_incomplete:
             session.exitstatus = INCOMPLETE

@@ -203,13 +203,15 @@ class MiebSession:
         if self.settings.model.kind != "voyage":
             return None
         from pytest_mieb.distribution import costs_of
+        from pytest_mieb.models.api import Paid, dollars
 
         self.load_or_refuse()
+        assert isinstance(self.embedder, Paid)
         rows = sum(costs_of({name: self.tasks[name] for name in selected}).values())
-        most = self.embedder.estimate({"image": rows})  # type: ignore[attr-defined]
+        most = self.embedder.estimate({"image": rows})
         limit = self.settings.max_cost
-        stop = f"stops at ${limit:.2f}" if limit else "give --mieb-max-cost to stop earlier"
-        return f"mieb cost: up to about ${most:.2f} for {rows:,} rows of data; {stop}"
+        stop = f"stops at {dollars(limit)}" if limit else "give --mieb-max-cost to stop earlier"
+        return f"mieb cost: up to about {dollars(most)} for {rows:,} rows of data; {stop}"
 
     def recognise_or_refuse(self) -> None:
         """Look at the model's folder without loading it, where workers will: one usage error instead of one a task."""

@@ -244,7 +244,7 @@ _APPLIES: Mapping[str, tuple[Collection[str], str]] = {
         ("folder", "hub", "open_clip", "timm", "mteb", "miniature", "factory"),
         "every repetition would be paid for",
     ),
-    "mieb_max_cost": (("voyage", "hub"), "it goes with a model behind an API, such as voyage:voyage-multimodal-3"),
+    "mieb_max_cost": (("voyage",), "it goes with a model behind an API, such as voyage:voyage-multimodal-3"),
 }
 
 

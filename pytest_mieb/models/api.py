@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from time import time
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from pytest_mieb.models.errors import ModelError
 
@@ -59,6 +59,17 @@ class Bill:
             f"{self.requests} requests, the next may cost up to {dollars(most)}, and this process may spend "
             f"{dollars(self.limit)}; raise it, or select fewer tasks"
         )
+
+
+@runtime_checkable
+class Paid(Protocol):
+    """What a model behind an API is beside an `Embedder`."""
+
+    bill: Bill
+
+    def estimate(self, items: Mapping[str, int | Sequence[Any]]) -> float:
+        """At most how many US dollars it costs to embed `items`: the items themselves, or how many, by modality."""
+        ...
 
 
 def dollars(amount: float) -> str:

@@ -79,7 +79,7 @@ def parse_spec(text: str) -> ModelSpec:
     if _FACTORY.fullmatch(text) and not text.startswith("miniature:"):
         return ModelSpec(text, "factory", text)
     if is_hub_id(text):
-        return ModelSpec(text, "hub", text)
+        return _on_hub(text)
     beside = [str(path.parent / entry.name) for entry in path.parent.iterdir()] if path.parent.is_dir() else []
     near = difflib.get_close_matches(text, [*MINIATURES, *beside], n=3)
     hint = f" Did you mean {' or '.join(near)}?" if near else ""
@@ -89,6 +89,16 @@ def parse_spec(text: str) -> ModelSpec:
 def is_hub_id(text: str) -> bool:
     """Whether the text looks like `org/name`, and not like a path in a folder that is there."""
     return bool(_HUB_ID.fullmatch(text)) and not text.startswith((".", "~")) and not Path(text).parent.is_dir()
+
+
+def _on_hub(text: str) -> ModelSpec:
+    """A hub id, or the name that the registry has for a model behind an API."""
+    from pytest_mieb.models.registry import find
+
+    known = find(text)
+    if known and known.family == "voyage":
+        return ModelSpec(text, "voyage", known.architecture)
+    return ModelSpec(text, "hub", text)
 
 
 def _prefixed(text: str, prefix: str, target: str) -> ModelSpec:

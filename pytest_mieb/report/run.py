@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING
 from pytest_mieb.gate.baseline import Baseline
 from pytest_mieb.gate.context import Context
 from pytest_mieb.gate.policy import Policy
-from pytest_mieb.keys import COMPARISON, CONTEXT, MEANS_OF_RUN, MODEL, RECORD, SUITE_TEST, TASK, VERDICT, task_in
+from pytest_mieb.keys import (
+    COMPARISON,
+    CONTEXT,
+    MEANS_OF_RUN,
+    MODEL,
+    RECORD,
+    SPENT,
+    SUITE_TEST,
+    TASK,
+    VERDICT,
+    task_in,
+)
 from pytest_mieb.models.description import Description
 from pytest_mieb.record import TaskRecord
 from pytest_mieb.suite import Task
@@ -29,7 +40,8 @@ class Run:
     `args` is the command line, `selected` the tasks that were collected, `notes` lines for the summary, `model` what
     was loaded and `context` what it was measured with, in whatever process. `published_data`: on the data that the
     published models were measured on. `strangers` counts failures that are none
-    of the suite's.
+    of the suite's. `spent` has for each item the US dollars that an API took: for what it answered, and at most for the
+    rest.
     """
 
     args: Sequence[str]
@@ -47,6 +59,7 @@ class Run:
     model: Description | None = None
     context: Context | None = None
     strangers: int = 0
+    spent: dict[str, tuple[float, float]] = field(default_factory=dict)
     decision: Decision | None = None
 
     @property
@@ -77,6 +90,9 @@ class Run:
     def note(self, report: pytest.TestReport) -> None:
         """Take what a report says of a task; it may come from another process."""
         properties = {key: str(value) for key, value in report.user_properties}
+        bills = [json.loads(str(value)) for key, value in report.user_properties if key == SPENT]
+        if bills:  # several where the item was run again
+            self.spent[report.nodeid] = sum(bill[0] for bill in bills), sum(bill[1] for bill in bills)
         name = properties.get(TASK) or task_in(report.nodeid, self.tasks)
         if report.failed and SUITE_TEST not in report.nodeid and not report.nodeid.startswith(MEANS_OF_RUN):
             self.strangers += 1

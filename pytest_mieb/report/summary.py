@@ -35,6 +35,7 @@ def summary_lines(run: Run) -> list[str]:
         *_basis(run),
         *(run.model.lines if run.model and run.records else ()),
         *_work(run),
+        *_spent(run),
         *_next(run),
     ]
 
@@ -205,6 +206,16 @@ def _work(run: Run) -> list[str]:
     embedded = sum(record.embedded for record in run.records.values())
     reused = sum(record.reused for record in run.records.values())
     return [f"embedded {embedded:,} items, {reused:,} taken from the store"]
+
+
+def _spent(run: Run) -> list[str]:
+    if not run.spent:
+        return []
+    from pytest_mieb.models.api import dollars
+
+    spent, unsure = (sum(amounts) for amounts in zip(*run.spent.values(), strict=True))
+    more = f", and up to {dollars(unsure)} on requests without an answer" if unsure else ""
+    return [f"spent {dollars(spent)}{more}"]
 
 
 def _next(run: Run) -> list[str]:

@@ -42,6 +42,7 @@ def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("timm:resnet50@runs/epoch_9.pt", "timm", "resnet50__epoch_9.pt", "resnet50__epoch_9.pt"),
         ("mteb:org/name", "mteb", "mteb__org__name", "mteb__org__name"),
         ("voyage:voyage-multimodal-3", "voyage", "voyage__voyage-multimodal-3", "voyage__voyage-multimodal-3"),
+        ("voyageai/voyage-multimodal-3", "voyage", "voyageai__voyage-multimodal-3", "voyageai__voyage-multimodal-3"),
     ],
 )
 def test_what_a_text_means(text: str, kind: str, name: str, baseline: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -98,3 +99,17 @@ def test_the_means_are_shown_as_they_are_in_one_process(damaged: Ran, spread: Ra
 def shares(result: pytest.RunResult) -> list[int]:
     """The progress that was shown, in percent."""
     return [int(share) for line in result.outlines for share in re.findall(r"\[ *(\d+)%\]", line)]
+
+
+def test_a_test_of_ones_own_counts_among_the_comparisons(recorded: Ran, toys: Toys, tmp_path: Path) -> None:
+    """The ids of such tests do not tell that they ask for a verdict: the workers do."""
+    verdicts = []
+    for workers in ([], ["-n", "2"]):
+        here = toys.at(tmp_path / "-".join(["own", *workers]))
+        shutil.copytree(recorded[0].baseline.parent, here.baseline.parent)
+        (here.folder / "test_own.py").write_text("def test_gate(mieb_task, mieb_verdict): ...\n", encoding="utf-8")
+        here.run("sound", *workers, "-k", "ToyZeroShot or ToyShades or ToyLanguages", "test_own.py")
+        verdicts.append(here.verdict())
+    assert verdicts[1] == verdicts[0]
+    assert verdicts[0]["family"] == {"tasks": 3, "subsets": 3, "means": 1}
+    assert set(verdicts[0]["tasks"]) == {"ToyZeroShot", "ToyShades", "ToyLanguages"}
