@@ -68,7 +68,7 @@ def mieb_embedder(mieb_session: MiebSession) -> Embedder:
     from pytest_mieb.models import ModelError
 
     with _failing_plainly(ModelError):
-        return mieb_session.embedder
+        return mieb_session.evaluator.embedder
 
 
 @pytest.fixture
@@ -82,15 +82,16 @@ def mieb_result(
     from pytest_mieb.models import ModelError
     from pytest_mieb.record import TaskRecord
 
-    reason = mieb_session.lacks(mieb_task)
+    evaluator = mieb_session.evaluator
+    reason = evaluator.lacks(mieb_task)
     if reason:
         pytest.skip(reason)
     kinds = DatasetError, EmbeddingError, ModelError, ScoreError
     with _billed(request.node, mieb_embedder), _failing_plainly(*kinds):
-        result = mieb_session.result(mieb_task)
+        result = evaluator.result(mieb_task)
     properties = request.node.user_properties
-    properties.append((RECORD, TaskRecord.of(result, mieb_session.measured(result)).to_json()))
-    properties.append((CONTEXT, json.dumps(mieb_session.context.to_json())))
+    properties.append((RECORD, TaskRecord.of(result, evaluator.measured(result)).to_json()))
+    properties.append((CONTEXT, json.dumps(evaluator.context.to_json())))
     if mieb_embedder.description:
         properties.append((MODEL, mieb_embedder.description.dumps()))
     return result

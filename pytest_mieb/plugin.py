@@ -127,7 +127,7 @@ class ActiveRun:
 
     def pytest_report_collectionfinish(self) -> list[str]:
         """What was loaded, under the header, and what it will cost."""
-        description = self.session.description
+        description = self.session.evaluator.description
         if description is None:
             return []
         cost = self.session.cost_line(self.named)
@@ -179,7 +179,7 @@ class ActiveRun:
         self.session.finish(self.run)
 
     def pytest_unconfigure(self) -> None:
-        self.session.close()
+        self.session.evaluator.close()
 
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from pytest_mieb.evaluator import Evaluator
 from pytest_mieb.gate.sides import examples_of, find, open_baseline
 from pytest_mieb.miniature.content import expected
-from pytest_mieb.session import MiebSession
 from pytest_mieb.suite import load_tasks, packaged
 
 TASKS = load_tasks()
@@ -17,9 +17,9 @@ BASELINE = open_baseline(find("miniature", packaged("baselines")), TASKS)
 
 
 def drawn_content(data: str, *, redrawn: bool = False) -> dict[str, str | None]:
-    session: Any = object.__new__(MiebSession)
-    session.settings, session._redrawn = SimpleNamespace(data=data), redrawn
-    return {name: session._drawn_content(task) for name, task in TASKS.items()}
+    evaluator: Any = object.__new__(Evaluator)
+    evaluator.settings, evaluator._redrawn = SimpleNamespace(data=data), redrawn
+    return {name: evaluator._drawn_content(task) for name, task in TASKS.items()}
 
 
 def test_it_is_of_the_recorded_drawings_however_an_image_library_encodes_them() -> None:
