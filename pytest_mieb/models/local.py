@@ -183,7 +183,7 @@ def load_transformers(
             "save_pretrained, or give the folder that has them"
         )
     check_room(folder, request.device, dtype)
-    with refusing(folder), torch.random.fork_rng(devices=[]):
+    with refusing(folder), _unreported(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model, info = model_class.from_pretrained(
             folder,
@@ -208,6 +208,19 @@ def load_transformers(
         model = merge(model, request.adapter)
     with refusing(folder):
         return model.eval().to(request.device), lacking
+
+
+@contextmanager
+def _unreported() -> Iterator[None]:
+    """Without the table of keys that transformers logs: what does not fit is refused in one sentence."""
+    from transformers.utils import logging
+
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(before)
 
 
 def check_keys(

@@ -41,6 +41,20 @@ _PLAIN = [image.convert("RGB") for image in ODD_MODES.values()]
 _PALETTE.info["transparency"] = 0
 
 
+def tinted(height: int, width: int, *colour: float) -> Image.Image:
+    return Image.fromarray((NOISE.integers(0, 255, (height, width, 3)) * np.array(colour)).astype(np.uint8))
+
+
+# Clearly different ones, for what is compared with a reference.
+TINTED = [
+    tinted(32, 32, 1, 1, 1),
+    tinted(50, 90, 1, 0.3, 0),
+    tinted(200, 40, 0, 0.2, 1),
+    tinted(1, 1, 0.2, 1, 0.1),
+    tinted(10, 300, 0.6, 0, 0.6),
+]
+
+
 def assert_same(found: Any, expected: Any) -> None:
     """Row by row: a cosine above 0.99999 and the same length."""
     found, expected = (np.asarray(each, dtype=np.float64) for each in (found, expected))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,32 +11,18 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
-from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from transformers import AutoModel, AutoProcessor, AutoTokenizer
 
 from pytest_mieb.models import Embedder, ModelError, load_embedder
 from pytest_mieb.models.families.dual_encoder import _max_length
 from pytest_mieb.models.request import Request
-from tests.models.battery import assert_same, assert_scattered, check_images, check_texts
+from tests.models.battery import TINTED, assert_same, assert_scattered, check_images, check_texts
 from tests.models.builders import build_clip
 from tests.models.families.builders_dual_encoder import BUILDERS
+from tests.models.folders import change_json, change_weights, check_keys, copied, refusal
 
 TEXTS = ["a dog", "a photo of a dog, a type of animal.", "", "dog " * 700, "0123 birds by 4 rivers"]
-NOISE = np.random.default_rng(1)
-
-
-def tinted(height: int, width: int, *colour: float) -> Image.Image:
-    return Image.fromarray((NOISE.integers(0, 255, (height, width, 3)) * np.array(colour)).astype(np.uint8))
-
-
-IMAGES = [
-    tinted(32, 32, 1, 1, 1),
-    tinted(50, 90, 1, 0.3, 0),
-    tinted(200, 40, 0, 0.2, 1),
-    tinted(1, 1, 0.2, 1, 0.1),
-    tinted(10, 300, 0.6, 0, 0.6),
-]
 
 
 class Expected(NamedTuple):
@@ -89,10 +73,10 @@ def computed(folder: Path, method: str, inputs: Any) -> NDArray[np.float32]:
 def test_images_as_transformers_computes_them(
     folders: Mapping[str, Path], models: Mapping[str, Embedder], name: str
 ) -> None:
-    inputs = AutoProcessor.from_pretrained(folders[name], backend="torchvision")(images=IMAGES, return_tensors="pt")
+    inputs = AutoProcessor.from_pretrained(folders[name], backend="torchvision")(images=TINTED, return_tensors="pt")
     expected = computed(folders[name], "get_image_features", inputs)
-    found = models[name].embed_images(IMAGES)
-    assert (found.dtype, found.shape) == (np.float32, (len(IMAGES), EXPECTED[name].dimension))
+    found = models[name].embed_images(TINTED)
+    assert (found.dtype, found.shape) == (np.float32, (len(TINTED), EXPECTED[name].dimension))
     assert_scattered(expected)
     np.testing.assert_array_equal(found, expected)
 
@@ -119,12 +103,12 @@ def test_align_is_the_projected_class_token_and_the_pooled_image(
     folder, model = folders["align"], AutoModel.from_pretrained(folders["align"], dtype=torch.float32).eval()
     processor = AutoProcessor.from_pretrained(folder, backend="torchvision")
     tokens = processor(text=TEXTS, padding=True, truncation=True, return_tensors="pt")
-    pixels = processor(images=IMAGES, return_tensors="pt")["pixel_values"]
+    pixels = processor(images=TINTED, return_tensors="pt")["pixel_values"]
     with torch.no_grad():
         texts = model.text_projection(model.text_model(**tokens).last_hidden_state[:, 0])
         images = model.vision_model(pixels).last_hidden_state.mean(dim=(2, 3))
     assert_same(models["align"].embed_texts(TEXTS), texts)
-    assert_same(models["align"].embed_images(IMAGES), images)
+    assert_same(models["align"].embed_images(TINTED), images)
 
 
 @pytest.mark.parametrize(
@@ -150,11 +134,11 @@ def test_embeds_as_the_references_wrapper_does(
     if name == "align":  # its wrapper does not know the object that transformers 5 gives for images
         features = reference.model.get_image_features
         reference.model.get_image_features = lambda **inputs: features(**inputs).pooler_output
-    images = reference.get_image_embeddings([{"image": IMAGES}], show_progress_bar=False)
+    images = reference.get_image_embeddings([{"image": TINTED}], show_progress_bar=False)
     texts = reference.get_text_embeddings([{"text": TEXTS}], show_progress_bar=False)
-    assert_same(models[name].embed_images(IMAGES), images)
+    assert_same(models[name].embed_images(TINTED), images)
     assert_same(models[name].embed_texts(TEXTS), texts)
-    assert_same(models[name].embed_interleaved(IMAGES, TEXTS), images + texts)
+    assert_same(models[name].embed_interleaved(TINTED, TEXTS), images + texts)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -170,7 +154,7 @@ def test_an_item_has_one_embedding_whatever_its_neighbours(models: Mapping[str, 
     model = models[name]
     short, long = (model.embed_texts(["a dog", neighbour])[0] for neighbour in ("a cat", "a cat " * 40))
     np.testing.assert_array_equal(short, long)
-    one, other = (model.embed_images([IMAGES[0], neighbour])[0] for neighbour in IMAGES[1:3])
+    one, other = (model.embed_images([TINTED[0], neighbour])[0] for neighbour in TINTED[1:3])
     np.testing.assert_array_equal(one, other)
 
 
@@ -209,16 +193,16 @@ def test_naflex_takes_256_patches_unless_told_otherwise(
     assert told.description is not None
     assert told.description.warnings == ()
     processor = AutoProcessor.from_pretrained(folder, backend="torchvision").image_processor
-    expected = computed(folder, "get_image_features", processor(IMAGES, return_tensors="pt", max_num_patches=16))
-    np.testing.assert_array_equal(told.embed_images(IMAGES), expected)
-    assert np.abs(expected - models["siglip2-naflex"].embed_images(IMAGES)).max() > 1e-3
+    expected = computed(folder, "get_image_features", processor(TINTED, return_tensors="pt", max_num_patches=16))
+    np.testing.assert_array_equal(told.embed_images(TINTED), expected)
+    assert np.abs(expected - models["siglip2-naflex"].embed_images(TINTED)).max() > 1e-3
 
 
 @pytest.mark.parametrize("name", ["clip", "align", "chinese-clip", "vision-text"])
 def test_position_ids_of_old_checkpoints_are_no_foreign_weights(
     folders: Mapping[str, Path], models: Mapping[str, Embedder], tmp_path: Path, name: str
 ) -> None:
-    folder = copy(folders[name], tmp_path / name)
+    folder = copied(folders[name], tmp_path / name)
     buffers = {"text_model.embeddings.position_ids": torch.arange(512)[None]}
     if name == "clip":
         buffers["vision_model.embeddings.position_ids"] = torch.arange(5)[None]
@@ -231,7 +215,7 @@ def test_half_precision_computes_in_it_and_gives_float32(
     folders: Mapping[str, Path], models: Mapping[str, Embedder], dtype: str
 ) -> None:
     exact, half = models["clip"], load_embedder(str(folders["clip"]), dtype=dtype)
-    found, expected = half.embed_images(IMAGES), exact.embed_images(IMAGES)
+    found, expected = half.embed_images(TINTED), exact.embed_images(TINTED)
     assert found.dtype == np.float32
     assert 0 < np.abs(found - expected).max() < 0.2 * np.abs(expected).max()
     assert np.array_equal(torch.from_numpy(found).to(getattr(torch, dtype)).float().numpy(), found)
@@ -242,7 +226,7 @@ def test_how_images_are_prepared_can_be_corrected(
     folders: Mapping[str, Path], models: Mapping[str, Embedder], option: str, value: str
 ) -> None:
     sound, other = models["clip"], load_embedder(str(folders["clip"]), options={option: value})
-    assert not np.allclose(sound.embed_images(IMAGES), other.embed_images(IMAGES))
+    assert not np.allclose(sound.embed_images(TINTED), other.embed_images(TINTED))
     np.testing.assert_array_equal(sound.embed_texts(TEXTS), other.embed_texts(TEXTS))
     assert sound.fingerprint != other.fingerprint
 
@@ -259,32 +243,16 @@ def test_how_images_are_prepared_can_be_corrected(
 def test_options_that_mean_nothing_are_refused(
     folders: Mapping[str, Path], name: str, options: dict[str, str], sentence: str
 ) -> None:
-    with pytest.raises(ModelError) as refusal:
-        load_embedder(str(folders[name]), options=options)
-    assert sentence in str(refusal.value)
-
-
-def copy(folder: Path, to: Path) -> Path:
-    return Path(shutil.copytree(folder, to))
-
-
-def rewrite(file: Path, change: Callable[[Any], Any]) -> None:
-    file.write_text(json.dumps(change(json.loads(file.read_text()))))
-
-
-def change_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], Any]) -> None:
-    weights = load_file(folder / "model.safetensors")
-    change(weights)
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    assert sentence in refusal(folders[name], options=options)
 
 
 def bare_checkpoint(folder: Path, to: Path) -> Path:
     """What a trainer writes: weights and config.json, without a processor."""
-    copied = copy(folder, to)
+    bare = copied(folder, to)
     for pattern in ("token*", "vocab*", "merges*", "spiece*", "*processor_config.json"):
-        for file in copied.glob(pattern):
+        for file in bare.glob(pattern):
             file.unlink()
-    return copied
+    return bare
 
 
 def test_a_checkpoint_takes_the_processor_of_another_folder(
@@ -294,7 +262,7 @@ def test_a_checkpoint_takes_the_processor_of_another_folder(
     with pytest.raises(ModelError, match=r"checkpoint-500: no tokenizer .* with --mieb-processor"):
         load_embedder(str(checkpoint))
     model = load_embedder(str(checkpoint), processor=str(folders["clip"]))
-    np.testing.assert_array_equal(model.embed_images(IMAGES), models["clip"].embed_images(IMAGES))
+    np.testing.assert_array_equal(model.embed_images(TINTED), models["clip"].embed_images(TINTED))
     np.testing.assert_array_equal(model.embed_texts(TEXTS), models["clip"].embed_texts(TEXTS))
 
 
@@ -302,15 +270,15 @@ def test_a_processor_alone_is_a_processor(
     folders: Mapping[str, Path], models: Mapping[str, Embedder], tmp_path: Path
 ) -> None:
     """Without config.json and weights beside it; and it goes before that of the model's own folder."""
-    processor = copy(folders["clip"], tmp_path / "processor")
+    processor = copied(folders["clip"], tmp_path / "processor")
     for name in ("config.json", "model.safetensors"):
         (processor / name).unlink()
     checkpoint = bare_checkpoint(folders["clip"], tmp_path / "checkpoint-500")
     same = load_embedder(str(checkpoint), processor=str(processor))
-    np.testing.assert_array_equal(same.embed_images(IMAGES), models["clip"].embed_images(IMAGES))
+    np.testing.assert_array_equal(same.embed_images(TINTED), models["clip"].embed_images(TINTED))
     brighten(processor)
     other = load_embedder(str(folders["clip"]), processor=str(processor))
-    assert not np.allclose(other.embed_images(IMAGES), models["clip"].embed_images(IMAGES))
+    assert not np.allclose(other.embed_images(TINTED), models["clip"].embed_images(TINTED))
     assert other.fingerprint not in (same.fingerprint, models["clip"].fingerprint)
 
 
@@ -323,8 +291,8 @@ def test_the_tokenizer_of_another_model_is_refused(folders: Mapping[str, Path], 
 def test_a_tokenizer_without_a_limit_is_cut_to_the_positions_or_refused(
     folders: Mapping[str, Path], tmp_path: Path
 ) -> None:
-    folder = copy(folders["clipseg"], tmp_path / "endless")
-    rewrite(folder / "tokenizer_config.json", lambda content: content | {"model_max_length": 10**30})
+    folder = copied(folders["clipseg"], tmp_path / "endless")
+    change_json(folder / "tokenizer_config.json", lambda content: content.update(model_max_length=10**30))
     model = load_embedder(str(folder))
     assert model.description is not None
     assert model.description.preprocessing["text padding"] == "longest 77"
@@ -342,7 +310,7 @@ def test_a_tokenizer_without_a_limit_is_cut_to_the_positions_or_refused(
 def test_the_fingerprint_is_that_of_the_content_and_not_of_the_name(
     folders: Mapping[str, Path], models: Mapping[str, Embedder], tmp_path: Path
 ) -> None:
-    moved = copy(folders["clip"], tmp_path / "step_40000")
+    moved = copied(folders["clip"], tmp_path / "step_40000")
     (moved / "README.md").write_text("# A model card changes no embedding")
     assert load_embedder(str(moved)).fingerprint == models["clip"].fingerprint
 
@@ -352,18 +320,15 @@ def nudge(folder: Path) -> None:
 
 
 def brighten(folder: Path) -> None:
-    def change(content: dict[str, Any]) -> dict[str, Any]:
-        content["image_processor"]["image_mean"] = [0.4, 0.4, 0.4]
-        return content
-
-    rewrite(folder / "processor_config.json", change)
+    statistics = {"image_mean": [0.4, 0.4, 0.4]}
+    change_json(folder / "processor_config.json", lambda content: content["image_processor"].update(statistics))
 
 
 @pytest.mark.parametrize("change", [nudge, brighten])
 def test_the_fingerprint_changes_with_the_content(
     folders: Mapping[str, Path], models: Mapping[str, Embedder], tmp_path: Path, change: Callable[[Path], None]
 ) -> None:
-    folder = copy(folders["clip"], tmp_path / "clip")
+    folder = copied(folders["clip"], tmp_path / "clip")
     change(folder)
     assert load_embedder(str(folder)).fingerprint != models["clip"].fingerprint
 
@@ -382,18 +347,6 @@ def test_weights_of_the_older_format_are_told_apart(tmp_path: Path) -> None:
         (folder / "model.safetensors").unlink()
         fingerprints.add(load_embedder(str(folder)).fingerprint)
     assert len(fingerprints) == 2
-
-
-def drop(folder: Path) -> None:
-    change_weights(folder, lambda weights: weights.pop("visual_projection.weight"))
-
-
-def add(folder: Path) -> None:
-    change_weights(folder, lambda weights: weights.update({"adapter.weight": torch.ones(2)}))
-
-
-def reshape(folder: Path) -> None:
-    change_weights(folder, lambda weights: weights.update({"visual_projection.weight": torch.ones(5, 5)}))
 
 
 def truncate(folder: Path) -> None:
@@ -418,7 +371,7 @@ def misconfigure(folder: Path) -> None:
 
 
 def rename(folder: Path) -> None:
-    rewrite(folder / "config.json", lambda content: content | {"model_type": "clap-trap"})
+    change_json(folder / "config.json", lambda content: content.update(model_type="clap-trap"))
 
 
 def estrange(folder: Path) -> None:
@@ -434,11 +387,7 @@ def untokenize(folder: Path) -> None:
         file.unlink()
 
 
-_NO_FIT = "weights and config.json do not fit: "
 REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
-    "weights missing": (drop, f"{_NO_FIT}1 missing keys (visual_projection.weight ...)"),
-    "weights that are not expected": (add, f"{_NO_FIT}1 unexpected keys (adapter.weight ...)"),
-    "weights of another shape": (reshape, f"{_NO_FIT}1 mismatched keys (visual_projection.weight ...)"),
     "weights cut short": (truncate, "its weights are damaged or cut short ("),
     "weights that are none": (scramble, "its weights are damaged or cut short ("),
     "no weights": (unweight, "no weights there (*.safetensors, *.bin); save"),
@@ -454,12 +403,16 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str]] = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_folder_that_cannot_be_used(folders: Mapping[str, Path], tmp_path: Path, case: str) -> None:
     damage, sentence = REFUSED[case]
-    folder = copy(folders["clip"], tmp_path / "clip")
+    folder = copied(folders["clip"], tmp_path / "clip")
     damage(folder)
-    with pytest.raises(ModelError) as refusal:
-        load_embedder(str(folder))
-    assert str(refusal.value).startswith(f"{folder}: {sentence}")
-    assert "\n" not in str(refusal.value)
+    assert refusal(folder).startswith(f"{folder}: {sentence}")
+
+
+def test_keys_that_do_not_fit_are_refused_in_one_sentence(
+    folders: Mapping[str, Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    check_keys(folders["clip"], tmp_path, "visual_projection.weight")
+    assert not caplog.records
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +10,10 @@ import pytest
 import torch
 from mteb.models.model_implementations.e5_v import E5VModel
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
 from transformers import AutoModelForImageTextToText, AutoProcessor, LlavaNextProcessor
 
 from pytest_mieb.models import Embedder, ModelError, load_embedder
+from tests.models.batches import Batches, columns, embed
 from tests.models.battery import (
     IMAGES,
     TEXTS,
@@ -26,6 +24,7 @@ from tests.models.battery import (
     check_texts,
 )
 from tests.models.families.builders_mllm import build_e5v, build_qwen2_5_vl
+from tests.models.folders import Content, check_keys, with_weights, without
 
 TURN = "<|start_header_id|>user<|end_header_id|>\n\n{}<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n \n"
 TEXT = TURN.replace("{}", "{text}\nSummary above sentence in one word: ")
@@ -99,17 +98,6 @@ def test_whatever_is_embedded_together(model: Embedder) -> None:
     check_interleaved(model, texts=MANY[: len(IMAGES)])
 
 
-class Batches:
-    """What the reference takes for a data loader."""
-
-    def __init__(self, **columns: Any) -> None:
-        self.dataset = type("Rows", (), {"features": columns})
-        self._columns = columns
-
-    def __iter__(self) -> Any:
-        return iter([self._columns])
-
-
 @pytest.mark.parametrize("what", ["images", "texts", "both"])
 def test_as_the_reference_embeds(model: Embedder, decoder: Any, processor: Any, what: str) -> None:
     # Its constructor loads the processor as it is saved, without what `processor` here was told; and it hands over
@@ -121,15 +109,10 @@ def test_as_the_reference_embeds(model: Embedder, decoder: Any, processor: Any, 
     wrapper.text_prompt = TURN.format("<sent>\nSummary above sentence in one word: ")
     wrapper.img_prompt = IMAGE
     wrapper.composed_prompt = BOTH.replace("{text}", "{}")
-    images, texts = list(IMAGES[:4]), list(SHORT)
-    columns = {"images": {"image": images}, "texts": {"text": texts}, "both": {"image": images, "text": texts}}[what]
-    expected = wrapper.encode(Batches(**columns), task_metadata=None, hf_split="", hf_subset="").numpy()
-    found = {
-        "images": lambda: model.embed_images(images),
-        "texts": lambda: model.embed_texts(texts),
-        "both": lambda: model.embed_interleaved(images, texts),
-    }[what]()
-    assert_same(found, expected)
+    expected = wrapper.encode(
+        Batches(**columns(what, IMAGES[:4], SHORT)), task_metadata=None, hf_split="", hf_subset=""
+    ).numpy()
+    assert_same(embed(model, what, IMAGES[:4], SHORT), expected)
 
 
 def test_a_text_too_long_is_cut_and_the_prompt_is_not(model: Embedder, decoder: Any, processor: Any) -> None:
@@ -184,32 +167,20 @@ def test_an_unknown_option_is_refused(folder: Path) -> None:
         load_embedder(str(folder), options={"text_promt": "{text}"})
 
 
-def rewritten(folder: Path, to: Path, change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]) -> Path:
-    shutil.copytree(folder, to)
-    save_file(change(load_file(to / "model.safetensors")), to / "model.safetensors", metadata={"format": "pt"})
-    return to
-
-
 def test_weights_named_as_transformers_4_did(folder: Path, model: Embedder, tmp_path: Path) -> None:
-    def old_names(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def old_names(weights: Content) -> None:
         assert "language_model.model.norm.weight" in weights  # transformers 5 saves these as before
-        return {name.replace("vision_tower.", "vision_tower.vision_model."): value for name, value in weights.items()}
+        for name in [name for name in weights if name.startswith("vision_tower.")]:
+            weights[name.replace("vision_tower.", "vision_tower.vision_model.")] = weights.pop(name)
 
-    old = load_embedder(str(rewritten(folder, tmp_path / "old", old_names)))
+    old = load_embedder(str(with_weights(folder, tmp_path / "old", old_names)))
     assert_same(old.embed_images(IMAGES[:2]), model.embed_images(IMAGES[:2]))
 
 
 def test_the_head_may_be_missing_and_nothing_else(folder: Path, model: Embedder, tmp_path: Path) -> None:
-    def without(part: str) -> Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]:
-        return lambda weights: {name: value for name, value in weights.items() if part not in name}
-
-    headless = load_embedder(str(rewritten(folder, tmp_path / "headless", without("lm_head"))))
+    headless = load_embedder(str(with_weights(folder, tmp_path / "headless", without("language_model.lm_head"))))
     assert_same(headless.embed_texts(SHORT), model.embed_texts(SHORT))
-    with pytest.raises(ModelError, match="2 missing keys"):
-        load_embedder(str(rewritten(folder, tmp_path / "broken", without("layers.1.mlp.fc1"))))
-    with pytest.raises(ModelError, match="1 unexpected keys"):
-        extra = rewritten(folder, tmp_path / "extra", lambda weights: weights | {"projection.weight": torch.ones(2)})
-        load_embedder(str(extra))
+    check_keys(folder, tmp_path, "language_model.model.norm.weight", known_as="model.language_model.norm.weight")
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,6 @@ from mteb.models.model_implementations import gme_v_models
 from mteb.types import PromptType
 from numpy.typing import NDArray
 from PIL import Image
-from safetensors.torch import load_file, save_file
 from transformers import AutoProcessor, Qwen2VLForConditionalGeneration
 
 from pytest_mieb.models import Embedder, ModelError, Purpose, load_embedder
@@ -35,6 +33,7 @@ from tests.models.battery import (
     noise,
 )
 from tests.models.families.builders_mllm import build_gme
+from tests.models.folders import check_keys
 
 HELPFUL = "You are a helpful assistant."
 PROMPT = "<|im_start|>system\n{}<|im_end|>\n<|im_start|>user\n{}<|im_end|>\n<|im_start|>assistant\n<|endoftext|>"
@@ -294,15 +293,7 @@ def test_the_description(model: Embedder) -> None:
 
 
 def test_keys_that_do_not_fit_are_refused(folder: Path, tmp_path: Path) -> None:
-    weights = load_file(folder / "model.safetensors")
-    for kind, changed in {
-        "missing": {name: value for name, value in weights.items() if name != "model.norm.weight"},
-        "unexpected": weights | {"projection.weight": torch.ones(2)},
-    }.items():
-        copy = Path(shutil.copytree(folder, tmp_path / kind))
-        save_file(changed, copy / "model.safetensors", metadata={"format": "pt"})
-        with pytest.raises(ModelError, match=f"1 {kind} keys"):
-            load_embedder(str(copy))
+    check_keys(folder, tmp_path, "model.norm.weight", known_as="model.language_model.norm.weight")
 
 
 def test_options_that_would_change_the_number_of_tokens_are_refused(folder: Path) -> None:

@@ -25,6 +25,7 @@ from pytest_mieb.models import Embedder, ModelError, load_embedder
 from pytest_mieb.models.families.jina_clip import CODE_REVISION
 from tests.models.battery import IMAGES, TEXTS, assert_same, assert_scattered, check_images, check_texts
 from tests.models.families.builders_vista import bge_tokenizer
+from tests.models.folders import Content, change_json, check_keys, code_of, copied, with_weights
 from tests.models.hub_cache import go_offline, lay
 
 CODE = Path(__file__).parent / "remote_code"
@@ -133,9 +134,10 @@ def test_embeds_as_the_references_wrapper_does(folder: Path, model: Embedder, tm
     """The wrapper computes in the dtype of the weights, so it gets a copy in ours."""
     from mteb.models.model_implementations.jina_clip import JinaCLIPModel
 
-    copy = Path(shutil.copytree(folder, tmp_path / "model"))
-    weights = {name: value.float() for name, value in load_file(folder / "model.safetensors").items()}
-    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
+    def widen(weights: Content) -> None:
+        weights.update({name: value.float() for name, value in weights.items()})
+
+    copy = with_weights(folder, tmp_path / "model", widen)
     (copy / "config.json").write_text((copy / "config.json").read_text().replace("float16", "float32"))
     reference = JinaCLIPModel(str(copy), revision=None, device="cpu")  # type: ignore[arg-type]
     images = reference.get_image_embeddings([{"image": list(IMAGES)}], show_progress_bar=False)
@@ -164,7 +166,7 @@ def test_says_what_it_is(model: Embedder) -> None:
 
 
 def test_its_code_runs_only_when_that_is_allowed(folder: Path, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(folder, tmp_path / "model"))
+    copy = copied(folder, tmp_path / "model")
     for name in FILES:
         ran = f"from pathlib import Path; Path({str(tmp_path / 'ran')!r}).touch()\n"
         (copy / name).write_text(ran + (copy / name).read_text())
@@ -176,7 +178,7 @@ def test_its_code_runs_only_when_that_is_allowed(folder: Path, tmp_path: Path) -
 
 
 def test_other_code_is_another_model(folder: Path, model: Embedder, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(folder, tmp_path / "model"))
+    copy = copied(folder, tmp_path / "model")
     assert load_embedder(str(copy), trust_remote_code=True).fingerprint == model.fingerprint
     source = copy / "modeling_clip.py"
     source.write_text(source.read_text().replace("torch.tanh", "torch.sin"))
@@ -189,9 +191,7 @@ def test_other_code_is_another_model(folder: Path, model: Embedder, tmp_path: Pa
 def elsewhere(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The model with its code in another repository, whose newest revision does not run."""
     copy = Path(shutil.copytree(folder, tmp_path / "model", ignore=shutil.ignore_patterns("*.py")))
-    content = json.loads((copy / "config.json").read_text())
-    content["auto_map"] = {name: f"tests/code--{place}" for name, place in content["auto_map"].items()}
-    (copy / "config.json").write_text(json.dumps(content))
+    change_json(copy / "config.json", code_of("tests/code"))
     code, newest = tmp_path / "code", tmp_path / "newest"
     for place in (code, newest):
         place.mkdir()
@@ -222,7 +222,7 @@ def test_the_registry_pins_both_revisions(elsewhere: Path, tmp_path: Path, model
 
 
 def test_code_that_its_code_fetches_is_said_to_be_unpinned(folder: Path, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(folder, tmp_path / "model"))
+    copy = copied(folder, tmp_path / "model")
     source = copy / "configuration_clip.py"
     inner = "        self.text_config = PretrainedConfig(hf_model_name_or_path='jinaai/other')\n"
     source.write_text(source.read_text().replace("        super()", inner + "        super()"))
@@ -231,26 +231,13 @@ def test_code_that_its_code_fetches_is_said_to_be_unpinned(folder: Path, tmp_pat
     assert "that of its text tower from jinaai/other" in description.warnings[0]
 
 
-@pytest.mark.parametrize("gone", ["words.weight", "pixels.bias"])
-def test_a_missing_key_is_refused(folder: Path, tmp_path: Path, gone: str) -> None:
-    copy = Path(shutil.copytree(folder, tmp_path / "model"))
-    weights = load_file(folder / "model.safetensors")
-    del weights[gone]
-    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ModelError, match=rf"1 missing keys \({gone}"):
-        load_embedder(str(copy), trust_remote_code=True)
-
-
-def test_an_unexpected_key_is_refused(folder: Path, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(folder, tmp_path / "model"))
-    weights = load_file(folder / "model.safetensors") | {"more.weight": torch.ones(2)}
-    save_file(weights, copy / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ModelError, match=r"1 unexpected keys \(more\.weight"):
-        load_embedder(str(copy), trust_remote_code=True)
+@pytest.mark.parametrize("key", ["words.weight", "pixels.bias"])
+def test_keys_that_do_not_fit_are_refused(folder: Path, tmp_path: Path, key: str) -> None:
+    check_keys(folder, tmp_path, key, trust_remote_code=True)
 
 
 def test_code_without_what_is_called_is_refused(folder: Path, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(folder, tmp_path / "model"))
+    copy = copied(folder, tmp_path / "model")
     source = copy / "modeling_clip.py"
     source.write_text(source.read_text().replace("def encode_image", "def encode_picture"))
     with pytest.raises(ModelError, match="JinaCLIPModel is no jina-clip: it has no encode_image"):
@@ -258,7 +245,7 @@ def test_code_without_what_is_called_is_refused(folder: Path, tmp_path: Path) ->
 
 
 def test_a_folder_that_names_no_code_is_refused(folder: Path, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(folder, tmp_path / "model"))
+    copy = copied(folder, tmp_path / "model")
     (copy / "config.json").write_text('{"model_type": "jina_clip"}')
     with pytest.raises(ModelError, match="names no code"):
         load_embedder(str(copy), trust_remote_code=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from torch.nn.functional import layer_norm, linear, silu
 from transformers import AutoImageProcessor, AutoTokenizer, CLIPImageProcessor, NomicBertConfig, NomicBertModel
 
 from pytest_mieb.models import Embedder, ModelError, load_embedder
 from tests.models.battery import IMAGES, TEXTS, assert_same, assert_scattered, check_images, check_texts
 from tests.models.families.builders_vista import bge_tokenizer
+from tests.models.folders import Change, change_json, change_weights, copied
 from tests.models.hub_cache import go_offline, lay
 
 WIDTH, HEADS, DEPTH, HIDDEN, PATCH, GRID, TRAINED = 32, 2, 2, 256, 8, 4, 6
@@ -180,19 +181,13 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     return Built(vision, text, old_text, weights, encoder, load_embedder(str(vision), options={"text": str(text)}))
 
 
-def changed(
-    folder: Path, copy: Path, *, config: Callable[[dict[str, Any]], Any] | None = None, weights: Any = None
-) -> Path:
+def changed(folder: Path, copy: Path, *, config: Change | None = None, weights: Change | None = None) -> Path:
     """A copy of a folder with its config.json, or its weights, changed."""
-    shutil.copytree(folder, copy)
+    copied(folder, copy)
     if config:
-        content = json.loads((copy / "config.json").read_text())
-        config(content)
-        (copy / "config.json").write_text(json.dumps(content))
+        change_json(copy / "config.json", config)
     if weights:
-        content = load_file(copy / "model.safetensors")
-        weights(content)
-        save_file(content, copy / "model.safetensors")
+        change_weights(copy, weights)
     return copy
 
 

@@ -25,6 +25,7 @@ from pytest_mieb.models.registry import MODELS as MODELS_OF_THE_PAPER
 from tests.hub import MODELS, Hub
 from tests.models.battery import IMAGES, TEXTS, assert_same, assert_scattered, check_images, check_texts
 from tests.models.families.builders_open_clip import EVA, PREPROCESSING, TINY, TINY_COCA, TINY_EVA, build, save
+from tests.models.folders import Change, change_json, change_weights, copied, plus, refusal, without
 from tests.models.hub_cache import REVISION, go_offline, lay
 
 ARCHITECTURE = "Tiny-ViT-for-tests"
@@ -145,7 +146,7 @@ def test_half_precision(folders: dict[str, Path], models: dict[str, Embedder]) -
 def test_other_weights_have_another_fingerprint(
     models: dict[str, Embedder], folders: dict[str, Path], tmp_path: Path
 ) -> None:
-    moved = Path(shutil.copytree(folders["tiny"], tmp_path / "moved"))
+    moved = copied(folders["tiny"], tmp_path / "moved")
     assert load_embedder(str(moved)).fingerprint == models["tiny"].fingerprint
     change(moved, lambda content: content["visual.proj"].add_(1e-6))
     assert load_embedder(str(moved)).fingerprint != models["tiny"].fingerprint
@@ -238,7 +239,7 @@ def test_biases_of_the_loss_are_no_reason_to_refuse(models: dict[str, Embedder],
 def test_a_text_tower_in_the_older_layout(
     folders: dict[str, Path], models: dict[str, Embedder], tmp_path: Path
 ) -> None:
-    folder = Path(shutil.copytree(folders["eva02"], tmp_path / "older"))
+    folder = copied(folders["eva02"], tmp_path / "older")
     state = load_file(folder / "open_clip_model.safetensors")
     save_file(
         {name.removeprefix("text."): value for name, value in state.items()}, folder / "open_clip_model.safetensors"
@@ -296,10 +297,7 @@ NAMES = {
 
 @pytest.mark.parametrize("spec", NAMES)
 def test_a_name_that_means_nothing(cache: Path, weights: Path, spec: str) -> None:
-    with pytest.raises(ModelError) as refusal:
-        load_embedder(spec.format(weights=weights))
-    assert NAMES[spec] in str(refusal.value)
-    assert "\n" not in str(refusal.value)
+    assert NAMES[spec] in refusal(spec.format(weights=weights))
 
 
 @pytest.mark.parametrize(
@@ -313,9 +311,7 @@ def test_a_name_that_means_nothing(cache: Path, weights: Path, spec: str) -> Non
     ],
 )
 def test_an_option_that_means_nothing(weights: Path, options: dict[str, str], sentence: str) -> None:
-    with pytest.raises(ModelError) as refusal:
-        load_embedder(f"open_clip:{ARCHITECTURE}@{weights}", options=options)
-    assert sentence in str(refusal.value)
+    assert sentence in refusal(f"open_clip:{ARCHITECTURE}@{weights}", options=options)
 
 
 def test_open_clip_knows_the_models_of_the_registry() -> None:
@@ -328,18 +324,12 @@ def test_open_clip_knows_the_models_of_the_registry() -> None:
 # Weights and folders that cannot be used.
 
 
-def change(folder: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
-    file = folder / "open_clip_model.safetensors"
-    content = load_file(file)
-    edit(content)
-    save_file(content, file)
+def change(folder: Path, change: Change) -> None:
+    change_weights(folder, change, "open_clip_model.safetensors")
 
 
-def reconfigure(folder: Path, edit: Callable[[dict[str, Any]], Any]) -> None:
-    file = folder / "open_clip_config.json"
-    content = json.loads(file.read_text())
-    edit(content)
-    file.write_text(json.dumps(content))
+def reconfigure(folder: Path, change: Change) -> None:
+    change_json(folder / "open_clip_config.json", change)
 
 
 def unsafe(folder: Path) -> None:
@@ -367,19 +357,19 @@ def twice(folder: Path) -> None:
 
 REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
     "missing": (
-        lambda folder: change(folder, lambda content: content.pop("visual.proj")),
+        lambda folder: change(folder, without("visual.proj")),
         f"weights and {ARCHITECTURE} do not fit: 1 missing keys (visual.proj ...)",
     ),
     "unexpected": (
-        lambda folder: change(folder, lambda content: content.update(more=torch.ones(2))),
+        lambda folder: change(folder, plus("more")),
         "1 unexpected keys (more ...)",
     ),
     "mismatched": (
-        lambda folder: change(folder, lambda content: content.update({"visual.proj": torch.ones(64, 25)})),
+        lambda folder: change(folder, plus("visual.proj", 64, 25)),
         "1 mismatched keys (visual.proj ...)",
     ),
     "shorter texts": (
-        lambda folder: change(folder, lambda content: content.update(positional_embedding=torch.ones(50, 32))),
+        lambda folder: change(folder, plus("positional_embedding", 50, 32)),
         "1 mismatched keys (positional_embedding ...)",
     ),
     "cut short": (
@@ -418,17 +408,15 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_folder_that_cannot_be_used(folders: dict[str, Path], tmp_path: Path, case: str) -> None:
     damage, sentence = REFUSED[case]
-    folder = Path(shutil.copytree(folders["tiny"], tmp_path / "damaged"))
+    folder = copied(folders["tiny"], tmp_path / "damaged")
     damage(folder)
-    with pytest.raises(ModelError) as refusal:
-        load_embedder(str(folder))
-    assert str(refusal.value).startswith(str(folder))
-    assert sentence in str(refusal.value)
-    assert "\n" not in str(refusal.value)
+    said = refusal(folder)
+    assert said.startswith(str(folder))
+    assert sentence in said
 
 
 def test_a_configuration_without_statistics_is_completed_aloud(folders: dict[str, Path], tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(folders["tiny"], tmp_path / "silent"))
+    folder = copied(folders["tiny"], tmp_path / "silent")
     reconfigure(folder, lambda content: content.pop("preprocess_cfg"))
     model = load_embedder(str(folder))
     assert model.description.warnings == (
@@ -441,7 +429,7 @@ def test_a_folder_that_transformers_can_read_too(
     folders: dict[str, Path], models: dict[str, Embedder], tmp_path: Path
 ) -> None:
     """LAION's repositories hold both, and the weights of both."""
-    folder = Path(shutil.copytree(folders["tiny"], tmp_path / "both"))
+    folder = copied(folders["tiny"], tmp_path / "both")
     (folder / "config.json").write_text('{"model_type": "clip"}')
     save_file({"logit_scale": torch.ones(1)}, folder / "model.safetensors")
     model = load_embedder(f"open_clip:{folder}")
@@ -509,16 +497,16 @@ def test_a_text_tower_of_transformers(roberta: Path, tmp_path: Path, monkeypatch
 
 
 def test_a_text_tower_with_code_of_its_own_is_refused(folders: dict[str, Path], roberta: Path, tmp_path: Path) -> None:
-    tower = Path(shutil.copytree(roberta, tmp_path / "tower"))
+    tower = copied(roberta, tmp_path / "tower")
     (tower / "config.json").write_text('{"model_type": "roberta", "auto_map": {"AutoModel": "code.Model"}}')
-    folder = Path(shutil.copytree(folders["tiny"], tmp_path / "folder"))
+    folder = copied(folders["tiny"], tmp_path / "folder")
     reconfigure(folder, lambda content: content["model_cfg"]["text_cfg"].update(hf_model_name=str(tower)))
     with pytest.raises(ModelError, match="comes with code of its own"):
         load_embedder(str(folder))
 
 
 def test_texts_are_not_cut_at_random(folders: dict[str, Path], models: dict[str, Embedder], tmp_path: Path) -> None:
-    folder = Path(shutil.copytree(folders["tiny"], tmp_path / "masked"))
+    folder = copied(folders["tiny"], tmp_path / "masked")
     options = {"tokenizer_kwargs": {"reduction_mask": "random"}}
     reconfigure(folder, lambda content: content["model_cfg"]["text_cfg"].update(options))
     model = load_embedder(str(folder))

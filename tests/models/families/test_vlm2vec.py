@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import builtins
 import json
-import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,11 +15,12 @@ import torch
 import transformers.dynamic_module_utils
 from mteb.models.model_implementations.vlm2vec_models import VLM2VecWrapper
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from transformers import AutoConfig, AutoModelForCausalLM, AutoProcessor
 
 from pytest_mieb.models import Embedder, ModelError, load_embedder
 from pytest_mieb.models.families import vlm2vec
+from tests.models.batches import Batches, columns, embed
 from tests.models.battery import (
     IMAGES,
     TEXTS,
@@ -31,6 +31,7 @@ from tests.models.battery import (
     check_texts,
 )
 from tests.models.families.builders_mllm import build_vlm2vec
+from tests.models.folders import change_json, check_keys, code_of, copied
 
 IMAGE = "<|image_1|> Represent the given image."
 BOTH = "<|image_1|> Represent the given image with the following question: "
@@ -111,41 +112,23 @@ def test_whatever_is_embedded_together(model: Embedder) -> None:
     check_interleaved(model, texts=(*SHORT, ""))
 
 
-class Batches:
-    """What the reference takes for a data loader."""
-
-    def __init__(self, **columns: Any) -> None:
-        self.dataset = type("Rows", (), {"features": columns})
-        self._columns = columns
-
-    def __iter__(self) -> Any:
-        return iter([self._columns])
-
-
 @pytest.mark.parametrize("what", ["images", "texts", "both"])
 def test_as_the_reference_embeds(model: Embedder, decoder: Any, processor: Any, what: str) -> None:
     # Its constructor takes configuration and processor from the hub only, and needs flash attention.
     wrapper = VLM2VecWrapper.__new__(VLM2VecWrapper)
     wrapper.mdl, wrapper.processor, wrapper.device = decoder, processor, "cpu"
     wrapper.pooling, wrapper.normalize = "last", True
-    images, texts = list(IMAGES[:4]), list(SHORT)
-    columns = {"images": {"image": images}, "texts": {"text": texts}, "both": {"image": images, "text": texts}}[what]
     expected = [
         # One by one: the tests' small model takes one picture at a time.
         wrapper.encode(
-            Batches(**{name: [values[row]] for name, values in columns.items()}),
+            Batches(**{name: [values[row]] for name, values in columns(what, IMAGES[:4], SHORT).items()}),
             task_metadata=None,
             hf_split="",
             hf_subset="",
         )[0].numpy()
         for row in range(4)
     ]
-    found = {
-        "images": lambda: model.embed_images(images),
-        "texts": lambda: model.embed_texts(texts),
-        "both": lambda: model.embed_interleaved(images, texts),
-    }[what]()
-    assert_same(found, expected)
+    assert_same(embed(model, what, IMAGES[:4], SHORT), expected)
 
 
 def test_an_image_token_in_a_text_is_taken_out(model: Embedder) -> None:
@@ -165,7 +148,7 @@ def test_bfloat16_is_its_own(folder: Path, model: Embedder) -> None:
 def test_code_that_is_not_trusted_neither_runs_nor_is_asked_about(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    copy = Path(shutil.copytree(folder, tmp_path / "model"))
+    copy = copied(folder, tmp_path / "model")
     for file in copy.glob("*.py"):
         file.write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()\n")
 
@@ -182,7 +165,7 @@ def test_code_that_is_not_trusted_neither_runs_nor_is_asked_about(
 
 
 def test_the_fingerprint_is_also_that_of_the_code(folder: Path, model: Embedder, tmp_path: Path) -> None:
-    copy = Path(shutil.copytree(folder, tmp_path / "model"))
+    copy = copied(folder, tmp_path / "model")
     assert load_embedder(str(copy), dtype="float32", trust_remote_code=True).fingerprint == model.fingerprint
     with open(copy / "modeling_phi3_v.py", "a") as code:
         code.write("# another line\n")
@@ -192,7 +175,7 @@ def test_the_fingerprint_is_also_that_of_the_code(folder: Path, model: Embedder,
 def test_a_processor_that_is_missing_is_the_base_models(
     folder: Path, model: Embedder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bare = Path(shutil.copytree(folder, tmp_path / "bare"))
+    bare = copied(folder, tmp_path / "bare")
     for name in ("preprocessor_config.json", "processor_config.json", "tokenizer.json"):
         (bare / name).unlink()
     fetched = []
@@ -215,10 +198,8 @@ def test_code_from_another_repository_is_pinned(
     from transformers.models.auto import auto_factory, configuration_auto, image_processing_auto, processing_auto
 
     # A folder of another name: what this process has imported for the first one is not fetched again.
-    copy = Path(shutil.copytree(folder, tmp_path / referring.partition(".")[0]))
-    content = json.loads((copy / referring).read_text())
-    content["auto_map"] = {key: f"org/base--{code}" for key, code in content["auto_map"].items()}
-    (copy / referring).write_text(json.dumps(content))
+    copy = copied(folder, tmp_path / referring.partition(".")[0])
+    change_json(copy / referring, code_of("org/base"))
     fetched = []
     real = transformers.dynamic_module_utils.get_class_from_dynamic_module
 
@@ -261,15 +242,7 @@ def test_an_adapter_is_merged(folder: Path, decoder: Any, processor: Any, tmp_pa
 
 
 def test_keys_that_do_not_fit_are_refused(folder: Path, tmp_path: Path) -> None:
-    weights = load_file(folder / "model.safetensors")
-    for kind, changed in {
-        "missing": {name: value for name, value in weights.items() if name != "model.norm.weight"},
-        "unexpected": weights | {"projection.weight": torch.ones(2)},
-    }.items():
-        copy = Path(shutil.copytree(folder, tmp_path / kind))
-        save_file(changed, copy / "model.safetensors", metadata={"format": "pt"})
-        with pytest.raises(ModelError, match=f"1 {kind} keys"):
-            load_embedder(str(copy), trust_remote_code=True)
+    check_keys(folder, tmp_path, "model.norm.weight", trust_remote_code=True)
 
 
 def test_it_takes_no_options(folder: Path) -> None:
