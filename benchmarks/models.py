@@ -81,6 +81,19 @@ def dinov2(folder: Path) -> None:
     _write(folder, Dinov2Model(Dinov2Config(image_size=224, patch_size=32)), processor)
 
 
+def blip(folder: Path) -> None:
+    """With the miniature's tokenizer: its pieces are words, so texts are as short as they would be."""
+    from transformers import AutoTokenizer, BlipConfig, BlipForImageTextRetrieval, BlipImageProcessor, BlipProcessor
+
+    from pytest_mieb.miniature import MODEL_DIR
+
+    tokenizer = AutoTokenizer.from_pretrained(MODEL_DIR)
+    text = TEXT | _ids(tokenizer) | {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12}
+    text |= {"encoder_hidden_size": IMAGE["hidden_size"], "sep_token_id": tokenizer.eos_token_id}
+    model = BlipForImageTextRetrieval(BlipConfig(text_config=text, vision_config=IMAGE))
+    _write(folder, model, BlipProcessor(BlipImageProcessor(size={"height": 224, "width": 224}), tokenizer))
+
+
 def timm(folder: Path) -> None:
     from timm import create_model
     from timm.models import save_for_hf
@@ -94,6 +107,7 @@ FAMILIES: dict[str, Callable[[Path], None]] = {
     "open_clip": open_clip,
     "dinov2": dinov2,
     "timm": timm,
+    "blip": blip,
 }
 
 
