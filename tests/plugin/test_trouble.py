@@ -122,6 +122,7 @@ def test_a_worker_that_dies_is_an_error_of_the_task_that_it_was_at(toys: Toys, r
         "tasks": 2,
         "missing": ["ToyZeroShot"],
         "score": None,
+        "tolerance": None,
         "detectable": None,
     }
     lines = summary(result)
