@@ -83,6 +83,7 @@ def dinov2(folder: Path) -> None:
 
 def blip(folder: Path) -> None:
     """With the miniature's tokenizer: its pieces are words, so texts are as short as they would be."""
+    import torch
     from transformers import AutoTokenizer, BlipConfig, BlipForImageTextRetrieval, BlipImageProcessor, BlipProcessor
 
     from pytest_mieb.miniature import MODEL_DIR
@@ -91,6 +92,10 @@ def blip(folder: Path) -> None:
     text = TEXT | _ids(tokenizer) | {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12}
     text |= {"encoder_hidden_size": IMAGE["hidden_size"], "sep_token_id": tokenizer.eos_token_id}
     model = BlipForImageTextRetrieval(BlipConfig(text_config=text, vision_config=IMAGE))
+    with torch.no_grad():  # as initialised, all pictures are alike
+        for weight in model.parameters():
+            if weight.ndim > 1:
+                weight.normal_(0, 0.05)
     _write(folder, model, BlipProcessor(BlipImageProcessor(size={"height": 224, "width": 224}), tokenizer))
 
 
