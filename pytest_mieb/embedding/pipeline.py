@@ -18,6 +18,7 @@ from pytest_mieb.models.embedder import Embedder, Purpose
 
 # How much is embedded before it is written to the store.
 _BATCHES_AT_ONCE, _SECONDS_AT_ONCE = 64, 30.0
+_TEXTS_AT_ONCE = 1024
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Pipeline:
     an item's embedding then depends on nothing but the item, not on its neighbours, on what was embedded before, or on
     the number of workers.
 
-    `counts` says what it has done so far. With `order`, a seed, inputs come in a random order instead of short texts
+    `counts` says what it has done so far. With `order`, a seed, inputs come in a random order instead of long texts
     first, to see whether the model cares.
     """
 
@@ -97,7 +98,10 @@ class Pipeline:
         rows: Sequence[int],
         known: Mapping[bytes, NDArray[np.float32]],
     ) -> dict[bytes, NDArray[np.float32]]:
-        """Embed `rows`, of which no two have the same key, short texts first; what is sound is stored as it comes.
+        """Embed `rows`, of which no two have the same key, long texts first; what is sound is stored as it comes.
+
+        Texts of like length go together, since short ones are computed as wide as the longest beside them. The longest
+        come first: if the device has no room for them, that shows at once.
 
         What was embedded is stored also when the model stops on the way: by a limit of cost, or Ctrl-C. Nothing is
         stored while all embeddings are the same, those of `known` included: a few texts may well be cut to the same
@@ -105,9 +109,8 @@ class Pipeline:
         """
         if self._order is not None:
             rows = np.random.default_rng(self._order).permutation(rows).tolist()
-        elif inputs.modality == "text" and inputs.texts is not None:
-            lengths = list(map(len, inputs.texts))
-            rows = sorted(rows, key=lengths.__getitem__)
+        elif inputs.texts is not None:
+            rows = _longest_first(embedder, inputs.texts, rows)
         started = kept_at = perf_counter()
         found: dict[bytes, NDArray[np.float32]] = {}
         unstored: list[bytes] = []
@@ -219,6 +222,13 @@ def _check_set(vectors: Sequence[NDArray[np.float32]], modality: str) -> None:
             f"the model gives the same embedding for all {len(vectors)} distinct {modality} inputs; "
             "check its weights and its preprocessing"
         )
+
+
+def _longest_first(embedder: Embedder, texts: Sequence[str], rows: Sequence[int]) -> list[int]:
+    lengths: dict[int, int] = {}
+    for chunk in _chunks(rows, _TEXTS_AT_ONCE):  # whoever counts tokens holds all of a chunk's in memory
+        lengths.update(zip(chunk, embedder.text_lengths([texts[row] for row in chunk]), strict=True))
+    return sorted(rows, key=lengths.__getitem__, reverse=True)
 
 
 def _read(inputs: Inputs, rows: Sequence[int]) -> list[Any]:

@@ -37,7 +37,7 @@ def embed_by_length(
     cut: dict[str, Any] = {"truncation": True, "max_length": max_length}
     if padding == "max_length":
         return embed_rows(list(range(len(texts))))
-    lengths = np.array([len(ids) for ids in tokenizer(list(texts), **cut)["input_ids"]])
+    lengths = np.array(token_lengths(tokenizer, texts, max_length))
     widths = np.minimum(-(-np.maximum(lengths, 1) // LENGTH_STEP) * LENGTH_STEP, max_length)
     embeddings: Vectors | None = None
     for width in np.unique(widths):
@@ -50,6 +50,13 @@ def embed_by_length(
         embeddings[rows] = vectors[: len(rows)]
     assert embeddings is not None
     return embeddings
+
+
+def token_lengths(tokenizer: Any, texts: Sequence[str], max_length: int, *, padding: str = "longest") -> list[int]:
+    """How many tokens `embed_by_length` computes for each text, padding up to a multiple of 16 left out."""
+    if padding == "max_length":
+        return [max_length] * len(texts)
+    return [len(ids) for ids in tokenizer(list(texts), truncation=True, max_length=max_length)["input_ids"]]
 
 
 def embed_singly(items: Sequence[Item], embed: Callable[[Item], Vectors]) -> Vectors:

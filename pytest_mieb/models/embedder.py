@@ -74,6 +74,10 @@ class Embedder(Protocol):
         """
         return self
 
+    def text_lengths(self, texts: Sequence[str]) -> Sequence[int]:
+        """How long each text is to the model, in any unit: texts of like length come in one batch, longest first."""
+        return list(map(len, texts))
+
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
         """n images to (n, dimension)."""
         ...

@@ -223,6 +223,7 @@ _MEMBERS = (
     "fingerprint",
     "description",
     "prompted",
+    "text_lengths",
     "embed_images",
     "embed_texts",
     "embed_interleaved",

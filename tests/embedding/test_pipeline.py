@@ -24,7 +24,7 @@ NATIVE = frozenset({"image", "text", "interleaved"})
 class Toy:
     """A model whose embeddings can be told by heart; it notes what it is given.
 
-    A text becomes (length, first letter), an image its colour's (red, green) plus 1; both together (1, 2).
+    A text becomes (length, first letter), an image its colour's (red, green) plus 1; both together (1, length).
     """
 
     dimension = 2
@@ -34,6 +34,9 @@ class Toy:
         self.modalities = modalities
         self.batches: list[int] = []
         self.seen: list[str] = []
+
+    def text_lengths(self, texts: Sequence[str]) -> list[int]:
+        return list(map(len, texts))
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         self.note(list(texts))
@@ -47,7 +50,7 @@ class Toy:
     def embed_interleaved(self, images: Sequence[Image], texts: Sequence[str]) -> NDArray[np.float32]:
         assert len(images) == len(texts)
         self.note([f"{image.getpixel((0, 0))} {text}" for image, text in zip(images, texts, strict=True)])
-        return np.array([[1, 2]] * len(texts), np.float32)
+        return np.array([[1, len(text)] for text in texts], np.float32)
 
     def note(self, items: list[str]) -> None:
         self.batches.append(len(items))
@@ -104,19 +107,36 @@ def test_the_last_batch_is_filled_up_with_its_last_item() -> None:
             return super().embed_texts(texts)
 
     Pipeline(Noting(), batch_size=4).embed(texts("a", "bb", "ccc", "dddd", "eeeee", "ffffff"))
-    assert given[1] == ["eeeee", "ffffff", "ffffff", "ffffff"]
+    assert given[1] == ["bb", "a", "a", "a"]
 
 
-def test_texts_of_like_length_share_a_batch() -> None:
-    given: list[set[int]] = []
+@pytest.mark.parametrize("interleaved", [False, True])
+def test_texts_of_like_length_share_a_batch_and_the_longest_come_first(interleaved: bool) -> None:
+    """As the model counts: for this one a text is as long as it has letters x."""
 
-    class Noting(Toy):
-        def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-            given.append({len(text) for text in texts})
-            return super().embed_texts(texts)
+    class Counting(Toy):
+        def text_lengths(self, texts: Sequence[str]) -> list[int]:
+            return [text.count("x") for text in texts]
 
-    Pipeline(Noting(), batch_size=2).embed(texts("a", "y" * 90, "b", "z" * 90))
-    assert given == [{1}, {90}]
+    values = ("ax", "bxxx", "cccccc", "dxxx", "exx", "fx")
+    toy = Counting(NATIVE)
+    inputs = Inputs(images(*["red"] * len(values)), values) if interleaved else texts(*values)
+    Pipeline(toy, batch_size=2).embed(inputs)
+    assert [item.split()[-1] for item in toy.seen] == ["bxxx", "dxxx", "exx", "ax", "fx", "cccccc"]
+
+
+def test_the_lengths_of_many_texts_are_asked_for_in_parts() -> None:
+    asked: list[int] = []
+
+    class Counting(Toy):
+        def text_lengths(self, texts: Sequence[str]) -> list[int]:
+            asked.append(len(texts))
+            return super().text_lengths(texts)
+
+    values = [f"{number:04}" + "x" * (number % 7) for number in range(1100)]
+    found = Pipeline(Counting(), batch_size=50).embed(texts(*values))
+    assert found[:, 0].tolist() == list(map(len, values))
+    assert asked == [1024, 76]
 
 
 def test_what_was_embedded_is_taken_from_the_store(tmp_path: Path) -> None:
@@ -196,8 +216,8 @@ def test_a_model_that_takes_both_together_gets_both_together() -> None:
     toy = Toy(NATIVE)
     pipeline = Pipeline(toy, batch_size=2)
     found = pipeline.embed(Inputs(images("red", "red", "red"), ["a", "bb", "a"]))
-    assert found.tolist() == [[1, 2]] * 3
-    assert toy.seen == [f"{COLOURS['red']} a", f"{COLOURS['red']} bb"]
+    assert found.tolist() == [[1, 1], [1, 2], [1, 1]]
+    assert toy.seen == [f"{COLOURS['red']} bb", f"{COLOURS['red']} a"]
     assert counts(pipeline) == (2, 0)
 
 

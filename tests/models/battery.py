@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from pytest_mieb.models import Embedder
+from pytest_mieb.models.batching import LENGTH_STEP
+from pytest_mieb.models.local import LocalEmbedder
 
 NOISE = np.random.default_rng(0)
 TEXTS = (
@@ -22,6 +25,9 @@ TEXTS = (
     "Собака бежит",
     "🐕 ñ é",
 )
+
+# As many characters, but not as many tokens, in whatever way they are counted.
+LETTERS = ("a b c d e f g h i j k l m n o p q r s t", "x" * 39)
 
 
 def noise(height: int, width: int) -> Image.Image:
@@ -89,6 +95,17 @@ def check_texts(model: Embedder, texts: Sequence[str] = TEXTS) -> None:
     assert np.isfinite(together).all()
     assert_same(np.concatenate([model.embed_texts([text]) for text in texts]), together)
     assert_same(model.embed_texts(texts[::-1])[::-1], together)
+    _check_lengths(model)
+
+
+def _check_lengths(model: Embedder) -> None:
+    """Texts that the model calls about equally long are computed at once, whatever number of characters they have."""
+    texts = [*LETTERS, *(text[:200] for text in TEXTS)]
+    steps = -(-np.maximum(model.text_lengths(texts), 1) // LENGTH_STEP)
+    for step in np.unique(steps):
+        with patch.object(LocalEmbedder, "run", autospec=True, side_effect=LocalEmbedder.run) as run:
+            model.embed_texts([text for text, each in zip(texts, steps, strict=True) if each == step])
+        assert run.call_count <= 1
 
 
 def check_interleaved(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_mieb.models.batching import embed_by_length
+from pytest_mieb.models.batching import embed_by_length, token_lengths
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files import read_json
@@ -47,6 +47,9 @@ class Blip(LocalEmbedder):
 
         pixels = self._processor.image_processor([as_rgb(image) for image in images], return_tensors="pt")
         return self.run(embed, {"pixel_values": pixels["pixel_values"]})
+
+    def text_lengths(self, texts: Sequence[str]) -> list[int]:
+        return token_lengths(self._processor.tokenizer, texts, self._max_length)
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         def embed(input_ids: Any, attention_mask: Any) -> Any:

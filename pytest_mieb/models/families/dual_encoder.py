@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_mieb.models.batching import embed_by_length
+from pytest_mieb.models.batching import embed_by_length, token_lengths
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files import read_json
@@ -68,6 +68,9 @@ class DualEncoder(LocalEmbedder):
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
         inputs = self._processor.image_processor([as_rgb(image) for image in images], return_tensors="pt")
         return self.run(lambda **tensors: self._pooled(self._model.get_image_features(**tensors)), inputs)
+
+    def text_lengths(self, texts: Sequence[str]) -> list[int]:
+        return token_lengths(self._processor.tokenizer, texts, self._max_length, padding=self._padding)
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         def embed(tokens: Mapping[str, Any]) -> NDArray[np.float32]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_mieb.models.batching import embed_by_length, embed_singly
+from pytest_mieb.models.batching import embed_by_length, embed_singly, token_lengths
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder, Purpose
 from pytest_mieb.models.families.mllm import IMAGE_OPTIONS, last_token
@@ -77,13 +77,18 @@ class Gme(LocalEmbedder):
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
         return embed_singly(images, lambda image: self._embed_one(image, ""))
 
+    def text_lengths(self, texts: Sequence[str]) -> list[int]:
+        return token_lengths(self._processor.tokenizer, self._prompts(texts), MAX_LENGTH)
+
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        prompts = [self._prompt(_plain(text)) for text in texts]
-        return embed_by_length(self._processor.tokenizer, prompts, MAX_LENGTH, self._embed)
+        return embed_by_length(self._processor.tokenizer, self._prompts(texts), MAX_LENGTH, self._embed)
 
     def embed_interleaved(self, images: Sequence[Image], texts: Sequence[str]) -> NDArray[np.float32]:
         pairs = list(zip(images, texts, strict=True))
         return embed_singly(pairs, lambda pair: self._embed_one(pair[0], _plain(pair[1])))
+
+    def _prompts(self, texts: Sequence[str]) -> list[str]:
+        return [self._prompt(_plain(text)) for text in texts]
 
     def _prompt(self, content: str) -> str:
         return _PROMPT.replace("{instruction}", self._instruction).replace("{input}", content)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_mieb.models.batching import embed_by_length
+from pytest_mieb.models.batching import embed_by_length, token_lengths
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files import part, read_json
@@ -76,6 +76,9 @@ class Nomic(LocalEmbedder):
 
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
         return self.run(self._see, self._processor([as_rgb(image) for image in images], return_tensors="pt"))
+
+    def text_lengths(self, texts: Sequence[str]) -> list[int]:
+        return token_lengths(self._tokenizer, texts, self._max_length)
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         def embed(tokens: Mapping[str, Any]) -> NDArray[np.float32]:

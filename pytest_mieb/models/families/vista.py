@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_mieb.models.batching import embed_by_length
+from pytest_mieb.models.batching import embed_by_length, token_lengths
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
@@ -87,6 +87,9 @@ class Vista(LocalEmbedder):
 
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
         return self.embed_interleaved(images, [""] * len(images))
+
+    def text_lengths(self, texts: Sequence[str]) -> list[int]:
+        return token_lengths(self._tokenizer, texts, self._max_length)
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         def embed(tokens: Mapping[str, Any]) -> NDArray[np.float32]:

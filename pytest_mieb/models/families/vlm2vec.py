@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_mieb.models.batching import embed_by_length, embed_singly
+from pytest_mieb.models.batching import embed_by_length, embed_singly, token_lengths
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
@@ -51,9 +51,11 @@ class Vlm2Vec(LocalEmbedder):
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
         return embed_singly(images, lambda image: self._embed_one(IMAGE_PROMPT, image))
 
+    def text_lengths(self, texts: Sequence[str]) -> list[int]:
+        return token_lengths(self._processor.tokenizer, _visible(texts), TEXT_LENGTH)
+
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        # The tokenizer makes no token at all of an empty text.
-        return embed_by_length(self._processor.tokenizer, [text or " " for text in texts], TEXT_LENGTH, self._embed)
+        return embed_by_length(self._processor.tokenizer, _visible(texts), TEXT_LENGTH, self._embed)
 
     def embed_interleaved(self, images: Sequence[Image], texts: Sequence[str]) -> NDArray[np.float32]:
         """A text may not name images of its own: what reads like one's token is taken out."""
@@ -114,6 +116,11 @@ def load(request: Request) -> Embedder:
         resolved={"code": BASE_REVISION, "image": processor.image_processor.to_dict()},
     )
     return Vlm2Vec(processor, model, description, fingerprint)
+
+
+def _visible(texts: Sequence[str]) -> list[str]:
+    """The tokenizer makes no token at all of an empty text."""
+    return [text or " " for text in texts]
 
 
 def _with_processor(request: Request) -> Request:
