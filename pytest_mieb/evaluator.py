@@ -35,7 +35,6 @@ class Evaluator:
         self._results: dict[str, TaskResult] = {}
         self._measured: dict[str, TaskBaseline] = {}
         self._scratch: Path | None = None
-        self._redrawn = False
 
     @cached_property
     def device(self) -> str:
@@ -80,11 +79,7 @@ class Evaluator:
     def source(self) -> Source:
         from pytest_mieb.data import open_source
 
-        def warn(sentence: str) -> None:
-            self._redrawn = True
-            _warn(sentence)
-
-        return open_source(self.settings.data, self.settings.cache, warn)
+        return open_source(self.settings.data, self.settings.cache, _warn)
 
     @cached_property
     def pipeline(self) -> Pipeline:
@@ -152,13 +147,13 @@ class Evaluator:
 
     def _drawn_content(self, task: Task) -> str | None:
         """A dataset of the miniature by what is seen in it, for its files are drawn here, and their bytes are those of
-        the image library; None for other data, and where the drawings are not the recorded ones.
+        the image library; None for other data.
         """
-        if self.settings.data != "miniature" or self._redrawn:
+        if self.settings.data != "miniature":
             return None
-        from pytest_mieb.miniature.content import expected
+        from pytest_mieb.miniature.content import drawn
 
-        return expected().get(task.dataset.path, "")[:16] or None
+        return drawn(self.settings.cache).get(task.dataset.path, "")[:16] or None
 
     def measured(self, result: TaskResult) -> TaskBaseline:
         """The result as it is recorded and compared."""

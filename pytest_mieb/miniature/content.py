@@ -58,14 +58,20 @@ def difference(found: Mapping[str, str]) -> str | None:
     cause = "; ".join(changed) or "no drawing library differs, so the world's code was changed without --update"
     return (
         f"the miniature's content differs from the recorded one in {len(other)} of {len(found)} datasets ({named}): "
-        f"{cause}. Scores of the miniature are not comparable with its baselines."
+        f"{cause}. Scores on these are not comparable with the miniature's baselines."
     )
+
+
+def drawn(folder: Path) -> dict[str, str]:
+    """The content hash of each dataset in the mirror that `ensure_mirror` wrote to `folder`."""
+    found: dict[str, str] = json.loads((_mirror(folder) / DONE).read_text(encoding="utf-8"))
+    return found
 
 
 def ensure_mirror(folder: Path, warn: Callable[[str], None]) -> Path:
     from pytest_mieb.miniature.datasets import write_mirror
 
-    target = folder / f"miniature-{version()}"
+    target = _mirror(folder)
     if not (target / DONE).is_file():
         folder.mkdir(parents=True, exist_ok=True)
         draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=folder))
@@ -75,10 +81,13 @@ def ensure_mirror(folder: Path, warn: Callable[[str], None]) -> Path:
             _rename(draft, target)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
-    found = json.loads((target / DONE).read_text(encoding="utf-8"))
-    if text := difference(found):
+    if text := difference(drawn(folder)):
         warn(text)
     return target
+
+
+def _mirror(folder: Path) -> Path:
+    return folder / f"miniature-{version()}"
 
 
 def _rename(draft: Path, target: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -9,27 +11,42 @@ import pytest
 
 from pytest_mieb.evaluator import Evaluator
 from pytest_mieb.gate.sides import examples_of, find, open_baseline
-from pytest_mieb.miniature.content import expected
+from pytest_mieb.miniature.content import DONE, ensure_mirror, expected
 from pytest_mieb.suite import load_tasks, packaged
 
 TASKS = load_tasks()
 BASELINE = open_baseline(find("miniature", packaged("baselines")), TASKS)
 
 
-def drawn_content(data: str, *, redrawn: bool = False) -> dict[str, str | None]:
+def drawn_content(data: str, cache: Path) -> dict[str, str | None]:
     evaluator: Any = object.__new__(Evaluator)
-    evaluator.settings, evaluator._redrawn = SimpleNamespace(data=data), redrawn
+    evaluator.settings = SimpleNamespace(data=data, cache=cache)
     return {name: evaluator._drawn_content(task) for name, task in TASKS.items()}
 
 
-def test_it_is_of_the_recorded_drawings_however_an_image_library_encodes_them() -> None:
-    assert {name: task.examples for name, task in BASELINE.tasks.items()} == drawn_content("miniature")
-    assert len(set(drawn_content("miniature").values())) == len(expected())
+def test_it_is_of_the_recorded_drawings_however_an_image_library_encodes_them(miniature_cache: Path) -> None:
+    ensure_mirror(miniature_cache, print)
+    content = drawn_content("miniature", miniature_cache)
+    assert content == {name: task.examples for name, task in BASELINE.tasks.items()}
+    assert len(set(content.values())) == len(expected())
 
 
-@pytest.mark.parametrize(("data", "redrawn"), [("miniature", True), ("hub", False), ("/a/mirror", False)])
-def test_other_data_is_known_by_its_files(data: str, redrawn: bool) -> None:
-    assert set(drawn_content(data, redrawn=redrawn).values()) == {None}
+def test_one_dataset_that_is_drawn_otherwise_leaves_the_others_comparable(
+    miniature_cache: Path, tmp_path: Path
+) -> None:
+    drawn = ensure_mirror(miniature_cache, print) / DONE
+    (tmp_path / drawn.parent.name).mkdir()
+    found = {**json.loads(drawn.read_text()), "mteb/wds_fer2013": "0123456789abcdef" * 4}
+    (tmp_path / drawn.parent.name / DONE).write_text(json.dumps(found))
+    content = drawn_content("miniature", tmp_path)
+    other = {name for name, task in BASELINE.tasks.items() if task.examples != content[name]}
+    assert other == {name for name, task in TASKS.items() if task.dataset.path == "mteb/wds_fer2013"}
+    assert {content[name] for name in other} == {"0123456789abcdef"}
+
+
+@pytest.mark.parametrize("data", ["hub", "/a/mirror"])
+def test_other_data_is_known_by_its_files(data: str, tmp_path: Path) -> None:
+    assert set(drawn_content(data, tmp_path).values()) == {None}
 
 
 @pytest.mark.parametrize("name", TASKS)
