@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -53,16 +54,17 @@ class Evaluator:
         distribution.share_processors(self.worker)
         settings = self.settings
         _silence(with_transformers=settings.model.kind != "factory")
-        return load_embedder(
-            settings.model,
-            revision=settings.revision,
-            device=device,
-            dtype=dtype or settings.dtype,
-            trust_remote_code=settings.trust_remote_code,
-            processor=settings.processor,
-            options=settings.model_args,
-            max_cost=self._share_of_cost,
-        )
+        with _errors_as_warnings():
+            return load_embedder(
+                settings.model,
+                revision=settings.revision,
+                device=device,
+                dtype=dtype or settings.dtype,
+                trust_remote_code=settings.trust_remote_code,
+                processor=settings.processor,
+                options=settings.model_args,
+                max_cost=self._share_of_cost,
+            )
 
     @property
     def _share_of_cost(self) -> float | None:
@@ -128,22 +130,26 @@ class Evaluator:
     def result(self, task: Task) -> TaskResult:
         """Run the task, once in this process, and write its result files."""
         if task.name not in self._results:
-            from pytest_mieb.evaluation import evaluate
-            from pytest_mieb.gate.measuring import measured
-            from pytest_mieb.report.files import write_result
-
-            result = evaluate(task, self.source, self.pipeline, self.device)
-            now = measured(result, self.context.name)
-            now = replace(now, examples=self._drawn_content(task) or now.examples)
-            others: Mapping[str, float] = {}
-            if self.settings.calibrate:
-                from pytest_mieb.calibration import spread
-
-                others = self.calibration.scores(result, self.source)
-                now = replace(now, spread=spread(result.score, others))
-            write_result(result, now, self.settings, self.embedder, self.context, others)
-            self._results[task.name], self._measured[task.name] = result, now
+            with _errors_as_warnings():
+                self._run(task)
         return self._results[task.name]
+
+    def _run(self, task: Task) -> None:
+        from pytest_mieb.evaluation import evaluate
+        from pytest_mieb.gate.measuring import measured
+        from pytest_mieb.report.files import write_result
+
+        result = evaluate(task, self.source, self.pipeline, self.device)
+        now = measured(result, self.context.name)
+        now = replace(now, examples=self._drawn_content(task) or now.examples)
+        others: Mapping[str, float] = {}
+        if self.settings.calibrate:
+            from pytest_mieb.calibration import spread
+
+            others = self.calibration.scores(result, self.source)
+            now = replace(now, spread=spread(result.score, others))
+        write_result(result, now, self.settings, self.embedder, self.context, others)
+        self._results[task.name], self._measured[task.name] = result, now
 
     def _drawn_content(self, task: Task) -> str | None:
         """A dataset of the miniature by what is seen in it, for its files are drawn here, and their bytes are those of
@@ -181,7 +187,10 @@ class Evaluator:
         """Whether the environment is the one that the package knows; None where the model is computed elsewhere."""
         from pytest_mieb.canary import check
 
-        return None if self.settings.model.kind == "voyage" else check(self.device)
+        if self.settings.model.kind == "voyage":
+            return None
+        with _errors_as_warnings():
+            return check(self.device)
 
     @property
     def canary_sentence(self) -> str:
@@ -198,6 +207,15 @@ class MiebWarning(UserWarning):
 
 def _warn(sentence: str) -> None:
     warnings.warn(sentence, MiebWarning, stacklevel=2)
+
+
+@contextmanager
+def _errors_as_warnings() -> Iterator[None]:
+    """Where a project's pytest makes errors of warnings: what a library warns of decides nothing about a model."""
+    with warnings.catch_warnings():
+        if any(action == "error" for action, *_ in warnings.filters):
+            warnings.simplefilter("default")
+        yield
 
 
 def _silence(*, with_transformers: bool) -> None:

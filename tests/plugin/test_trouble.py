@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -44,6 +45,15 @@ def test_data_that_cannot_be_used_is_an_error_of_its_task_alone(in_part: Ran, to
     assert set(here.results("vision_only").contents) == set(OF_IMAGES_ONLY)
     errors = result.outlines.index(next(line for line in result.outlines if line.strip("= ") == "ERRORS"))
     assert_no_traceback(result.outlines[errors : result.outlines.index(summary(result)[0])])
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "with a worker"])
+def test_what_a_library_warns_of_decides_nothing(toys: Toys, tmp_path: Path, workers: tuple[str, ...]) -> None:
+    """Also where a project's pytest makes errors of warnings: they are shown."""
+    result = toys.at(tmp_path, "filterwarnings = error").run("grumbles", "--mieb-baseline=none", *workers)
+    result.assert_outcomes(passed=8, deselected=0 if workers else 130)
+    for sentence in ("*FutureWarning: loaded otherwise one day", "*DeprecationWarning: read otherwise one day"):
+        result.stdout.fnmatch_lines([sentence])
 
 
 def test_the_next_command_runs_what_has_no_score(in_part: Ran) -> None:

@@ -8,6 +8,7 @@ its name says.
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Sequence
 from hashlib import blake2b
 
@@ -69,6 +70,17 @@ def dies() -> FunctionEmbedder:
         lambda texts: os._exit(70) if "a picture in" in texts[0] else paint(texts),
         fingerprint="toy-dies",
     )
+
+
+def grumbles() -> FunctionEmbedder:
+    """Warns as it is loaded, and at every batch."""
+
+    def read(texts: Sequence[str]) -> NDArray[np.float32]:
+        warnings.warn("read otherwise one day", DeprecationWarning, stacklevel=1)
+        return paint(texts)
+
+    warnings.warn("loaded otherwise one day", FutureWarning, stacklevel=1)
+    return FunctionEmbedder(thumbnails, read, fingerprint="toy-grumbles")
 
 
 def lopsided() -> FunctionEmbedder:
