@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 IMAGE_BACKEND = "torchvision"
+LANCZOS_SINCE = (0, 27)  # of torchvision's versions
 INTERPOLATIONS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 # `--mieb-model-arg` that every family with a fixed picture size understands.
 IMAGE_OPTIONS = ("mean", "std", "size", "interpolation")
@@ -67,7 +68,11 @@ def type_of(size: Any) -> Any:
 
 
 def of_processor(image_processor: Any) -> dict[str, Any]:
-    """What a transformers image processor does to a picture, in the order it does it."""
+    """What a transformers image processor does to a picture, in the order it does it.
+
+    Raises:
+        ModelError: it would do something else than it says.
+    """
     content = image_processor.to_dict()
     steps: dict[str, Any] = {}
     if content.get("do_resize", True) and content.get("size"):
@@ -97,7 +102,21 @@ def _interpolation(resample: Any) -> str:
     if resample is None:
         return "default"
     place = int(getattr(resample, "value", resample))
-    return INTERPOLATIONS[place] if 0 <= place < len(INTERPOLATIONS) else str(resample)
+    name = INTERPOLATIONS[place] if 0 <= place < len(INTERPOLATIONS) else str(resample)
+    if name == "lanczos":
+        _check_lanczos()
+    return name
+
+
+def _check_lanczos() -> None:
+    import torchvision
+
+    version = torchvision.__version__
+    if tuple(map(int, version.split(".")[:2])) < LANCZOS_SINCE:
+        raise ModelError(
+            f"the image processor asks for lanczos, which torchvision {version} does not have, and transformers takes "
+            "bicubic instead: upgrade torchvision to 0.27, or accept it with --mieb-model-arg=interpolation=bicubic"
+        )
 
 
 def thickened(image: Image, side: int) -> Image:

@@ -231,6 +231,21 @@ def test_how_images_are_prepared_can_be_corrected(
     assert sound.fingerprint != other.fingerprint
 
 
+def test_a_torchvision_that_would_take_another_interpolation_is_refused(
+    folders: Mapping[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """transformers falls back to bicubic where torchvision has no lanczos, which came with 0.27."""
+    options = {"interpolation": "lanczos"}
+    model = load_embedder(str(folders["clip"]), options=options)
+    assert model.description and model.description.preprocessing["interpolation"] == "lanczos"
+    monkeypatch.setattr("torchvision.__version__", "0.26.1+cu128")
+    with pytest.raises(
+        ModelError, match=r"asks for lanczos, which torchvision 0\.26\.1\+cu128 .* upgrade torchvision to 0.27"
+    ):
+        load_embedder(str(folders["clip"]), options=options)
+    load_embedder(str(folders["clip"]), options={"interpolation": "bicubic"})
+
+
 @pytest.mark.parametrize(
     ("name", "options", "sentence"),
     [
