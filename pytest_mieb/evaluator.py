@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from tempfile import mkdtemp
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_mieb import distribution
 
@@ -212,9 +212,12 @@ def _warn(sentence: str) -> None:
 @contextmanager
 def _errors_as_warnings() -> Iterator[None]:
     """Where a project's pytest makes errors of warnings: what a library warns of decides nothing about a model."""
+    filters: list[Any] = list(warnings.filters)
     with warnings.catch_warnings():
-        if any(action == "error" for action, *_ in warnings.filters):
-            warnings.simplefilter("default")
+        for action, message, category, module, line in reversed(filters):  # each goes before those that are there
+            patterns = [getattr(pattern, "pattern", pattern) or "" for pattern in (message, module)]
+            softened: Any = "default" if action == "error" else action
+            warnings.filterwarnings(softened, patterns[0], category, patterns[1], line)
         yield
 
 

@@ -49,11 +49,13 @@ def test_data_that_cannot_be_used_is_an_error_of_its_task_alone(in_part: Ran, to
 
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "with a worker"])
 def test_what_a_library_warns_of_decides_nothing(toys: Toys, tmp_path: Path, workers: tuple[str, ...]) -> None:
-    """Also where a project's pytest makes errors of warnings: they are shown."""
-    result = toys.at(tmp_path, "filterwarnings = error").run("grumbles", "--mieb-baseline=none", *workers)
+    """Where a project's pytest makes errors of warnings they are shown; what it ignores it ignores here too."""
+    here = toys.at(tmp_path, "filterwarnings =\n  error\n  ignore:known for long")
+    result = here.run("grumbles", "--mieb-baseline=none", f"--mieb-cache={tmp_path / 'cache'}", *workers)
     result.assert_outcomes(passed=8, deselected=0 if workers else 130)
     for sentence in ("*FutureWarning: loaded otherwise one day", "*DeprecationWarning: read otherwise one day"):
         result.stdout.fnmatch_lines([sentence])
+    result.stdout.no_fnmatch_line("*known for long*")
 
 
 def test_the_next_command_runs_what_has_no_score(in_part: Ran) -> None:

@@ -64,18 +64,21 @@ class PromptedModel(LocalEmbedder):
         return embed_singly(images, lambda image: self._embed_one(prompt, image))
 
     def text_lengths(self, texts: Sequence[str]) -> list[int]:
-        return token_lengths(self._processor.tokenizer, self._asked(texts), self._max_length)
+        """Of texts beside images too, though there may be no prompt for texts alone."""
+        prompts = self._asked(self._prompts.get("text_prompt", TEXT), texts)
+        return token_lengths(self._processor.tokenizer, prompts, self._max_length)
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        return embed_by_length(self._processor.tokenizer, self._asked(texts), self._max_length, self._embed)
+        prompts = self._asked(self._prompts["text_prompt"], texts)
+        return embed_by_length(self._processor.tokenizer, prompts, self._max_length, self._embed)
 
     def embed_interleaved(self, images: Sequence[Image], texts: Sequence[str]) -> NDArray[np.float32]:
         prompt = self._prompts["both_prompt"].replace(IMAGE, self._processor.image_token)
         pairs = list(zip(images, texts, strict=True))
         return embed_singly(pairs, lambda pair: self._embed_one(self._filled(prompt, pair[1]), pair[0]))
 
-    def _asked(self, texts: Sequence[str]) -> list[str]:
-        return [self._filled(self._prompts["text_prompt"], text) for text in texts]
+    def _asked(self, prompt: str, texts: Sequence[str]) -> list[str]:
+        return [self._filled(prompt, text) for text in texts]
 
     def _filled(self, prompt: str, text: str) -> str:
         """The prompt with a text, cut where the prompt's end would not fit otherwise.

@@ -208,6 +208,13 @@ def test_another_architecture_by_its_prompts(other: Path) -> None:
     check_texts(model, SHORT)
 
 
+def test_images_with_texts_need_no_prompt_for_texts_alone(other: Path) -> None:
+    model = load_embedder(str(other), options={"both_prompt": QWEN_IMAGE.replace("One", "{text}, in one")})
+    assert model.modalities == {"interleaved"}
+    assert model.text_lengths(["a dog " * 9, "a dog"]) == sorted(model.text_lengths(["a dog", "a dog " * 9]))[::-1]
+    assert model.embed_interleaved(IMAGES[:2], ["a dog", "a cat"]).shape == (2, model.dimension)
+
+
 def test_another_architecture_without_prompts_is_refused(other: Path) -> None:
     with pytest.raises(ModelError, match="embeds what its prompts ask for; give those that it was tuned with"):
         load_embedder(str(other))

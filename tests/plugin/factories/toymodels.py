@@ -77,6 +77,7 @@ def grumbles() -> FunctionEmbedder:
 
     def read(texts: Sequence[str]) -> NDArray[np.float32]:
         warnings.warn("read otherwise one day", DeprecationWarning, stacklevel=1)
+        warnings.warn("known for long", UserWarning, stacklevel=1)
         return paint(texts)
 
     warnings.warn("loaded otherwise one day", FutureWarning, stacklevel=1)
