@@ -79,12 +79,12 @@ class Calibration:
         self._pipelines: dict[Change, Pipeline] = {}
 
     def scores(self, result: TaskResult, source: Source) -> Mapping[str, float]:
-        """The task's score under each change, by the change's name."""
+        """What a comparison of the task is about (`TaskResult.repeatable`) under each change, by the change's name."""
         return {change.name: self._score(result, source, change) for change in self.changes}
 
     def _score(self, result: TaskResult, source: Source, change: Change) -> float:
         with _threads(change.threads):
-            return evaluate(result.task, source, self._pipeline(change), change.device or self._device).score
+            return evaluate(result.task, source, self._pipeline(change), change.device or self._device).repeatable
 
     def _pipeline(self, change: Change) -> Pipeline:
         if change not in self._pipelines:

@@ -48,6 +48,12 @@ class SubsetResult:
     def n_examples(self) -> int:
         return len(self.scored.outcomes)
 
+    @property
+    def repeatable(self) -> float:
+        """What a comparison is about: the score, or its mean over repeated fits where one fit says little."""
+        repeats = self.scored.repeats
+        return self.score if repeats is None else float(repeats.scores.mean())
+
 
 @dataclass(frozen=True)
 class TaskResult:
@@ -63,6 +69,11 @@ class TaskResult:
     embedded: int
     reused: int
     seconds: Mapping[str, float]
+
+    @property
+    def repeatable(self) -> float:
+        """The score as a comparison is about it; see `SubsetResult`."""
+        return float(np.mean([subset.repeatable for subset in self.subsets.values()]))
 
 
 def evaluate(task: Task, source: Source, pipeline: Pipeline, device: str = "cpu") -> TaskResult:
@@ -142,7 +153,7 @@ def _clustering(task: Task, rows: Rows, embed: Embed, device: str) -> Scored:
     from pytest_mieb.protocols import clustering
 
     assert isinstance(rows, Labelled)
-    return clustering.score(embed(rows.test.inputs), rows.test.labels)
+    return clustering.score(embed(rows.test.inputs), rows.test.labels, task.metric)
 
 
 def _zero_shot(task: Task, rows: Rows, embed: Embed, device: str) -> Scored:

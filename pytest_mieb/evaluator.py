@@ -147,7 +147,7 @@ class Evaluator:
             from pytest_mieb.calibration import spread
 
             others = self.calibration.scores(result, self.source)
-            now = replace(now, spread=spread(result.score, others))
+            now = replace(now, spread=spread(result.repeatable, others))
         write_result(result, now, self.settings, self.embedder, self.context, others)
         self._results[task.name], self._measured[task.name] = result, now
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from benchmarks.gate_calibration.sizes import CLASSES, size_of
 from pytest_mieb.gate import outcomes
 from pytest_mieb.gate.influence import Examples
+from pytest_mieb.protocols.clustering import FITS
 from pytest_mieb.suite import Task, packaged
 
 Base = Mapping[str, Examples]
@@ -46,7 +47,8 @@ def _synthetic(task: Task, cap: int, generator: np.random.Generator) -> Base:
         if size.clusters:
             whole = task.protocol == "sts"  # the same row in every language, not as many in each
             clusters = np.arange(n) if whole else generator.integers(size.clusters, size=n)
-        base[subset] = Examples(values, truth, clusters)
+        fits = np.repeat(values[:, None], FITS, axis=1) if task.protocol == "clustering" else None
+        base[subset] = Examples(values, truth, clusters, fits)
     return base
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -131,35 +132,41 @@ def _noisy(base: Base, rate: float, drop: float, generator: np.random.Generator)
 
 
 def _strayed(base: Base, rate: float, drop: float, generator: np.random.Generator) -> Release:
+    """Every repeated fit puts other examples elsewhere; the score is that of the first."""
     old, new = {}, {}
     for subset, each in base.items():
-        values = each.outcomes
+        assert each.fits is not None
+        values = each.fits
         others = values[generator.integers(len(values), size=len(values))]
-        differs, old_other = generator.random(len(values)) < rate, generator.random(len(values)) < 0.5
-        old[subset] = _with(each, np.where(differs & old_other, others, values))
-        after = np.where(differs & ~old_other, others, values)
+        differs, old_other = generator.random(values.shape) < rate, generator.random(values.shape) < 0.5
+        old[subset] = _with_fits(each, np.where(differs & old_other, others, values))
+        after = _with_fits(each, np.where(differs & ~old_other, others, values))
         if drop:
-            target = float(contributions("clustering", _with(each, after)).mean()) - drop
-            after = _scattered(_with(each, after), target, generator)
-        new[subset] = _with(each, after)
+            after = _scattered(after, float(contributions("clustering", after).mean()) - drop, generator)
+        new[subset] = after
     return Release(old, new)
 
 
-def _scattered(examples: Examples, target: float, generator: np.random.Generator) -> NDArray[Any]:
-    """The clusters with as many examples moved to others as bring the score down to `target`, found by halving."""
-    values = examples.outcomes
+def _scattered(examples: Examples, target: float, generator: np.random.Generator) -> Examples:
+    """With as many examples moved to other clusters as bring the score down to `target`, found by halving."""
+    assert examples.fits is not None
+    values = examples.fits
     others = values[generator.permutation(len(values))]
-    turn = generator.permutation(len(values))
+    turn = generator.permutation(len(values))[:, None]
     low, high = 0, len(values)
     while high - low > 1:
         middle = (low + high) // 2
-        moved = np.where(turn < middle, others, values)
+        moved = np.where(turn[:, 0] < middle, others[:, 0], values[:, 0])
         if contributions("clustering", _with(examples, moved)).mean() > target:
             low = middle
         else:
             high = middle
-    return np.where(turn < low, others, values)
+    return _with_fits(examples, np.where(turn < low, others, values))
 
 
 def _with(examples: Examples, outcomes: NDArray[Any]) -> Examples:
-    return Examples(outcomes.astype(examples.outcomes.dtype), examples.truth, examples.clusters)
+    return replace(examples, outcomes=outcomes.astype(examples.outcomes.dtype))
+
+
+def _with_fits(examples: Examples, fits: NDArray[Any]) -> Examples:
+    return replace(_with(examples, fits[:, 0]), fits=fits)

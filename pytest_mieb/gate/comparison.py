@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from math import erfc, sqrt
+from math import hypot, sqrt
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from pytest_mieb.gate.baseline import Mark, TaskBaseline
 from pytest_mieb.gate.context import Context, differences, preprocessing_change, refusal
 from pytest_mieb.gate.influence import Examples, explains
 from pytest_mieb.gate.policy import Policy
-from pytest_mieb.gate.significance import Difference
+from pytest_mieb.gate.significance import Difference, restart_error, t_tail
 from pytest_mieb.gate.significance import compare as paired
 from pytest_mieb.suite import Task
 
@@ -77,8 +78,8 @@ def compare(task: Task, old: Side, new: Side, policy: Policy) -> Comparison:
 
     With the outcomes of both, example by example (`significance.compare`). Otherwise by the scores: the sampling error
     of one of them stands for that of the difference, which overstates it as long as the two models err on the same
-    examples, and the drop counts only as far as it exceeds the baseline's drift. Published scores may be of the
-    whole task only: its subsets are then not compared.
+    examples; to it a score of one fit adds how far that moves when it is done again. The drop counts only as far as it
+    exceeds the baseline's drift. Published scores may be of the whole task only: its subsets are then not compared.
 
     Raises:
         IncomparableError: other data, another version of the protocols, or an environment that moved.
@@ -98,14 +99,16 @@ def compare(task: Task, old: Side, new: Side, policy: Policy) -> Comparison:
             )
         change = preprocessing_change(old.context, new.context)
     by_example = old.examples is not None and new.examples is not None and explains(task.protocol, task.metric)
+    lone = _lone_fit(task, old, new)
+    if lone:
+        by_example, warnings = False, (*warnings, lone)
     drift = 0.0 if by_example else old.measured.drift
-    examples = (old.examples, new.examples) if by_example else None
-    whole = _pair(task, old.measured, new.measured, examples, drift)
+    whole = _pair(task, old.measured, new.measured, (old.examples, new.examples), by_example, drift)
     pairs = {}
     for subset, now in new.measured.subsets.items():
         if subset in old.measured.subsets:
             own = _one(old.examples, subset), _one(new.examples, subset)
-            pairs[subset] = _pair(task, old.measured.subsets[subset], now, own if by_example else None, drift)
+            pairs[subset] = _pair(task, old.measured.subsets[subset], now, own, by_example, drift)
     return Comparison(
         score=whole.score,
         baseline=whole.baseline,
@@ -143,6 +146,23 @@ def refuse_other_data(task: Task, old: TaskBaseline, new: TaskBaseline) -> None:
         )
 
 
+def _lone_fit(task: Task, old: Side, new: Side) -> str | None:
+    """A sentence where one of the two is a single fit, of which only large drops tell anything; None elsewhere."""
+    repeats = [
+        side.examples is not None and all(each.fits is not None for each in side.examples.values())
+        for side in (old, new)
+    ]
+    if task.protocol != "clustering" or all(repeats):
+        return None
+    own = new.examples if repeats[1] else old.examples
+    moves = restart_error(own)[0]
+    known = f", which moves by {100 * moves:.2f} points when it is started again" if moves else ""
+    return (
+        f"{task.name} is compared by one fit of k-means on either side{known}: smaller drops are not seen; record the "
+        "baseline anew with --mieb-update"
+    )
+
+
 def _one(examples: Mapping[str, Examples] | None, subset: str) -> Mapping[str, Examples] | None:
     return examples and {subset: examples[subset]}
 
@@ -151,10 +171,11 @@ def _pair(
     task: Task,
     old: Mark,
     new: Mark,
-    examples: tuple[Mapping[str, Examples] | None, Mapping[str, Examples] | None] | None,
+    examples: tuple[Mapping[str, Examples] | None, Mapping[str, Examples] | None],
+    by_example: bool,
     drift: float,
 ) -> Pair:
-    if examples and examples[0] and examples[1]:
+    if by_example and examples[0] and examples[1]:
         try:
             difference = paired(task.protocol, examples[0], examples[1])
         except ValueError as problem:
@@ -162,16 +183,20 @@ def _pair(
                 f"{task.name}: the outcomes are not those of the same examples ({problem}); record the baseline anew "
                 "with --mieb-update"
             ) from problem
-        if difference.drop:  # the scores are exact, the stored outcomes float32
+        if difference.drop and not difference.fits:  # the scores are exact, the stored outcomes float32
             difference = replace(difference, drop=old.score - new.score)
         return Pair(new.score, old.score, difference)
-    drop, error = old.score - new.score, max(old.error, new.error)
-    chances = _tail(drop - drift, error), _tail(-drop - drift, error)
-    return Pair(new.score, old.score, Difference(drop, error, *chances, 0))
+    drop, sampling = old.score - new.score, max(old.error, new.error)
+    restart, freedom = max((restart_error(side) for side in examples), key=itemgetter(0))
+    error = hypot(sampling, sqrt(2) * restart)  # both sides are one fit each
+    if restart:
+        freedom *= (error / (sqrt(2) * restart)) ** 4
+    chances = _tail(drop - drift, error, freedom), _tail(-drop - drift, error, freedom)
+    return Pair(new.score, old.score, Difference(drop, error, *chances, 0, freedom=freedom))
 
 
-def _tail(excess: float, error: float) -> float:
-    """The normal distribution's upper tail."""
+def _tail(excess: float, error: float, freedom: float) -> float:
+    """The upper tail of Student's t, the normal distribution's where the freedom is infinite."""
     if error == 0:
         return 0.0 if excess > 0 else 1.0
-    return erfc(excess / error / sqrt(2)) / 2
+    return t_tail(excess / error, freedom)

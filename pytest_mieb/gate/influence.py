@@ -18,12 +18,15 @@ class Examples:
 
     `outcomes`, shape (n,) or, for a probe, (n, training draws), and `truth`, shape (n,) or None, are those of
     `Scored`. `clusters`, shape (n,): examples with the same number are not independent of each other, in one subset
-    or across the subsets of a task; None where all are.
+    or across the subsets of a task; None where all are. `fits`, shape (n, f), and `restarts`, shape (r,), are those of
+    `Repeats`; None where the score has none, or where whoever recorded it kept none.
     """
 
     outcomes: NDArray[Any]
     truth: NDArray[Any] | None = None
     clusters: NDArray[np.int64] | None = None
+    fits: NDArray[Any] | None = None
+    restarts: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.outcomes)
@@ -113,58 +116,6 @@ def normalised_mutual_information(clusters: NDArray[Any], labels: NDArray[Any]) 
     score = mutual / mean_entropy
     influence: Values = (information - mutual - score * ((own + other) / 2 - mean_entropy)) / mean_entropy
     return score + influence
-
-
-def swapped_clusters(old: NDArray[Any], new: NDArray[Any], labels: NDArray[Any]) -> Values:
-    """Half of what the drop NMI(old) - NMI(new) loses when one example swaps its two clusters, shape (n,).
-
-    The new clusters are first renamed as the old ones that they share most examples with. In the randomisation test,
-    which swaps each example with probability 1/2, the squares of these add up to no less than the variance of the
-    drop (Efron and Stein, 1981, The jackknife estimate of variance). Differences of the influence function, which
-    knows nothing of cells with one or two examples, do not: with 100 images in 10 clusters a test on them at 1 %
-    rejects 4 % of the time.
-    """
-    from scipy.optimize import linear_sum_assignment
-
-    x, y, z = (np.unique(each, return_inverse=True)[1] for each in (old, new, labels))
-    renamed = x.max() + 1 + np.arange(y.max() + 1)
-    before, after = linear_sum_assignment(_counts(x, y, x.max() + 1, y.max() + 1), maximize=True)
-    renamed[after] = before
-    y = renamed[y]
-    effects = np.zeros(len(x))
-    moved = np.flatnonzero(x != y)
-    shape = max(x.max(), y.max()) + 1, z.max() + 1
-    for sign, own, other in ((1, x, y), (-1, y, x)):
-        table = _counts(own, z, *shape)
-        effects[moved] += sign * _loss(table, own[moved], other[moved], z[moved]) / 2
-    return effects
-
-
-def _counts(rows: NDArray[np.intp], columns: NDArray[np.intp], height: int, width: int) -> NDArray[np.intp]:
-    return np.bincount(rows * width + columns, minlength=height * width).reshape(height, width)
-
-
-def _loss(
-    table: NDArray[np.intp], source: NDArray[np.intp], target: NDArray[np.intp], label: NDArray[np.intp]
-) -> Values:
-    """What the information loses when one example of a label moves from a cluster to another, for each move."""
-    from scipy.special import xlogy
-
-    def change(counts: NDArray[np.intp], less: Any, more: Any) -> Values:
-        fewer, further = counts[less] - 1, counts[more] + 1
-        result: Values = xlogy(fewer, fewer) - xlogy(fewer + 1, fewer + 1)
-        return result + xlogy(further, further) - xlogy(further - 1, further - 1)
-
-    n = table.sum()
-    cells, rows, columns = (xlogy(each, each).sum() for each in (table, table.sum(axis=1), table.sum(axis=0)))
-
-    def score(cells: Any, rows: Any) -> Any:
-        entropy = np.log(n) - (rows + columns) / (2 * n)
-        return np.where(entropy > 1e-12, ((cells - rows - columns) / n + np.log(n)) / np.maximum(entropy, 1e-12), 1.0)
-
-    moved_cells = cells + change(table, (source, label), (target, label))
-    loss: Values = score(cells, rows) - score(moved_cells, rows + change(table.sum(axis=1), source, target))
-    return loss
 
 
 # What the outcomes of a protocol make up; those that are not named keep the outcomes of whatever their metric is.

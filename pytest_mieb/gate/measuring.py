@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from hashlib import blake2b
 
-from pytest_mieb.evaluation import TaskResult
+from pytest_mieb.evaluation import SubsetResult, TaskResult
 from pytest_mieb.gate.baseline import Mark, TaskBaseline
 from pytest_mieb.gate.influence import Examples, explains
 from pytest_mieb.gate.outcomes import compact
@@ -16,10 +17,13 @@ REVISION_SHOWN = 12
 
 def examples_of(result: TaskResult) -> dict[str, Examples]:
     """The outcomes of each subset as they are stored."""
-    return {
-        name: compact(Examples(subset.scored.outcomes, subset.scored.truth, subset.clusters))
-        for name, subset in result.subsets.items()
-    }
+    return {name: compact(_examples(subset)) for name, subset in result.subsets.items()}
+
+
+def _examples(subset: SubsetResult) -> Examples:
+    scored, repeats = subset.scored, subset.scored.repeats
+    known = Examples(scored.outcomes, scored.truth, subset.clusters)
+    return known if repeats is None else replace(known, fits=repeats.fits, restarts=repeats.restarts)
 
 
 def measured(result: TaskResult, run: str = "") -> TaskBaseline:

@@ -1,9 +1,10 @@
-"""The outcomes behind a task's scores as one .npz file: `<subset>.outcomes`, `.truth`, `.clusters`; no pickle."""
+"""The outcomes behind a task's scores as one .npz file: arrays `<subset>.<part>`, a part a field of `Examples`."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import fields, replace
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from pytest_mieb.gate.influence import Examples
 
-_PARTS = ("outcomes", "truth", "clusters")
+_PARTS = tuple(part.name for part in fields(Examples))
 
 
 class OutcomesError(Exception):
@@ -20,11 +21,15 @@ class OutcomesError(Exception):
 
 
 def compact(examples: Examples) -> Examples:
-    """As the file holds them: float64 outcomes become float32, and so compare equal to what is read back."""
-    outcomes = examples.outcomes
+    """As the file holds them, and so compare equal to what is read back: float64 outcomes become float32, and cluster
+    numbers take as few bytes as they can.
+    """
+    outcomes, fits = examples.outcomes, examples.fits
     if outcomes.dtype == np.float64:
         outcomes = outcomes.astype(np.float32)
-    return Examples(outcomes, examples.truth, examples.clusters)
+    if fits is not None:
+        fits = fits.astype(np.min_scalar_type(int(fits.max(initial=0))))
+    return replace(examples, outcomes=outcomes, fits=fits)
 
 
 def write(path: Path, subsets: Mapping[str, Examples]) -> None:

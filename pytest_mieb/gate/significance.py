@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pytest_mieb.gate.influence import Examples, Values, contributions, swapped_clusters
+from pytest_mieb.gate.influence import Examples, Values, contributions
 from pytest_mieb.gate.sign_flip import tails
-from pytest_mieb.gate.spread import clustered, crossed, crossed_tail
+from pytest_mieb.gate.spread import clustered, crossed, crossed_tail, repeated
+
+# Of so many groups of examples at least is the spread between groups taken.
+GROUPS = 10
 
 
 @dataclass(frozen=True)
@@ -19,7 +24,8 @@ class Difference:
     `drop` and `standard_error` are on the scale 0..1. `p_drop` is the one-sided p-value of "the new model is worse"
     under no change, `p_gain` its mirror. `examples` counts what was compared. `unit` is the drop that one changed
     example (or cluster) is worth. `freedom` is the degrees of freedom of the standard error, infinite where the
-    normal distribution holds.
+    normal distribution holds. With `fits` the drop is that of the mean over so many repeated fits, which was `before`
+    on the old side: of two single fits nothing can be said.
     """
 
     drop: float
@@ -29,6 +35,8 @@ class Difference:
     examples: int
     unit: float = 0.0
     freedom: float = float("inf")
+    fits: int = 0
+    before: float = 0.0
 
 
 def compare(protocol: str, old: Mapping[str, Examples], new: Mapping[str, Examples]) -> Difference:
@@ -37,11 +45,11 @@ def compare(protocol: str, old: Mapping[str, Examples], new: Mapping[str, Exampl
     Args:
         old, new: the examples of each subset, the same in the same order.
 
-    What each example adds to the drop is the difference of its outcomes, for sts of its pseudo-values, for clustering
-    the effect of swapping its two clusters. These are weighted by their share in the score and summed by cluster; the
-    p-values are those of the randomisation test on the sums (`sign_flip.tails`). A probe's examples have a row of
-    outcomes, one a training draw: both are samples, so its p-value is the larger of the randomisation test's on the
-    means over the draws and that of two-way random effects (`spread.crossed_tail`).
+    What each example adds to the drop is the difference of its outcomes, for sts of its pseudo-values. These are
+    weighted by their share in the score and summed by cluster; the p-values are those of the randomisation test on the
+    sums (`sign_flip.tails`). A probe's examples have a row of outcomes, one a training draw: both are samples, so its
+    p-value is the larger of the randomisation test's on the means over the draws and that of two-way random effects
+    (`spread.crossed_tail`). Clustering: see `compare_fits`.
 
     The standard error is that of the cluster-robust sandwich (Liang and Zeger, 1986) plus one `unit`, the
     root-mean-square of the cluster sums that are not zero: as if one more cluster had changed, so that it stays
@@ -53,10 +61,10 @@ def compare(protocol: str, old: Mapping[str, Examples], new: Mapping[str, Exampl
     """
     _check(old, new)
     size = sum(map(len, old.values()))
+    if protocol == "clustering":
+        return compare_fits(old, new)
     before, after = ({subset: contributions(protocol, side[subset]) for subset in old} for side in (old, new))
     terms = {subset: before[subset] - after[subset] for subset in old}
-    if protocol == "clustering":
-        terms = {subset: _swaps(old[subset], new[subset]) for subset in old}
     table = clustered(terms, old)
     raw = table.raw.mean(axis=1)
     largest = np.abs(raw).max(initial=0.0)
@@ -74,6 +82,72 @@ def compare(protocol: str, old: Mapping[str, Examples], new: Mapping[str, Exampl
         beyond = crossed_tail(drop, spread.rows + unit**2, spread.columns, draws)
         p_drop, p_gain, freedom = max(p_drop, beyond), max(p_gain, 1 - beyond), spread.freedom
     return Difference(drop, error, p_drop, p_gain, size, unit, freedom)
+
+
+def compare_fits(old: Mapping[str, Examples], new: Mapping[str, Examples]) -> Difference:
+    """The paired comparison of two clusterings, by the mean of the scores of fits that start alike.
+
+    A single fit of k-means says little: it settles elsewhere when the embeddings move by a thousandth, and hundreds of
+    images change their cluster at once, whereby every test that takes images as independent is sure of nothing. The
+    mean over fits moves little, and its spread has two sources, taken together as in `spread.repeated`: the fits, and
+    the images. These move together where they belong together, so what they add to the drop (pseudo-values, as of one
+    score) is summed by class, or by pieces of a class where there are fewer than `GROUPS` classes: the cluster-robust
+    variance of Liang and Zeger (1986), with a degree of freedom less than there are groups.
+
+    Raises:
+        ValueError: one of the two holds no such fits, or another number of them.
+    """
+    terms, groups, befores, apart = {}, {}, [], 0
+    for subset, before in old.items():
+        left, right = (_of_fits(subset, each) for each in (before, new[subset]))
+        if left.shape != right.shape:
+            raise ValueError(f"subset {subset}: {left.shape[1]} repeated fits before and {right.shape[1]} now")
+        terms[subset] = left - right
+        groups[subset] = Examples(before.outcomes, clusters=apart + _groups(np.asarray(before.truth)))
+        befores.append(left.mean())
+        apart += len(before) * GROUPS
+    size, fits = sum(map(len, old.values())), next(iter(terms.values())).shape[1]
+    table = clustered(terms, groups)
+    one = 1 / (len(old) * min(map(len, old.values())))
+    level = float(np.mean(befores))
+    if not np.any(table.raw):
+        return Difference(0.0, 0.0, 1.0, 1.0, size, one, fits=fits, before=level)
+    drop = float(table.raw.mean(axis=1).sum())
+    unit = float(np.sqrt(np.mean(np.square(table.centred.mean(axis=1)))))
+    spread = repeated(table.centred)
+    p_drop = crossed_tail(drop, spread.rows + unit**2, spread.columns, fits, len(table.raw))
+    error = float(np.sqrt(spread.variance + unit**2))
+    return Difference(drop, error, p_drop, 1 - p_drop, size, unit, spread.freedom, fits, level)
+
+
+def _of_fits(subset: str, examples: Examples) -> Values:
+    """Pseudo-values, shape (n, fits), whose mean over the examples is the score of each fit."""
+    if examples.fits is None:
+        raise ValueError(f"subset {subset}: no repeated fits")
+    columns = [replace(examples, outcomes=fit, fits=None) for fit in examples.fits.T]
+    return np.stack([contributions("clustering", column) for column in columns], axis=1)
+
+
+def _groups(truth: NDArray[Any]) -> NDArray[np.int64]:
+    """A number for each example that it shares with its class, or with a piece of it."""
+    classes = np.unique(truth, return_inverse=True)[1]
+    pieces = -(-GROUPS // (int(classes.max()) + 1))
+    place = np.empty(len(classes), np.int64)
+    order = np.argsort(classes, kind="stable")
+    starts = np.cumsum(np.bincount(classes)) - np.bincount(classes)
+    place[order] = np.arange(len(classes)) - starts[classes[order]]
+    return classes * pieces + place % pieces
+
+
+def restart_error(examples: Mapping[str, Examples] | None) -> tuple[float, float]:
+    """The standard error that a score has for being one fit of several, and its degrees of freedom; 0 and infinite
+    where it is no fit, or where it was not done again.
+    """
+    spreads = [each.restarts for each in (examples or {}).values() if each.restarts is not None]
+    if not spreads:
+        return 0.0, float("inf")
+    variance = sum(float(np.var(each, ddof=1)) for each in spreads)
+    return float(np.sqrt(variance)) / len(examples or {}), float(sum(len(each) - 1 for each in spreads))
 
 
 def sampling_error(protocol: str, examples: Mapping[str, Examples]) -> float:
@@ -169,13 +243,8 @@ def pooled(
     freedom = variance**2 / uncertainty if uncertainty > 0 else float("inf")
     t = drop / np.sqrt(variance)
     return Difference(
-        drop, float(np.sqrt(variance)), _t_tail(t, freedom), _t_tail(-t, freedom), examples, freedom=freedom
+        drop, float(np.sqrt(variance)), t_tail(t, freedom), t_tail(-t, freedom), examples, freedom=freedom
     )
-
-
-def _swaps(old: Examples, new: Examples) -> Values:
-    assert old.truth is not None
-    return len(old) * swapped_clusters(old.outcomes, new.outcomes, old.truth)
 
 
 def _check(old: Mapping[str, Examples], new: Mapping[str, Examples]) -> None:
@@ -198,7 +267,7 @@ def _check(old: Mapping[str, Examples], new: Mapping[str, Examples]) -> None:
                 )
 
 
-def _t_tail(t: float, freedom: float) -> float:
+def t_tail(t: float, freedom: float) -> float:
     """P(T >= t) of Student's t; the normal's where the freedom is infinite."""
     from scipy.special import ndtr, stdtr
 

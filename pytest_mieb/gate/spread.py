@@ -98,10 +98,29 @@ def crossed(table: Values) -> Spread:
     return Spread(variance, max(1.0, variance**2 / uncertainty), rows_alone, of_columns)
 
 
-def crossed_tail(estimate: float, rows: float, columns: float, draws: int) -> float:
-    """P(an estimate as large) where its variance has a well known part `rows` and `columns` from few draws.
+def repeated(table: Values) -> Spread:
+    """The variance of the sum over rows of the mean over columns, where rows and columns are few.
 
-    The p at which estimate^2 = rows z_p^2 + columns t_p^2, t with draws - 1 degrees of freedom: Banerjee's interval
+    Args:
+        table: shape (rows, columns), summing to 0.
+
+    The rows' part and the columns' by their own mean squares: both hold the residual's, so that the variance is rather
+    too large, and never that of the rows alone because the columns happened to agree. Degrees of freedom as in
+    `crossed`. One row or one column adds nothing of its own.
+    """
+    count, columns = table.shape
+    of_rows = count / (count - 1) * float(np.square(table.mean(axis=1)).sum()) if count > 1 else 0.0
+    of_columns = float(np.square(table.sum(axis=0)).sum()) / (columns * (columns - 1)) if columns > 1 else 0.0
+    variance = of_rows + of_columns
+    uncertainty = of_rows**2 / max(count - 1, 1) + of_columns**2 / max(columns - 1, 1)
+    return Spread(variance, max(1.0, variance**2 / uncertainty) if uncertainty else 1.0, of_rows, of_columns)
+
+
+def crossed_tail(estimate: float, rows: float, columns: float, draws: int, count: float = math.inf) -> float:
+    """P(an estimate as large) where its variance has a part `rows` from `count` rows, and `columns` from few draws.
+
+    The p at which estimate^2 = rows z_p^2 + columns t_p^2, t with draws - 1 degrees of freedom, and instead of z
+    Student's t with count - 1 where the rows are few: Banerjee's interval
     (1960, Approximate confidence interval for linear functions of means of k populations when the population variances
     are not equal), which never promises too much. Satterthwaite's t does at small p: with 5 draws that matter as much
     as the examples, it rejects up to ten times too often at 0.04 %, because draws that agree by luck count as known.
@@ -109,12 +128,13 @@ def crossed_tail(estimate: float, rows: float, columns: float, draws: int) -> fl
     from scipy.special import ndtri, stdtrit
 
     if estimate <= 0:
-        return 0.5 if estimate == 0 else 1 - crossed_tail(-estimate, rows, columns, draws)
+        return 0.5 if estimate == 0 else 1 - crossed_tail(-estimate, rows, columns, draws, count)
     low, high = -230.0, math.log(0.5)
     for _ in range(50):
         middle = (low + high) / 2
         p = math.exp(middle)
-        if rows * ndtri(p) ** 2 + columns * stdtrit(draws - 1, p) ** 2 > estimate**2:
+        of_rows = ndtri(p) if math.isinf(count) else stdtrit(count - 1, p)
+        if rows * of_rows**2 + columns * stdtrit(draws - 1, p) ** 2 > estimate**2:
             low = middle
         else:
             high = middle

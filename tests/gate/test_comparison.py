@@ -124,6 +124,54 @@ def test_published_scores_of_the_whole_task_alone_compare_with_it_alone() -> Non
     assert found.difference.drop == pytest.approx(0.05)
 
 
+CLUSTERING = zero_shot("Some", protocol="clustering", metric="nmi")
+
+
+def clustered(right: float, *, fits: bool = True, seed: int = 0) -> dict[str, Examples]:
+    rng = np.random.default_rng(seed)
+    labels = np.arange(600) % 12
+    found = np.where(rng.random((600, 6)) < right, labels[:, None], rng.integers(0, 12, (600, 6)))
+    repeats = {"fits": found, "restarts": rng.normal(0.5, 0.03, 8)} if fits else {}
+    return {"default": Examples(found[:, 0], labels, **repeats)}
+
+
+def test_clusterings_compare_by_their_repeated_fits_whatever_the_scores() -> None:
+    old, new = side(right=clustered(0.9)), side(right=clustered(0.8, seed=1), score=0.69)
+    found = compare(CLUSTERING, old, new, Policy())
+    assert (found.score, found.baseline, found.paired) == (0.69, 0.7, True)
+    assert found.difference.fits == 6 and found.difference.drop > 0.05
+    assert found.difference.p_drop < 1e-3
+    assert found.warnings == ()
+
+
+@pytest.mark.parametrize("lone", ["old", "new", "both"])
+def test_a_single_fit_raises_no_alarm_that_a_restart_would_raise(lone: str) -> None:
+    old = side(right=clustered(0.9, fits=lone == "new"), score=0.74)
+    new = side(right=clustered(0.9, fits=lone == "old", seed=1))
+    found = compare(CLUSTERING, old, new, Policy())
+    assert not found.paired and found.difference.fits == 0
+    (warning,) = found.warnings
+    assert warning.startswith("Some is compared by one fit of k-means on either side") and "--mieb-update" in warning
+    if lone == "both":
+        assert found.difference.standard_error == pytest.approx(0.02)
+        return
+    restarts = (new if lone == "old" else old).examples["default"].restarts  # type: ignore[index]
+    assert restarts is not None
+    moves = restarts.std(ddof=1)
+    assert f"which moves by {100 * moves:.2f} points" in warning
+    assert found.difference.standard_error == pytest.approx(np.hypot(0.02, np.sqrt(2) * moves))
+    assert found.difference.freedom > 7
+    assert found.difference.p_drop > 0.1
+    collapsed = compare(CLUSTERING, old._replace(measured=replace(KNOWN, score=0.99)), new, Policy())
+    assert collapsed.difference.p_drop < 1e-3
+
+
+def test_published_scores_of_clusterings_allow_for_a_restart() -> None:
+    published = Side(TaskBaseline(0.74, drift=0.005))
+    with_fits, without = (compare(CLUSTERING, published, side(right=each), Policy()) for each in (clustered(0.9), None))
+    assert with_fits.difference.p_drop > 0.1 > without.difference.p_drop
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

@@ -15,7 +15,7 @@ from pytest_mieb.gate.baseline import Mark
 from pytest_mieb.gate.influence import Examples
 from pytest_mieb.gate.measuring import examples_of, measured
 from pytest_mieb.gate.significance import sampling_error
-from pytest_mieb.protocols import Scored
+from pytest_mieb.protocols.scored import Repeats, Scored
 from pytest_mieb.suite import DatasetRef
 from tests.gate.builders import zero_shot
 
@@ -88,6 +88,17 @@ def test_the_outcomes_compared_are_those_that_are_stored(tmp_path: Path) -> None
     assert np.array_equal(found["default"].outcomes, back.outcomes) and back.outcomes.dtype == np.float32
     assert back.clusters is not None and back.clusters.tolist() == [0, 0, 1, 1]
     assert back.truth is None
+
+
+def test_repeated_fits_are_stored_too() -> None:
+    repeats = Repeats(np.array([[0, 1], [1, 1], [0, 0], [1, 0]]), np.array([0.2, 0.4]), np.array([0.1, 0.3, 0.2]))
+    given = subset(0.75)
+    given = replace(given, scored=replace(given.scored, repeats=repeats))
+    found = examples_of(result({"default": given}))["default"]
+    assert found.fits is not None and found.fits.tolist() == repeats.fits.tolist()
+    assert found.restarts is not None and found.restarts.tolist() == [0.1, 0.3, 0.2]
+    assert given.repeatable == pytest.approx(0.3)
+    assert result({"one": given, "two": subset(0.5)}).repeatable == pytest.approx((0.3 + 0.5) / 2)
 
 
 def test_the_error_of_a_metric_that_the_outcomes_do_not_make_up_is_unknown() -> None:

@@ -18,13 +18,16 @@ SUBSETS = {
     "no": Examples(np.array([0.1, 1 / 3]), np.array([1.5, 2.5]), np.array([-1, 2**62])),
     "en-Latn.v2": Examples(np.array([[1, 0, 1], [0, 0, 1]], dtype=np.int8)),
     "default": Examples(np.arange(5, dtype=np.int32), np.array([1, 1, 0, 0, 2], dtype=np.int32)),
+    "fitted": Examples(
+        np.arange(2, dtype=np.int32), fits=np.array([[3, 255], [0, 1]], np.int32), restarts=np.array([1 / 3, 0.5])
+    ),
 }
 
 
 def same(left: Examples, right: Examples) -> bool:
     return all(
         (a is None) == (b is None) and (a is None or (a.dtype == b.dtype and np.array_equal(a, b)))
-        for a, b in ((getattr(left, part), getattr(right, part)) for part in ("outcomes", "truth", "clusters"))
+        for a, b in zip(vars(left).values(), vars(right).values(), strict=True)
     )
 
 
@@ -42,6 +45,13 @@ def test_outcomes_are_kept_in_single_precision_and_truth_as_it_is() -> None:
     assert kept.truth is not None and kept.truth.dtype == np.float64
     assert same(compact(kept), kept)
     assert compact(SUBSETS["default"]).outcomes.dtype == np.int32
+
+
+@pytest.mark.parametrize(("largest", "kind"), [(9, np.uint8), (255, np.uint8), (256, np.uint16), (70_000, np.uint32)])
+def test_repeated_fits_take_as_few_bytes_as_they_can(largest: int, kind: type) -> None:
+    fits = np.array([[0, largest], [1, 2]], np.int32)
+    kept = compact(Examples(np.zeros(2, np.int32), fits=fits, restarts=np.ones(3))).fits
+    assert kept is not None and kept.dtype == kind and np.array_equal(kept, fits)
 
 
 def test_the_same_outcomes_give_the_same_bytes_at_any_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

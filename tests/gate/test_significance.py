@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,10 +11,13 @@ from numpy.typing import NDArray
 
 from pytest_mieb.gate.influence import Examples
 from pytest_mieb.gate.significance import (
+    GROUPS,
     Difference,
+    _groups,
     compare,
     holm,
     pooled,
+    restart_error,
     sampling_error,
     smallest_detectable,
     upper_bound,
@@ -46,9 +50,12 @@ def test_hits_have_the_exact_test_of_mcnemar_and_the_error_of_agresti_and_min() 
 def test_identical_outcomes_are_no_difference(protocol: str) -> None:
     rng = np.random.default_rng(0)
     shape = (50, 5) if protocol == "linear_probe" else (50,)
-    examples = {"default": Examples(rng.integers(0, 2, shape), rng.integers(0, 3, 50))}
+    fits = rng.integers(0, 3, (50, 4)) if protocol == "clustering" else None
+    examples = {"default": Examples(rng.integers(0, 2, shape), rng.integers(0, 3, 50), fits=fits)}
     difference = compare(protocol, examples, examples)
-    assert difference == Difference(0.0, 0.0, 1.0, 1.0, 50, 1 / 50)
+    same = replace(difference, fits=0, before=0.0)
+    assert same == Difference(0.0, 0.0, 1.0, 1.0, 50, 1 / 50)
+    assert difference.fits == (4 if protocol == "clustering" else 0)
     assert upper_bound(difference, 0.05) == 0
 
 
@@ -75,20 +82,94 @@ def test_one_image_in_two_languages_is_one_piece_of_evidence() -> None:
     assert compare("retrieval", *side).p_drop == 2.0**-8
 
 
-def test_sts_and_clustering_drop_by_the_difference_of_their_scores() -> None:
+def test_sts_drops_by_the_difference_of_its_correlations() -> None:
     from scipy.stats import spearmanr
-    from sklearn.metrics import normalized_mutual_info_score as nmi
 
     rng = np.random.default_rng(0)
     truth = rng.normal(size=90)
     old, new = truth + rng.normal(size=90), truth + 2 * rng.normal(size=90)
     difference = compare("sts", {"a": Examples(old, truth)}, {"a": Examples(new, truth)})
     assert difference.drop == pytest.approx(spearmanr(old, truth)[0] - spearmanr(new, truth)[0])
-    labels = np.arange(90) % 3
-    before, after = np.where(rng.random((2, 90)) < [[0.9], [0.5]], labels, rng.integers(0, 3, (2, 90)))
-    difference = compare("clustering", {"a": Examples(before, labels)}, {"a": Examples(after, labels)})
-    assert difference.drop == pytest.approx(nmi(labels, before) - nmi(labels, after))
-    assert difference.p_drop < 1e-3
+
+
+def fits_of(labels: NDArray[np.int64], right: float, fits: int, rng: Rng, restarts: int = 0) -> Examples:
+    """As many fits, each of which puts a share of the images into the cluster of their class."""
+    shape = len(labels), fits
+    found = np.where(rng.random(shape) < right, labels[:, None], rng.integers(0, labels.max() + 1, shape))
+    return Examples(found[:, 0], labels, fits=found, restarts=rng.normal(0.5, 0.1, restarts) if restarts else None)
+
+
+def test_clustering_drops_by_the_mean_over_its_fits() -> None:
+    from sklearn.metrics import normalized_mutual_info_score as nmi
+
+    rng = np.random.default_rng(0)
+    labels = np.arange(300) % 12
+    old, new = fits_of(labels, 0.8, 16, rng), fits_of(labels, 0.7, 16, rng)
+    assert old.fits is not None and new.fits is not None
+    before, after = (np.mean([nmi(labels, fit) for fit in side.T]) for side in (old.fits, new.fits))
+    difference = compare("clustering", {"a": old}, {"a": new})
+    assert (difference.drop, difference.before) == pytest.approx((before - after, before))
+    assert difference.fits == 16 and difference.examples == 300
+    assert difference.p_drop < 1e-3 < difference.p_gain
+    back = compare("clustering", {"a": new}, {"a": old})
+    assert (back.p_gain, back.drop) == pytest.approx((difference.p_drop, -difference.drop))
+    # The score's own fit and what the clusters are called count for nothing.
+    renamed = replace(new, outcomes=labels, fits=11 - new.fits)
+    assert compare("clustering", {"a": old}, {"a": renamed}) == pytest.approx(difference)
+
+
+def test_subsets_of_a_clustering_count_the_same() -> None:
+    rng = np.random.default_rng(0)
+    labels = np.arange(120) % 6
+    side = {name: fits_of(labels, right, 4, rng) for name, right in (("en", 0.8), ("no", 0.6))}
+    worse = {"en": side["en"], "no": fits_of(labels, 0.3, 4, rng)}
+    alone = compare("clustering", {"no": side["no"]}, {"no": worse["no"]})
+    both = compare("clustering", side, worse)
+    assert both.drop == pytest.approx(alone.drop / 2)
+    assert both.standard_error < alone.standard_error
+
+
+def test_images_of_a_class_that_move_together_are_one_piece_of_evidence() -> None:
+    """Two of twelve classes fall apart, in every fit alike: by image that is beyond doubt, by class it is not."""
+    labels = np.arange(1200) % 12
+    torn = np.where(labels < 2, (np.arange(1200) // 12) % 12, labels)
+    one_by_one = labels.copy()
+    one_by_one[:200] = (labels[:200] + 1 + np.arange(200) % 11) % 12
+    sound = Examples(labels, labels, fits=np.repeat(labels[:, None], 3, axis=1))
+    p = {}
+    for name, clusters in (("torn", torn), ("one by one", one_by_one)):
+        fits = np.repeat(clusters[:, None], 3, axis=1)
+        p[name] = compare("clustering", {"a": sound}, {"a": Examples(clusters, labels, fits=fits)}).p_drop
+    assert p["one by one"] < 1e-4 and p["torn"] > 0.01
+
+
+@pytest.mark.parametrize("classes", [2, 3, 9, 10, 40])
+def test_few_classes_are_cut_into_pieces(classes: int) -> None:
+    labels = np.arange(400) % classes
+    groups = _groups(labels)
+    assert len(np.unique(groups)) >= max(classes, GROUPS)
+    assert all(len(np.unique(labels[groups == group])) == 1 for group in np.unique(groups))
+    assert np.ptp(np.bincount(groups)) <= 400 / classes / 3
+
+
+def test_fits_that_are_not_there_or_not_as_many_are_refused() -> None:
+    labels = np.arange(40) % 4
+    rng = np.random.default_rng(0)
+    side = fits_of(labels, 0.5, 3, rng)
+    with pytest.raises(ValueError, match="subset a: no repeated fits"):
+        compare("clustering", {"a": Examples(labels, labels)}, {"a": side})
+    with pytest.raises(ValueError, match="subset a: 3 repeated fits before and 4 now"):
+        compare("clustering", {"a": side}, {"a": fits_of(labels, 0.5, 4, rng)})
+
+
+def test_the_error_of_one_fit_of_several() -> None:
+    labels = np.arange(40) % 4
+    several = {"a": fits_of(labels, 0.5, 2, np.random.default_rng(0), restarts=8)}
+    restarts = several["a"].restarts
+    assert restarts is not None
+    assert restart_error(several) == pytest.approx((restarts.std(ddof=1), 7))
+    assert restart_error(several | {"b": several["a"]}) == pytest.approx((restarts.std(ddof=1) / np.sqrt(2), 14))
+    assert restart_error({"a": Examples(labels)}) == restart_error(None) == (0, INFINITE)
 
 
 def noisy_cosines(rng: Rng) -> tuple[Examples, Examples]:
@@ -99,10 +180,16 @@ def noisy_cosines(rng: Rng) -> tuple[Examples, Examples]:
 
 
 def perturbed_clusters(rng: Rng) -> tuple[Examples, Examples]:
+    """Some images move by themselves, whatever the fit, and each fit moves the images of some class together."""
     labels = np.arange(100) % 10
-    base = np.where(rng.random(100) < 0.6, labels, rng.integers(0, 10, 100))
-    old, new = np.where(rng.random((2, 100)) < 0.1, rng.integers(0, 10, (2, 100)), base)
-    return Examples(old, labels), Examples(new, labels)
+    base = np.where(rng.random((100, 1)) < 0.6, labels[:, None], rng.integers(0, 10, (100, 1)))
+
+    def side() -> NDArray[np.int64]:
+        alone = np.where(rng.random((100, 1)) < 0.1, rng.integers(0, 10, (100, 1)), base)
+        return np.where(labels[:, None] == rng.integers(0, 10, 8), rng.integers(0, 10, 8), alone)
+
+    old, new = side(), side()
+    return Examples(old[:, 0], labels, fits=old), Examples(new[:, 0], labels, fits=new)
 
 
 def lucky_draws(rng: Rng) -> tuple[Examples, Examples]:

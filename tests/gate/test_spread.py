@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pytest_mieb.gate.influence import Examples
-from pytest_mieb.gate.spread import clustered, crossed, crossed_tail
+from pytest_mieb.gate.spread import clustered, crossed, crossed_tail, repeated
 
 
 def test_values_are_weighted_by_subset_and_summed_by_cluster() -> None:
@@ -55,6 +55,26 @@ def test_the_variance_is_what_drawing_anew_shows() -> None:
         means.append(cells.mean())
         variances.append(crossed((cells - cells.mean()) / 30).variance)
     assert np.mean(variances) == pytest.approx(np.var(means), rel=0.12)  # 3 % Monte-Carlo error; never below the rows'
+
+
+def test_few_rows_and_few_columns_add_up_each_by_itself() -> None:
+    table = np.random.default_rng(1).normal(size=(12, 4))
+    table -= table.mean()
+    spread = repeated(table)
+    of_rows = 12 * table.mean(axis=1).var(ddof=1)
+    of_columns = table.sum(axis=0).var(ddof=1) / 4
+    assert spread == pytest.approx((of_rows + of_columns, spread.freedom, of_rows, of_columns))
+    assert 3 < spread.freedom < 14
+    assert repeated(table[:, :1] - table[:, 0].mean()).columns == 0
+    assert repeated(np.zeros((3, 3))) == (0, 1, 0, 0)
+
+
+def test_few_rows_have_students_tail() -> None:
+    from scipy.stats import norm, t
+
+    assert crossed_tail(3.0, 1.0, 0.0, 5) == pytest.approx(norm.sf(3), rel=1e-6)
+    assert crossed_tail(3.0, 1.0, 0.0, 5, 10) == pytest.approx(t.sf(3, 9), rel=1e-6)
+    assert crossed_tail(-3.0, 1.0, 0.0, 5, 10) == pytest.approx(t.cdf(3, 9), rel=1e-6)
 
 
 def test_columns_that_do_not_differ_leave_the_rows_variance() -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from sklearn.cluster import MiniBatchKMeans
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -52,7 +53,9 @@ def test_the_fit_has_as_many_clusters_as_labels_in_float64_on_one_thread(monkeyp
 
     monkeypatch.setattr(MiniBatchKMeans, "fit", spy)
     clustering.score(np.eye(5, dtype=np.float32), [4, 7, 7, 9, 4])
-    assert seen == [(3, 500, "auto", 42, np.float64), {1}]
+    assert seen[:2] == [(3, 500, "auto", 42, np.float64), {1}]
+    restarts = [(3, 500, "auto", 43 + number, np.float64) for number in range(clustering.RESTARTS)]
+    assert seen[2::2] == restarts and all(threads == {1} for threads in seen[1::2])
 
 
 def test_the_number_of_threads_does_not_move_the_clusters() -> None:
@@ -61,5 +64,62 @@ def test_the_number_of_threads_does_not_move_the_clusters() -> None:
     outcomes = []
     for threads in (1, 4):
         with threadpool_limits(threads):
-            outcomes.append(clustering.score(embeddings, labels).outcomes.tolist())
+            scored = clustering.score(embeddings, labels)
+            assert scored.repeats is not None
+            outcomes.append((scored.outcomes.tolist(), scored.repeats.fits.tolist(), scored.repeats.restarts.tolist()))
     assert outcomes[0] == outcomes[1]
+
+
+def blurred(noise: float, seed: int = 0) -> tuple[NDArray[np.float32], list[int]]:
+    """Forty classes that overlap, and a second layer of noise over them."""
+    rng = np.random.default_rng(5)
+    labels = np.arange(1000) % 40
+    sound = rng.normal(size=(40, 24))[labels] + 1.6 * rng.normal(size=(1000, 24))
+    return (sound + noise * np.random.default_rng(seed).normal(size=sound.shape)).astype(np.float32), labels.tolist()
+
+
+def test_fits_that_start_alike_move_less_than_the_score_does() -> None:
+    """Under noise of a thousandth of what the embeddings spread."""
+    scores, means = [], []
+    for seed in range(6):
+        scored = clustering.score(*blurred(1e-3, seed))
+        assert scored.repeats is not None
+        scores.append(scored.metrics["nmi"])
+        means.append(scored.repeats.scores.mean())
+    assert np.ptp(scores) > 0.01
+    assert np.ptp(means) < 0.002
+
+
+def test_repeats_are_what_they_say() -> None:
+    embeddings, labels = blurred(0)
+    scored = clustering.score(embeddings, labels, "ari")
+    repeats = scored.repeats
+    assert repeats is not None and scored.truth is not None
+    assert repeats.fits.shape == (1000, clustering.FITS)
+    assert repeats.scores.tolist() == [clustering.ari(scored.truth, fit) for fit in repeats.fits.T]
+    other = MiniBatchKMeans(40, batch_size=500, n_init="auto", random_state=clustering.SEED + 1)
+    with threadpool_limits(1):
+        clusters = other.fit(embeddings.astype(np.float64)).labels_
+    assert repeats.restarts[0] == clustering.ari(scored.truth, clusters)
+    assert len(repeats.restarts) == clustering.RESTARTS
+    # Started at the classes themselves, k-means finds more of them than started anywhere.
+    assert repeats.scores.mean() > repeats.restarts.mean()
+
+
+def test_fits_start_at_the_same_images_of_every_class_whatever_the_model() -> None:
+    truth = np.array([0, 1, 1, 1, 1, 1, 2, 2])
+    starts = clustering.anchors(truth)
+    assert len(starts) == clustering.FITS
+    for fit in starts:
+        assert [sorted(truth[own].tolist()) for own in fit] == [[0], [1] * 4, [2, 2]]
+        assert all(len(set(own.tolist())) == len(own) for own in fit)
+    assert len({tuple(sorted(fit[1].tolist())) for fit in starts}) > 1
+    again = clustering.anchors(truth)
+    assert all(
+        np.array_equal(a, b) for one, two in zip(starts, again, strict=True) for a, b in zip(one, two, strict=True)
+    )
+
+
+def test_fewer_distinct_images_than_classes_are_no_warning() -> None:
+    scored = clustering.score(np.ones((6, 3), np.float32), [0, 1, 2, 0, 1, 2])
+    assert scored.repeats is not None and scored.repeats.fits.max() == 0
