@@ -23,14 +23,11 @@ def classification_metrics(
 
     A class that is never predicted has precision 0. `ap` and `ap_weighted` are there for two classes only.
     """
-    found = {"accuracy": float(metrics.accuracy_score(truth, predicted))}
-    for name, score in (
-        ("f1", metrics.f1_score),
-        ("precision", metrics.precision_score),
-        ("recall", metrics.recall_score),
-    ):
-        found[name] = float(score(truth, predicted, average="macro", zero_division=0))
-        found[f"{name}_weighted"] = float(score(truth, predicted, average="weighted", zero_division=0))
+    found = {"accuracy": float(np.mean(np.asarray(truth) == predicted))}
+    *of_classes, support = metrics.precision_recall_fscore_support(truth, predicted, average=None, zero_division=0)
+    for name, values in zip(("precision", "recall", "f1"), of_classes, strict=True):
+        found[name] = float(np.mean(values))
+        found[f"{name}_weighted"] = float(np.average(values, weights=support))
     classes = np.unique(np.asarray(truth))
     if len(classes) == 2:
         positive = np.asarray(truth) == classes[1]
