@@ -1,4 +1,4 @@
-"""`python -m benchmarks.gate_calibration`: false alarms, power, planted regressions; prints Markdown tables."""
+"""`python -m benchmarks.gate_calibration`: false alarms, refits, power, planted regressions; prints Markdown tables."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from benchmarks.gate_calibration import bases
 from benchmarks.gate_calibration.deciding import SUITES, suite
 from pytest_mieb.suite import load_tasks
 
-PARTS = ("alarms", "power", "planted")
+PARTS = ("alarms", "refits", "power", "planted")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gate_calibration", description=__doc__)
     parser.add_argument("--part", choices=PARTS, action="append", help="by default all")
     parser.add_argument("--releases", type=int, default=1000, help="simulated releases without a change")
+    parser.add_argument("--refits", type=int, default=300, help="releases whose embeddings carry noise, of each noise")
+    parser.add_argument(
+        "--refits-cap", type=int, default=300, help="examples of a synthetic subset at most, for refits"
+    )
     parser.add_argument("--power-releases", type=int, default=100, help="simulated releases with drops")
     parser.add_argument("--outcomes", choices=("miniature", "synthetic"), action="append", help="by default both")
     parser.add_argument("--cap", type=int, default=5000, help="examples of a synthetic subset at most")
@@ -34,6 +38,9 @@ def main() -> None:
         if part == "alarms":
             for kind in options.outcomes or ("miniature", "synthetic"):
                 _alarms(kind, options)
+        elif part == "refits":
+            for kind in options.outcomes or ("miniature", "synthetic"):
+                _refits(kind, options)
         elif part == "power":
             _power(options)
         elif part == "planted":
@@ -52,6 +59,27 @@ def _alarms(kind: str, options: argparse.Namespace) -> None:
             print(
                 f"### False alarms, {kind} outcomes, {done} releases\n\n{alarms.table()}\n{alarms.levels()}", flush=True
             )
+
+
+def _refits(kind: str, options: argparse.Namespace) -> None:
+    import torch
+
+    from benchmarks.gate_calibration import embedded
+    from benchmarks.gate_calibration.refits import Refits
+    from pytest_mieb.settings import default_cache
+
+    torch.set_num_threads(1)  # the matrices are small
+    tasks = load_tasks()
+    refits = Refits(
+        tasks,
+        embedded.miniature_of_the_package(tasks, default_cache())
+        if kind == "miniature"
+        else embedded.synthetic(tasks, options.refits_cap),
+    )
+    for done in refits.run(options.refits):
+        if done == options.refits or (options.every and done % options.every == 0):
+            heading = f"### Everything computed again, {kind} embeddings, {done} releases of each noise"
+            print(f"{heading}\n\n{refits.table()}\n{refits.levels()}", flush=True)
 
 
 def _power(options: argparse.Namespace) -> None:

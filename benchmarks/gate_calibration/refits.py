@@ -3,81 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from benchmarks.gate_calibration.deciding import DEFAULT, SUITES, below_threshold, decided, suite
+from benchmarks.gate_calibration.embedded import Bench
 from benchmarks.gate_calibration.tables import markdown, share
-from pytest_mieb.data import Inputs, Source, load_rows
-from pytest_mieb.data.examples import clusters
-from pytest_mieb.embedding import Pipeline
-from pytest_mieb.evaluation import PROTOCOLS, SubsetResult, TaskResult
+from pytest_mieb.evaluation import SubsetResult, TaskResult
 from pytest_mieb.gate.comparison import Side, compare
 from pytest_mieb.gate.measuring import examples_of, measured
-from pytest_mieb.models.embedder import Purpose, Role
-from pytest_mieb.protocols import Scored
 from pytest_mieb.suite import Task
 
 # Relative to the root-mean-square of an embedding's own numbers: rounding, bfloat16, and a change that can be seen.
 NOISES = (1e-3, 4e-3, 1e-1)
 LEVELS = (0.05, 0.01, 0.001)
-Arrays = Sequence[NDArray[np.float32]]
-
-
-@dataclass(frozen=True)
-class Case:
-    """One subset of a task, ready to be scored again and again.
-
-    `rows` holds the rows of the table of embeddings that each call for embeddings gives, in the order of the calls.
-    """
-
-    task: Task
-    subset: str
-    rows: tuple[NDArray[np.int64], ...]
-    score: Callable[[Arrays], Scored]
-    clusters: NDArray[np.int64] | None = None
-
-
-@dataclass(frozen=True)
-class Bench:
-    """The embeddings of all distinct items, shape (items, d), and the cases that are scored on them."""
-
-    embeddings: NDArray[np.float32]
-    cases: Sequence[Case]
-
-
-def miniature(tasks: Mapping[str, Task], source: Source, pipeline: Pipeline) -> Bench:
-    """The miniature's data and model."""
-    places: dict[tuple[bytes, str], int] = {}
-    table: list[NDArray[np.float32]] = []
-    cases = []
-    for task in tasks.values():
-        for subset in task.subsets:
-            rows = load_rows(task, subset, source)
-            calls: list[NDArray[np.int64]] = []
-
-            def embed(
-                inputs: Inputs, role: Role | None = None, task: Task = task, calls: list[NDArray[np.int64]] = calls
-            ) -> NDArray[np.float32]:
-                found = pipeline.embed(inputs, Purpose(task.name, task.protocol, role, None))
-                for key, vector in zip(inputs.keys, found, strict=True):
-                    if places.setdefault((key, inputs.modality), len(table)) == len(table):
-                        table.append(vector)
-                calls.append(np.array([places[key, inputs.modality] for key in inputs.keys]))
-                return found
-
-            PROTOCOLS[task.protocol](task, rows, embed, "cpu")
-
-            def score(arrays: Arrays, task: Task = task, rows: object = rows) -> Scored:
-                turn = iter(arrays)
-                return PROTOCOLS[task.protocol](task, rows, lambda inputs, role=None: next(turn), "cpu")  # type: ignore[arg-type]
-
-            cases.append(Case(task, subset, tuple(calls), score, clusters(rows, len(task.subsets))))
-    return Bench(np.stack(table), cases)
 
 
 def measure(bench: Bench, noise: float, generator: np.random.Generator) -> dict[str, Side]:
@@ -154,14 +95,3 @@ class Refits:
             for (noise, kind), of in sorted(self.compared.items())
         ]
         return markdown(["noise", "protocol", "comparisons", *(f"p <= {100 * p:g} %" for p in LEVELS)], rows)
-
-
-def miniature_bench(tasks: Mapping[str, Task], cache: Path) -> Bench:
-    """`miniature` with the package's own model, embedded once and kept in `cache`."""
-    from pytest_mieb.data import open_source
-    from pytest_mieb.embedding import Store
-    from pytest_mieb.models import load_embedder
-
-    embedder = load_embedder("miniature")
-    store = Store(cache / "embeddings" / f"{embedder.fingerprint}-64")
-    return miniature(tasks, open_source("miniature", cache), Pipeline(embedder, store, 64))
