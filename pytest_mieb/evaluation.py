@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pytest_mieb.data import DatasetError, Inputs, Source, load_rows
 from pytest_mieb.data.examples import Digest, clusters
+from pytest_mieb.data.findings import Finding, summed
 from pytest_mieb.data.rows import CaptionedImages, Collection, Labelled, Rows, ScoredPairs
 from pytest_mieb.embedding import Pipeline
 from pytest_mieb.models.embedder import Purpose, Role
@@ -35,7 +36,8 @@ class SubsetResult:
     """The score of one subset, 0..1, with the metrics, details and outcomes of its `Scored`.
 
     `clusters`, shape (n,), gives examples that are not independent of each other the same number, across the subsets
-    of the task; None where all are. `digest` is a hash of the examples and of the truth about them.
+    of the task; None where all are. `digest` is a hash of the examples and of the truth about them. `findings` are what
+    of the data does not fit.
     """
 
     score: float
@@ -43,6 +45,7 @@ class SubsetResult:
     sizes: Mapping[str, int]
     clusters: NDArray[np.int64] | None = None
     digest: str = ""
+    findings: tuple[Finding, ...] = ()
 
     @property
     def n_examples(self) -> int:
@@ -74,6 +77,11 @@ class TaskResult:
     def repeatable(self) -> float:
         """The score as a comparison is about it; see `SubsetResult`."""
         return float(np.mean([subset.repeatable for subset in self.subsets.values()]))
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """What of the data does not fit, over all subsets."""
+        return summed(each for subset in self.subsets.values() for each in subset.findings)
 
 
 def evaluate(task: Task, source: Source, pipeline: Pipeline, device: str = "cpu") -> TaskResult:
@@ -107,7 +115,9 @@ def evaluate(task: Task, source: Source, pipeline: Pipeline, device: str = "cpu"
                 "are equal; check the model's outputs and the dataset"
             )
         digest.add_truth(rows)
-        subsets[subset] = SubsetResult(score, scored, rows.sizes, clusters(rows, len(task.subsets)), digest.hexdigest())
+        subsets[subset] = SubsetResult(
+            score, scored, rows.sizes, clusters(rows, len(task.subsets)), digest.hexdigest(), rows.findings
+        )
     after = pipeline.counts
     return TaskResult(
         task=task,

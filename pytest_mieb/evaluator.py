@@ -140,6 +140,8 @@ class Evaluator:
         from pytest_mieb.report.files import write_result
 
         result = evaluate(task, self.source, self.pipeline, self.device)
+        for finding in result.findings:
+            _warn(f"{task.name}: {finding.sentence}")
         now = measured(result, self.context.name)
         now = replace(now, examples=self._drawn_content(task) or now.examples)
         others: Mapping[str, float] = {}

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class TaskRecord:
-    """A task as it was measured, and how many embeddings stand behind it."""
+    """A task as it was measured, how many embeddings stand behind it, and what of its data does not fit."""
 
     task: str
     metric: str
@@ -23,6 +23,7 @@ class TaskRecord:
     embedded: int
     reused: int
     seconds: float
+    findings: tuple[str, ...] = ()
 
     @property
     def score(self) -> float:
@@ -42,6 +43,7 @@ class TaskRecord:
             embedded=result.embedded,
             reused=result.reused,
             seconds=result.seconds["total"],
+            findings=tuple(finding.sentence for finding in result.findings),
         )
 
     def to_json(self) -> str:
@@ -52,4 +54,4 @@ class TaskRecord:
         content = json.loads(text)
         measured = content["measured"]
         measured["subsets"] = {name: Mark(**mark) for name, mark in measured["subsets"].items()}
-        return cls(**content | {"measured": TaskBaseline(**measured)})
+        return cls(**content | {"measured": TaskBaseline(**measured), "findings": tuple(content["findings"])})

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from pytest_mieb.data.findings import Finding
 from pytest_mieb.evaluation import SubsetResult, TaskResult
 from pytest_mieb.gate.baseline import Mark, TaskBaseline
 from pytest_mieb.protocols import Scored
@@ -20,7 +21,7 @@ MEASURED = TaskBaseline(
     run="56",
     drift=0.005,
 )
-RECORD = TaskRecord("Some", "nmi", MEASURED, 5, 6, 1.25)
+RECORD = TaskRecord("Some", "nmi", MEASURED, 5, 6, 1.25, ("1 of 2 keys fit no lock (the first: 'a')", "another"))
 
 
 def test_a_record_crosses_processes_to_the_last_digit() -> None:
@@ -37,11 +38,19 @@ def test_a_record_sums_a_result_up() -> None:
     result = TaskResult(
         a_task(),
         0.375,
-        {"default": SubsetResult(0.375, Scored({"nmi": 0.375}, np.zeros(4)), {"test": 9})},
+        {
+            name: SubsetResult(
+                0.375,
+                Scored({"nmi": 0.375}, np.zeros(4)),
+                {"test": 9},
+                findings=(Finding("keys fit no lock", 1, 2, "'a'"),),
+            )
+            for name in ("en", "no")
+        },
         embedded=11,
         reused=2,
         seconds={"embedding": 1.0, "total": 2.0},
     )
     record = TaskRecord.of(result, MEASURED)
-    assert record == TaskRecord("Some", "nmi", MEASURED, 11, 2, 2.0)
+    assert record == TaskRecord("Some", "nmi", MEASURED, 11, 2, 2.0, ("2 of 4 keys fit no lock (the first: 'a')",))
     assert (record.score, record.subsets) == (MEASURED.score, MEASURED.subsets)

@@ -1,4 +1,4 @@
-"""What a layout's reader hands to a protocol: inputs to embed, and the truth about them."""
+"""What a layout's reader hands to a protocol: inputs to embed, the truth about them, and what of it does not fit."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_mieb.data.findings import Finding
 from pytest_mieb.data.inputs import Inputs
 
 
@@ -27,6 +28,7 @@ class Labelled:
     test: LabelledSplit
     train: LabelledSplit | None = None
     class_names: tuple[str, ...] | None = None
+    findings: tuple[Finding, ...] = ()
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -41,6 +43,7 @@ class ScoredPairs:
     first: Inputs
     second: Inputs
     scores: NDArray[np.float64]
+    findings: tuple[Finding, ...] = ()
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -53,6 +56,7 @@ class CaptionedImages:
 
     images: tuple[Inputs, ...]
     texts: tuple[Inputs, ...]
+    findings: tuple[Finding, ...] = ()
 
     @property
     def sizes(self) -> dict[str, int]:
@@ -85,6 +89,7 @@ class Collection:
     qrels: Qrels
     n_rows: int
     candidates: Sequence[NDArray[np.int64]] | None = None
+    findings: tuple[Finding, ...] = ()
 
     @property
     def sizes(self) -> dict[str, int]:

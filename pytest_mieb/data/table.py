@@ -59,6 +59,14 @@ class Table:
                 raise self.error(f"column {column!r} holds {value!r} in row {row} where a list of texts should be")
         return values
 
+    def ids(self, column: str) -> list[str]:
+        """A column of texts or numbers that names rows, as texts, none of them missing."""
+        values = self.values(column)
+        missing = next((row for row, value in enumerate(values) if value is None or value != value), None)
+        if missing is not None:
+            raise self.error(f"column {column!r} holds no id in row {missing}")
+        return [str(value) for value in values]
+
     def class_names(self, column: str) -> tuple[str, ...] | None:
         """The names of a ClassLabel column, or None where it is of another type."""
         self._require(column)

@@ -7,6 +7,7 @@ import math
 import os
 import platform
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -89,7 +90,10 @@ def _content(
     context: Context,
     calibration: Mapping[str, float],
 ) -> dict[str, Any]:
-    """All but `work` and `seconds` is the same however a run was spread over workers."""
+    """All but `work` and `seconds` is the same however a run was spread over workers.
+
+    `findings` counts what of the data does not fit.
+    """
     task, description = result.task, embedder.description
     return {
         "task": task.name,
@@ -105,6 +109,11 @@ def _content(
         "dataset": task.dataset.path,
         "dataset_revision": task.dataset.revision,
         "examples": measured.examples,
+        "findings": {
+            name: [asdict(finding) for finding in subset.findings]
+            for name, subset in result.subsets.items()
+            if subset.findings
+        },
         "subsets": {name: subset.score for name, subset in result.subsets.items()},
         "errors": {name: mark.error for name, mark in measured.subsets.items()},
         "metrics": {name: _finite(subset.scored.metrics) for name, subset in result.subsets.items()},

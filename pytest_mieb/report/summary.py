@@ -31,6 +31,11 @@ def summary_lines(run: Run) -> list[str]:
         *_named("improved", _changed(run, "improved"), blank=False),
         *_skipped(run),
         *_calibration(run),
+        *_named(
+            "part of the data does not fit, see the warnings or the result files",
+            [each.task for each in run.ordered if each.findings],
+            blank=False,
+        ),
         *_standing(run),
         *_basis(run),
         *(run.model.lines if run.model and run.records else ()),

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from pytest_mieb import FunctionEmbedder
+from pytest_mieb.data.findings import Finding
 from pytest_mieb.evaluation import SubsetResult, TaskResult
 from pytest_mieb.gate.baseline import Mark, TaskBaseline
 from pytest_mieb.gate.context import PROTOCOL_VERSION, Context
@@ -56,7 +57,10 @@ def a_result(metrics: Mapping[str, float] | None = None) -> TaskResult:
     return TaskResult(
         task=a_task(subsets={"en": ("eng-Latn",), "no": ("nob-Latn",)}),
         score=0.375,
-        subsets={"en": SubsetResult(0.5, english, {"test": 3}), "no": SubsetResult(0.25, norwegian, {"test": 2})},
+        subsets={
+            "en": SubsetResult(0.5, english, {"test": 3}),
+            "no": SubsetResult(0.25, norwegian, {"test": 2}, findings=(Finding("keys fit no lock", 1, 2, "'a'"),)),
+        },
         embedded=7,
         reused=1,
         seconds={"embedding": 0.12345, "total": 1.0},
@@ -97,6 +101,7 @@ def test_the_json_says_what_was_measured_on_what_with_what(tmp_path: Path) -> No
         "dataset": "org/some-dataset",
         "dataset_revision": "0123456789abcdef",
         "examples": "e4a3",
+        "findings": {"no": [{"what": "keys fit no lock", "count": 1, "of": 2, "example": "'a'"}]},
         "subsets": {"en": 0.5, "no": 0.25},
         "errors": {"en": 0.25, "no": 0.125},
         "metrics": {"en": {"nmi": 0.5, "ari": 0.25}, "no": {"nmi": 0.25}},

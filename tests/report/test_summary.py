@@ -263,6 +263,12 @@ def test_ranks_are_those_of_scores_on_published_data(published_data: bool) -> No
     assert not ranks or ranks[0].endswith("Mean (m) 1, Mean (en) 1, Borda 1")
 
 
+def test_data_that_does_not_fit_is_told_by_task() -> None:
+    run = a_run({"Fashion": 0.501, "CIFAR10Clustering": 0.4})
+    run.records["Fashion"] = replace(run.records["Fashion"], findings=("1 of 2 keys fit no lock",))
+    assert "part of the data does not fit, see the warnings or the result files (1): Fashion" in summary_lines(run)
+
+
 def test_what_was_loaded_is_said_at_the_end_where_it_can_be_copied() -> None:
     model = Description("clip", "CLIPModel", "f00d", 8, "float32", {"size": 224}, ("a guess",))
     lines = summary_lines(a_run({"Fashion": 0.5}, None, model=model))

@@ -41,7 +41,7 @@ def _read(task: Task, opener: Opener, *, candidates_from_qrels: bool) -> Collect
 
 
 def ids(table: Table) -> list[str]:
-    return [str(value) for value in table.values("_id" if "_id" in table.columns else "id")]
+    return table.ids("_id" if "_id" in table.columns else "id")
 
 
 def inputs(table: Table, modalities: str, *, document: bool) -> Inputs:
@@ -65,5 +65,5 @@ def judgements(table: Table) -> Iterator[Judgement]:
     scores = table.values("score")
     if not all(isinstance(score, int | float) and float(score).is_integer() for score in scores):
         raise table.error("column 'score' holds something that is not an integer")
-    for query, document, score in zip(table.values("query-id"), table.values("corpus-id"), scores, strict=True):
-        yield Judgement(str(query), str(document), int(score))
+    for query, document, score in zip(table.ids("query-id"), table.ids("corpus-id"), scores, strict=True):
+        yield Judgement(query, document, int(score))

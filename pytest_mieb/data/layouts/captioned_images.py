@@ -16,7 +16,7 @@ def read_captions(task: Task, subset: str, opener: Opener) -> Collection:
     table = opener.table(subset)
     return _read(
         table,
-        [str(name) for name in table.values("image_id")],
+        table.ids("image_id"),
         table.lists("captions"),
         reencode=task.dataset.options.get("reencode", False),
     )
@@ -27,7 +27,7 @@ def read_sentences(task: Task, subset: str, opener: Opener) -> Collection:
     table = opener.table(subset)
     return _read(
         table,
-        [str(name) for name in table.values("id")],
+        table.ids("id"),
         [[sentence] for sentence in table.texts("sentences")],
         reencode=False,
     )

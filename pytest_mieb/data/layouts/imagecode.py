@@ -4,30 +4,40 @@ from __future__ import annotations
 
 from collections import defaultdict
 
+from pytest_mieb.data.findings import partly
 from pytest_mieb.data.inputs import Inputs
+from pytest_mieb.data.layouts.beir import judgements
+from pytest_mieb.data.layouts.ranked import first_rows, repeated
 from pytest_mieb.data.rows import CaptionedImages
 from pytest_mieb.data.table import Opener
 from pytest_mieb.suite import Task
 
 
 def read(task: Task, subset: str, opener: Opener) -> CaptionedImages:
-    """The correct image goes first, then the others in the order of the qrels."""
+    """The correct image goes first, then the others in the order of the qrels.
+
+    Of repeated ids and of several correct images the last counts, as in the reference.
+    """
     options = task.dataset.options
     corpus = opener.table("corpus", "corpus")
     queries = opener.table(options["split"], "query")
     qrels = opener.table(options["split"], "qrels")
-    rows = {document: row for row, document in enumerate(corpus.values("id"))}
-    correct: dict[object, object] = {}
-    pools: dict[object, list[object]] = defaultdict(list)
-    for query, document, score in zip(*map(qrels.values, ("query-id", "corpus-id", "score")), strict=True):
+    document_ids, query_ids = corpus.ids("id"), queries.ids("id")
+    first_rows(document_ids, "documents", corpus.error)
+    asked = first_rows(query_ids, "queries", queries.error)
+    rows = {document: row for row, document in enumerate(document_ids)}
+    correct: dict[str, list[str]] = defaultdict(list)
+    pools: dict[str, list[str]] = defaultdict(list)
+    for query, document, grade in judgements(qrels):
         pools[query].append(document)
-        if score == 1:
-            correct[query] = document
+        if grade == 1:
+            correct[query].append(document)
     candidates = []
-    for query in queries.values("id"):
+    for query in query_ids:
         if query not in correct:
             raise qrels.error(f"no document with score 1 for query {query!r}")
-        ordered = [correct[query], *(document for document in pools[query] if document != correct[query])]
+        right = correct[query][-1]
+        ordered = [right, *(document for document in pools[query] if document != right)]
         unknown = [document for document in ordered if document not in rows]
         if unknown:
             raise corpus.error(f"no document {unknown[0]!r}, which the qrels name")
@@ -39,4 +49,22 @@ def read(task: Task, subset: str, opener: Opener) -> CaptionedImages:
     return CaptionedImages(
         images=tuple(Inputs(images=images.take(list(column))) for column in zip(*candidates, strict=True)),
         texts=(Inputs(texts=queries.texts("text")),),
+        findings=(
+            *repeated(document_ids, "documents", "the last counts"),
+            *repeated(query_ids, "queries", "each counts"),
+            *partly(
+                "judged queries are not among the queries",
+                [query for query in pools if query not in asked],
+                len(pools),
+                none="none of the judged queries is among the queries",
+                error=qrels.error,
+            ),
+            *partly(
+                "queries have several documents with score 1, of which the last counts",
+                [query for query in asked if len(set(correct[query])) > 1],
+                len(asked),
+                none="every query has several documents with score 1",
+                error=qrels.error,
+            ),
+        ),
     )

@@ -21,8 +21,7 @@ def read_hateful_memes(task: Task, subset: str, opener: Opener) -> Collection:
     for row, text in enumerate(pool.texts("text")):
         first.setdefault(text, row)
     pool = pool.take(list(first.values()))
-    names = [str(name) for name in test.values("id")]
-    return _directed(task, test, pool, "text", names, [str(name) for name in pool.values("id")])
+    return _directed(task, test, pool, "text", test.ids("id"), pool.ids("id"))
 
 
 def read_memotion(task: Task, subset: str, opener: Opener) -> Collection:

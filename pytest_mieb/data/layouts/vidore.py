@@ -16,9 +16,9 @@ def read(task: Task, subset: str, opener: Opener) -> Collection:
     )
     return collection(
         queries=Inputs(texts=queries.texts("query")),
-        query_ids=[f"query-test-{number}" for number in queries.values("query-id")],
+        query_ids=[f"query-test-{number}" for number in queries.ids("query-id")],
         documents=Inputs(images=corpus.images("image")),
-        document_ids=[f"corpus-test-{number}" for number in corpus.values("corpus-id")],
+        document_ids=[f"corpus-test-{number}" for number in corpus.ids("corpus-id")],
         judgements=(
             Judgement(f"query-test-{query}", f"corpus-test-{document}", grade)
             for query, document, grade in judgements(qrels)

@@ -191,7 +191,7 @@ def test_beir_document_texts_have_their_titles_in_front_and_are_stripped(tmp_pat
 
 
 def test_beir_of_repeated_ids_the_first_counts_and_of_repeated_judgements_the_last(tmp_path: Path) -> None:
-    queries = {"id": ["q", "q"], "text": ["first", "second"]}
+    queries = {"id": ["q", "q", "unjudged"], "text": ["first", "second", "third"]}
     corpus = {"id": ["d", "e", "d"], "text": ["one", "two", "three"]}
     judgements = [("q", "d", 1), ("q", "e", 1), ("q", "d", 3)]
     found = collection(rows(tmp_path, a_task("beir", modalities="t2t"), beir(queries, corpus, judgements)))

@@ -41,8 +41,8 @@ def one(**columns: Any) -> Tables:
 def beir(**changes: Columns) -> Tables:
     sound: dict[str, Columns] = {
         "queries": {"id": ["q"], "text": ["one"]},
-        "corpus": {"id": ["d"], "image": RED},
-        "qrels": {"query-id": ["q"], "corpus-id": ["d"], "score": [1]},
+        "corpus": {"id": ["d", "e"], "image": pictures("red", "green")},
+        "qrels": {"query-id": ["q", "q"], "corpus-id": ["d", "e"], "score": [1, 0]},
     }
     return {config: {"test": columns} for config, columns in (sound | changes).items()}
 
@@ -164,11 +164,74 @@ REFUSED: dict[str, tuple[Task, Tables, str, str]] = {
         BEIR,
         beir(qrels={"query-id": ["other"], "corpus-id": ["d"], "score": [1]}),
         QRELS,
-        "no query of the qrels is among the queries",
+        "none of the judged queries is among the queries, which begin with 'q' (the first: 'other')",
+    ),
+    "beir: judgements of other documents": (
+        BEIR,
+        beir(qrels={"query-id": ["q", "q"], "corpus-id": ["d.jpg", "e.jpg"], "score": [1, 0]}),
+        QRELS,
+        "none of the judged documents is in the corpus, which begins with 'd' (the first: 'd.jpg')",
+    ),
+    "beir: relevant are documents that are not there": (
+        BEIR,
+        beir(qrels={"query-id": ["q", "q"], "corpus-id": ["d", "gone"], "score": [0, 1]}),
+        QRELS,
+        "no query has a relevant document in the corpus (the first: 'q')",
+    ),
+    "beir: one id for all queries": (
+        BEIR,
+        beir(queries={"id": ["q", "q"], "text": ["one", "two"]}),
+        QRELS,
+        "all 2 queries have the id 'q'",
+    ),
+    "beir: one id for all documents": (
+        BEIR,
+        beir(corpus={"id": ["d", "d"], "image": pictures("red", "green")}),
+        QRELS,
+        "all 2 documents have the id 'd'",
+    ),
+    "beir: no id in a row": (
+        BEIR,
+        beir(corpus={"id": ["d", None], "image": pictures("red", "green")}),
+        CORPUS,
+        "column 'id' holds no id in row 1",
+    ),
+    "beir: no number as an id in a row": (
+        BEIR,
+        beir(queries={"id": [float("nan")], "text": ["one"]}),
+        "config queries, split test",
+        "column 'id' holds no id in row 0",
+    ),
+    "beir: no id of a judged query": (
+        BEIR,
+        beir(qrels={"query-id": ["q", None], "corpus-id": ["d", "d"], "score": [1, 1]}),
+        QRELS,
+        "column 'query-id' holds no id in row 1",
+    ),
+    "beir: no id of a judged document": (
+        BEIR,
+        beir(qrels={"query-id": ["q", "q"], "corpus-id": [None, "d"], "score": [1, 1]}),
+        QRELS,
+        "column 'corpus-id' holds no id in row 0",
+    ),
+    "beir: every judgement contradicted": (
+        BEIR,
+        beir(qrels={"query-id": ["q", "q"], "corpus-id": ["d", "d"], "score": [0, 1]}),
+        QRELS,
+        "every judgement is contradicted by a later one of the same query and document (the first: ('q', 'd'))",
+    ),
+    "beir: one candidate each": (
+        CHOICES,
+        beir(qrels={"query-id": ["q"], "corpus-id": ["d"], "score": [1]}),
+        QRELS,
+        "every query has a single candidate, which is always the best (the first: 'q')",
     ),
     "beir: no candidate": (
         CHOICES,
-        beir(qrels={"query-id": ["q"], "corpus-id": ["gone"], "score": [1]}),
+        beir(
+            queries={"id": ["q", "r"], "text": ["one", "two"]},
+            qrels={"query-id": ["q", "r", "r"], "corpus-id": ["gone", "d", "e"], "score": [1, 1, 0]},
+        ),
         QRELS,
         "query 'q' has no candidate in the corpus",
     ),
@@ -177,6 +240,18 @@ REFUSED: dict[str, tuple[Task, Tables, str, str]] = {
         vidore(queries={"query-id": [1]}),
         "config queries, split test",
         "no column 'query', only query-id",
+    ),
+    "vidore: judgements of other documents": (
+        VIDORE,
+        vidore(qrels={"query-id": [1], "corpus-id": [8], "score": [1]}),
+        QRELS,
+        "none of the judged documents is in the corpus, which begins with 'corpus-test-7' (the first: 'corpus-test-8')",
+    ),
+    "vidore: no id": (
+        VIDORE,
+        vidore(queries={"query-id": [None], "query": ["one"]}),
+        "config queries, split test",
+        "column 'query-id' holds no id in row 0",
     ),
     "vidore: no image": (
         VIDORE,
@@ -209,6 +284,22 @@ REFUSED: dict[str, tuple[Task, Tables, str, str]] = {
         "all splits",
         "column 'text' holds None in row 0 where a text should be",
     ),
+    "hateful memes: no id": (
+        HATEFUL,
+        {"": {split: {"id": [None], "image": RED, "text": ["one"]} for split in ("train", "validation", "test")}},
+        TEST,
+        "column 'id' holds no id in row 0",
+    ),
+    "hateful memes: one id for all": (
+        HATEFUL,
+        {
+            "": {
+                split: {"id": [1, 1], "image": RED * 2, "text": ["a", "b"]} for split in ("train", "validation", "test")
+            }
+        },
+        TEST,
+        "all 2 queries have the id 'query-1'",
+    ),
     "hateful memes: no image column of either name": (
         HATEFUL,
         {"": {split: {"id": [1], "text": ["one"]} for split in ("train", "validation", "test")}},
@@ -232,7 +323,19 @@ REFUSED: dict[str, tuple[Task, Tables, str, str]] = {
         CAPTIONS,
         {"": {"en": {"image_id": ["a"], "image": RED, "captions": [[]]}}},
         "split en",
-        "no query of the qrels is among the queries",
+        "no query is judged",
+    ),
+    "captions: one id for all": (
+        CAPTIONS,
+        {"": {"en": {"image_id": ["a", "a"], "image": RED * 2, "captions": [["one"], ["two"]]}}},
+        "split en",
+        "all 2 queries have the id 'query-a-0'",
+    ),
+    "sentences: no id": (
+        SENTENCES,
+        {"": {"en": {"id": [None], "image": RED, "sentences": ["one"]}}},
+        "split en",
+        "column 'id' holds no id in row 0",
     ),
     "sentences: none in a row": (
         SENTENCES,
@@ -251,6 +354,24 @@ REFUSED: dict[str, tuple[Task, Tables, str, str]] = {
         imagecode(qrels={"query-id": ["q", "q"], "corpus-id": ["a", "z"], "score": [1, 0]}),
         "config corpus, split corpus",
         "no document 'z', which the qrels name",
+    ),
+    "imagecode: one id for all images": (
+        IMAGECODE,
+        imagecode(corpus={"id": ["a", "a"], "image": pictures("red", "green")}),
+        "config corpus, split corpus",
+        "all 2 documents have the id 'a'",
+    ),
+    "imagecode: one id for all queries": (
+        IMAGECODE,
+        imagecode(query={"id": ["q", "q"], "text": ["one", "two"]}),
+        "config query, split test",
+        "all 2 queries have the id 'q'",
+    ),
+    "imagecode: several right images each": (
+        IMAGECODE,
+        imagecode(qrels={"query-id": ["q", "q"], "corpus-id": ["a", "b"], "score": [1, 1]}),
+        QRELS,
+        "every query has several documents with score 1 (the first: 'q')",
     ),
     "imagecode: queries with more and with fewer candidates": (
         IMAGECODE,
@@ -347,3 +468,4 @@ def test_a_config_of_several_splits_must_have_a_test_split(tmp_path: Path) -> No
 def test_the_tables_that_the_refusals_start_from_are_sound(tmp_path: Path, task: Task, tables: Tables) -> None:
     found = load_rows(task, "default", mirror(tmp_path, tables, ["image", "other"]))
     assert set(found.sizes.values()) <= {1, 2, 3}
+    assert found.findings == ()
