@@ -11,14 +11,15 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_mieb.data import DatasetError, Inputs, Source, load_rows
+from pytest_mieb.data import Inputs, Source, load_rows
+from pytest_mieb.data.classes import prompted
 from pytest_mieb.data.examples import Digest, clusters
 from pytest_mieb.data.findings import Finding, summed
 from pytest_mieb.data.rows import CaptionedImages, Collection, Labelled, Rows, ScoredPairs
 from pytest_mieb.embedding import Pipeline
 from pytest_mieb.models.embedder import Purpose, Role
 from pytest_mieb.protocols import Scored
-from pytest_mieb.suite import CLASS_NAMES, SCENE_NAMES, Task
+from pytest_mieb.suite import Task
 
 
 class Embed(Protocol):
@@ -170,32 +171,12 @@ def _zero_shot(task: Task, rows: Rows, embed: Embed, device: str) -> Scored:
     from pytest_mieb.protocols import zero_shot
 
     assert isinstance(rows, Labelled)
-    names = class_names(task, rows)
+    names = prompted(task, rows.class_names)
+    assert names is not None
     index = {name: place for place, name in enumerate(names)}
-    labels = [index.get(label, -1) if isinstance(label, str) else label for label in rows.test.labels]
-    stray = next((row for row, label in enumerate(labels) if not 0 <= label < len(names)), None)
-    if stray is not None:
-        raise DatasetError(
-            f"dataset {task.dataset.path} (revision {task.dataset.revision}): row {stray} has the label "
-            f"{rows.test.labels[stray]!r}, which is none of the {len(names)} classes; check `labels` in the card"
-        )
+    labels = [index[label] if isinstance(label, str) else label for label in rows.test.labels]
     prompts = Inputs(texts=[task.scoring["template"].replace("{label}", name) for name in names])
     return zero_shot.score(embed(rows.test.inputs), embed(prompts), labels)
-
-
-def class_names(task: Task, rows: Labelled) -> tuple[str, ...]:
-    """The names that go into the prompts, in class order."""
-    from pytest_mieb.protocols.zero_shot import scene_name
-
-    labels = task.scoring["labels"]
-    if isinstance(labels, tuple):
-        return labels
-    if rows.class_names is None:
-        raise DatasetError(
-            f"dataset {task.dataset.path} (revision {task.dataset.revision}): the column "
-            f"{task.dataset.options['label']!r} has no class names; list them under `labels` in the card"
-        )
-    return {CLASS_NAMES: rows.class_names, SCENE_NAMES: tuple(map(scene_name, rows.class_names))}[labels]
 
 
 def _pair_classification(task: Task, rows: Rows, embed: Embed, device: str) -> Scored:

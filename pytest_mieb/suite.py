@@ -71,7 +71,7 @@ PROTOCOL_KEYS: Mapping[str, Mapping[str, Key]] = {
     "linear_probe": _PROBE,
     "multilabel_linear_probe": _PROBE,
     "clustering": {},
-    "zero_shot": {"template": _TEXT, "labels": Key((str, tuple))},
+    "zero_shot": {"template": _TEXT, "labels": Key((str, tuple)), "labels_differ": _OPTIONAL_FLAG},
     "pair_classification": {},
     "sts": {},
     "retrieval": {"skip_first_result": _OPTIONAL_FLAG},
@@ -322,6 +322,11 @@ class _Card:
             self.one_of("scoring.labels", labels, (CLASS_NAMES, SCENE_NAMES))
         elif labels is not None:
             self.texts("scoring.labels", labels)
+        if scoring.get("labels_differ"):
+            if isinstance(labels, str):
+                self.refuse("scoring.labels_differ", f"the labels are the column's {labels}; leave it out")
+            if not self.top.get("notes", "").strip():
+                self.refuse("scoring.labels_differ", "say in `notes` why the labels are not the column's classes")
         if "template" in scoring and "{label}" not in scoring["template"]:
             self.refuse("scoring.template", "holds no {label}; say where the class name goes")
         for key in ("n_experiments", "samples_per_label"):

@@ -293,6 +293,14 @@ REFUSED = {
         changed(ZERO_SHOT, ("labels: class names", "labels: [1, 2]")),
         "scoring.labels: (1, 2) is not a list of texts; write it as [first, second]",
     ),
+    "labels that differ from themselves": (
+        changed(ZERO_SHOT, ("labels: class names\n", "labels: class names\n  labels_differ: true\n")) + "notes: why\n",
+        "scoring.labels_differ: the labels are the column's class names; leave it out",
+    ),
+    "labels that differ for no reason": (
+        changed(ZERO_SHOT, ("labels: class names\n", "labels: [a, b]\n  labels_differ: true\n")),
+        "scoring.labels_differ: say in `notes` why the labels are not the column's classes",
+    ),
     "no labels": (
         changed(ZERO_SHOT, ("labels: class names", "labels: []")),
         "scoring.labels: () is not a list of texts; write it as [first, second]",

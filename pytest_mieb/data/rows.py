@@ -23,7 +23,7 @@ class LabelledSplit:
 
 @dataclass(frozen=True)
 class Labelled:
-    """`class_names` are those of the dataset's ClassLabel column, where it has one."""
+    """`class_names` are those of the dataset's ClassLabel column, where it has one, but not of lists of labels."""
 
     test: LabelledSplit
     train: LabelledSplit | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from hashlib import blake2b
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_mieb.data.errors import DatasetError
@@ -32,6 +33,9 @@ class Source(Protocol):
     def configs(self, ref: DatasetRef) -> list[str]: ...
     def splits(self, ref: DatasetRef, config: str | None) -> list[str]: ...
     def load(self, ref: DatasetRef, config: str | None, split: str) -> Dataset: ...
+    def files(self, ref: DatasetRef, config: str | None, split: str) -> list[Path]:
+        """The parquet files that a loaded split was read from; none where it has another format, or they are gone."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -63,14 +67,30 @@ class Hub:
         """The split at the pinned revision; offline, `datasets` would take whatever revision is in its cache."""
         import datasets
 
-        dataset = self._try(ref, lambda: datasets.load_dataset(ref.path, config, split=split, revision=ref.revision))
-        prepared = [Path(file["filename"]) for file in dataset.cache_files]
-        if _COMMIT.fullmatch(ref.revision) and not all(ref.revision in path.parts for path in prepared):
-            raise DatasetError(
-                f"dataset {ref.path} (revision {ref.revision}) is not in the cache, only another revision of it; "
-                "go online once"
-            )
-        return dataset
+        def load() -> Dataset:
+            dataset = datasets.load_dataset(ref.path, config, split=split, revision=ref.revision)
+            prepared = [Path(file["filename"]) for file in dataset.cache_files]
+            if _COMMIT.fullmatch(ref.revision) and not all(ref.revision in path.parts for path in prepared):
+                raise DatasetError(
+                    f"dataset {ref.path} (revision {ref.revision}) is not in the cache, only another revision of it; "
+                    "go online once"
+                )
+            return dataset
+
+        return self._try(ref, lambda: _by_itself_if_need_be(load, lambda: self.files(ref, config, split), split))
+
+    def files(self, ref: DatasetRef, config: str | None, split: str) -> list[Path]:
+        """In the hub's cache, which may have been cleared of them while what was prepared from them is there."""
+        from huggingface_hub import snapshot_download
+
+        def cached() -> list[Path]:
+            try:
+                folder = snapshot_download(ref.path, repo_type="dataset", revision=ref.revision, local_files_only=True)
+                return _parquet_files(folder, config, split)
+            except FileNotFoundError:
+                return []
+
+        return list(self._try(ref, cached))
 
     def _declared(self, ref: DatasetRef) -> dict[str, list[str]]:
         from huggingface_hub import hf_hub_download
@@ -125,10 +145,15 @@ class Mirror:
         import datasets
 
         folder = self._folder(ref)
-        return self._try(
-            ref,
-            lambda: datasets.load_dataset(folder, config, split=split, cache_dir=str(self.cache / _state(folder))),
-        )
+        cache = str(self.cache / _state(folder))
+
+        def load() -> Dataset:
+            return datasets.load_dataset(folder, config, split=split, cache_dir=cache)
+
+        return self._try(ref, lambda: _by_itself_if_need_be(load, lambda: self.files(ref, config, split), split, cache))
+
+    def files(self, ref: DatasetRef, config: str | None, split: str) -> list[Path]:
+        return self._try(ref, lambda: _parquet_files(self._folder(ref), config, split))
 
     def _folder(self, ref: DatasetRef) -> str:
         folder = self.folder / ref.path
@@ -167,6 +192,9 @@ class Miniature:
     def load(self, ref: DatasetRef, config: str | None, split: str) -> Dataset:
         return self._mirror.load(ref, config, split)
 
+    def files(self, ref: DatasetRef, config: str | None, split: str) -> list[Path]:
+        return self._mirror.files(ref, config, split)
+
 
 def open_source(name: str, cache: Path, warn: Callable[[str], None] = print) -> Source:
     """The source called `name`: hub, miniature, or a folder that holds a mirror."""
@@ -199,6 +227,32 @@ def _splits_of(declared: Mapping[str, list[str]], config: str | None) -> list[st
     if config is None and len(declared) == 1:
         return next(iter(declared.values()))
     return declared.get(config or "default", [])
+
+
+def _by_itself_if_need_be(
+    load: Callable[[], Dataset], files: Callable[[], list[Path]], split: str, cache: str | None = None
+) -> Dataset:
+    """What `load` gives; where it fails, for `datasets` reads all splits as it reads the first, the split by itself."""
+    import datasets
+    from datasets.exceptions import DatasetGenerationError
+
+    try:
+        return load()
+    except DatasetGenerationError as error:
+        own = list(map(str, files()))
+        try:
+            return datasets.load_dataset("parquet", data_files={split: own}, split=split, cache_dir=cache)
+        except (DatasetGenerationError, FileNotFoundError, ValueError):
+            raise error from error.__cause__
+
+
+def _parquet_files(folder: str, config: str | None, split: str) -> list[Path]:
+    import datasets
+
+    with TemporaryDirectory() as nowhere:
+        builder = datasets.load_dataset_builder(folder, config, cache_dir=nowhere)
+    files = map(Path, (builder.config.data_files or {}).get(split, ()))
+    return [file for file in files if file.suffix == ".parquet" and file.is_file()]
 
 
 @cache

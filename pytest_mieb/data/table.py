@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_mieb.data.errors import DatasetError
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from datasets import Dataset
 
     from pytest_mieb.data.sources import Source
+
+REMEDY = "check the card against the dataset, or download it again"
 
 
 @dataclass(frozen=True)
@@ -67,18 +70,17 @@ class Table:
             raise self.error(f"column {column!r} holds no id in row {missing}")
         return [str(value) for value in values]
 
-    def class_names(self, column: str) -> tuple[str, ...] | None:
-        """The names of a ClassLabel column, or None where it is of another type."""
+    def feature(self, column: str) -> Any:
+        """The type of a column, as `datasets` has it."""
         self._require(column)
-        return tuple(getattr(self.dataset.features[column], "names", None) or ()) or None
+        return self.dataset.features[column]
 
     def take(self, rows: Sequence[int]) -> Table:
         return Table(self.dataset.select(rows), self.ref, self.where)
 
-    def error(self, sentence: str) -> DatasetError:
+    def error(self, sentence: str, remedy: str = REMEDY) -> DatasetError:
         return DatasetError(
-            f"dataset {self.ref.path} (revision {self.ref.revision}), {self.where}: {sentence}; "
-            "check the card against the dataset, or download it again"
+            f"dataset {self.ref.path} (revision {self.ref.revision}), {self.where}: {sentence}; {remedy}"
         )
 
     def _require(self, column: str) -> None:
@@ -120,6 +122,10 @@ class Opener:
         if not len(dataset):
             raise Table(dataset, self.ref, where).error("no rows")
         return Table(dataset, self.ref, where)
+
+    def files(self, split: str) -> list[Path]:
+        """The parquet files of a split of the only config, as far as they are there."""
+        return self.source.files(self.ref, None, split)
 
     def configs(self) -> list[str]:
         return self.source.configs(self.ref)

@@ -11,11 +11,6 @@ from pytest_mieb.protocols.scored import Floats, Scored
 from pytest_mieb.protocols.similarity import cosine
 
 
-def scene_name(class_name: str) -> str:
-    """`/c/church/outdoor` to `church outdoor`."""
-    return " ".join(class_name.split("/")[2:]).replace("_", " ")
-
-
 def score(images: Floats, prompts: Floats, labels: Sequence[int]) -> Scored:
     """Accuracy of the nearest prompt by cosine; of equally near ones the first.
 

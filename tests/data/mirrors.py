@@ -18,6 +18,19 @@ Columns = Mapping[str, Sequence[Any]]
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "white": (255, 255, 255), "grey": (9, 9, 9)}
 
 
+class Numbered(list[Any]):
+    """The values of a column of class numbers, or of lists of them, with the names of the classes."""
+
+    def __init__(self, values: Sequence[Any], *names: str) -> None:
+        super().__init__(values)
+        self.names = names
+
+    @property
+    def feature(self) -> Any:
+        label = datasets.ClassLabel(names=list(self.names))
+        return datasets.List(label) if isinstance(self[0], list) else label
+
+
 def encoded(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:
     buffer = io.BytesIO()
     image.save(buffer, form, **options)
@@ -47,6 +60,9 @@ def write(repository: Path, tables: Mapping[str, Mapping[str, Columns]], images:
             for column in images:
                 if column in columns and not isinstance(columns[column][0], bytes):
                     rows = rows.cast_column(column, datasets.Image())
+            for column, values in columns.items():
+                if isinstance(values, Numbered):
+                    rows = rows.cast_column(column, values.feature)
             rows.to_parquet(repository / folder / f"{split}-00000-of-00001.parquet")
     (repository / "README.md").write_text("\n".join([*head, "---", ""]))
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +16,7 @@ from pytest_mieb.data import DatasetError, load_rows, open_source
 from pytest_mieb.data.sources import Hub, Miniature, Mirror, _translated
 from tests.builders import a_task
 from tests.data.mirrors import mirror, pictures, plain
+from tests.hub import Hub as HubServer
 
 TASK = a_task("labelled", {"split": "test", "image": "image", "label": "kind"})
 NAMED = "dataset org/some-dataset (revision 0123456789abcdef)"
@@ -77,10 +82,10 @@ def test_a_split_without_rows_is_refused(tmp_path: Path) -> None:
 
 def test_a_mirror_whose_files_were_replaced_is_read_anew(tmp_path: Path) -> None:
     old = mirror(tmp_path / "old", {"": {"test": ROWS}})
-    new = mirror(tmp_path / "new", {"": {"test": {"image": pictures("white"), "kind": [7]}}})
+    new = mirror(tmp_path / "new", {"": {"test": {"image": pictures("white", "grey"), "kind": [7, 8]}}})
     cache = tmp_path / "cache"
     found = [load_rows(TASK, "default", Mirror(source.folder, cache)).sizes for source in (old, new, old)]
-    assert found == [{"test": 3}, {"test": 1}, {"test": 3}]
+    assert found == [{"test": 3}, {"test": 2}, {"test": 3}]
 
 
 def test_a_damaged_image_is_named_by_column_and_row(tmp_path: Path) -> None:
@@ -105,12 +110,12 @@ def test_another_number_of_rows_than_the_card_expects_is_refused(tmp_path: Path,
 
 def test_the_expected_number_is_that_of_the_split_that_the_card_names(tmp_path: Path) -> None:
     options = {**TASK.dataset.options, "split": "validation", "train_split": "learn"}
-    tables = {"": {"validation": ROWS, "learn": {"image": pictures("red"), "kind": [0]}}}
+    tables = {"": {"validation": ROWS, "learn": {"image": pictures("red", "green"), "kind": [0, 1]}}}
     source = mirror(tmp_path, tables)
-    expected = {"validation": 3, "learn": 1}
-    assert load_rows(a_task("labelled", options, expected=expected), "default", source).sizes["train"] == 1
-    with pytest.raises(DatasetError, match="learn: 1 rows where the card expects 2"):
-        load_rows(a_task("labelled", options, expected=expected | {"learn": 2}), "default", source)
+    expected = {"validation": 3, "learn": 2}
+    assert load_rows(a_task("labelled", options, expected=expected), "default", source).sizes["train"] == 2
+    with pytest.raises(DatasetError, match="learn: 2 rows where the card expects 1"):
+        load_rows(a_task("labelled", options, expected=expected | {"learn": 1}), "default", source)
 
 
 def test_a_row_that_the_card_drops_is_not_missed(tmp_path: Path) -> None:
@@ -161,3 +166,59 @@ def test_a_failure_to_load_has_a_remedy(case: str) -> None:
     said = str(refusal.value)
     assert said.startswith(f"{NAMED} cannot be read from the hub: {remedy}")
     assert said.endswith(f"[{type(failure).__name__}: {failure}]")
+
+
+def test_the_files_of_a_split(tmp_path: Path) -> None:
+    source = mirror(tmp_path, {"": {"test": ROWS, "train": ROWS}})
+    folder = source.folder / "org/some-dataset"
+    assert source.files(TASK.dataset, None, "test") == [folder / "data/test-00000-of-00001.parquet"]
+    assert source.files(TASK.dataset, None, "gone") == []
+
+
+def test_a_split_whose_columns_are_of_another_type_is_read_by_itself(tmp_path: Path) -> None:
+    """`datasets` reads every split as it reads the first, and fails."""
+    texts = {"image": pictures("red"), "kind": ["cat"]}
+    source = mirror(tmp_path, {"": {"train": ROWS, "test": texts}})
+    assert source.load(TASK.dataset, None, "test")["kind"][:] == ["cat"]
+    assert source.load(TASK.dataset, None, "train")["kind"][:] == [0, 1, 2]
+
+
+def test_a_split_of_another_format_has_no_parquet_files(tmp_path: Path) -> None:
+    source = mirror(tmp_path, {"": {"test": ROWS}})
+    folder = source.folder / "org/some-dataset"
+    (folder / "rows.csv").write_text("kind\n0\n")
+    (folder / "README.md").write_text("---\nconfigs:\n- config_name: default\n  data_files: rows.csv\n---\n")
+    assert source.files(TASK.dataset, None, "train") == []
+
+
+PRINT_FILES = """
+import sys
+from pytest_mieb.data.sources import Hub
+from pytest_mieb.suite import DatasetRef
+hub, ref = Hub(), DatasetRef("org/some-dataset", "0123456789" * 4, "labelled")
+hub.load(ref, None, "test")
+print(*(file.name for file in hub.files(ref, None, "test")))
+"""
+
+
+def test_the_files_of_a_split_of_the_hub_are_those_in_its_cache(tmp_path: Path) -> None:
+    source = mirror(tmp_path, {"": {"test": ROWS, "train": ROWS}})
+
+    def printed(home: Path, *, offline: bool) -> str:
+        variables = hub.environment(home) | {
+            "HF_HUB_OFFLINE": str(int(offline)),
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", PRINT_FILES], env=variables, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    with HubServer(source.folder) as hub:
+        assert printed(tmp_path / "home", offline=False) == "test-00000-of-00001.parquet"
+        asked = len(hub.requests)
+        assert printed(tmp_path / "home", offline=True) == "test-00000-of-00001.parquet"
+        shutil.rmtree(tmp_path / "home" / "hub" / "datasets--org--some-dataset")
+        assert printed(tmp_path / "home", offline=True) == ""
+        assert len(hub.requests) == asked

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from pytest_mieb.protocols import zero_shot
-from pytest_mieb.protocols.zero_shot import scene_name
 
 
 def test_the_class_is_that_of_the_nearest_prompt_by_cosine() -> None:
@@ -34,15 +33,3 @@ def test_classes_that_no_image_has_are_no_trouble(labels: list[int]) -> None:
     images = np.eye(3, dtype=np.float32)
     scored = zero_shot.score(images, np.eye(3, dtype=np.float32), labels)
     assert scored.metrics["accuracy"] == pytest.approx(sum(row == label for row, label in enumerate(labels)) / 3)
-
-
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("/a/abbey", "abbey"),
-        ("/c/church/outdoor", "church outdoor"),
-        ("/b/botanical_garden", "botanical garden"),
-    ],
-)
-def test_scene_names(name: str, words: str) -> None:
-    assert scene_name(name) == words

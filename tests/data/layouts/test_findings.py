@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_mieb.data import load_rows
+from pytest_mieb.data import DatasetError, load_rows
 from pytest_mieb.data.findings import Finding
-from pytest_mieb.data.rows import Collection
+from pytest_mieb.data.rows import Collection, Labelled
+from pytest_mieb.data.sources import Mirror
 from pytest_mieb.suite import Task
+from tests.builders import a_task
 from tests.data.layouts.test_refusals import (
     BEIR,
     CAPTIONS,
     CHOICES,
+    COLOURS,
     CV_BENCH,
     HATEFUL,
     IMAGECODE,
+    KINDS,
+    LABELLED,
+    PROBED,
+    SHADES,
+    TAGGED,
     VIDORE,
     Tables,
     beir,
     imagecode,
+    kinds,
     one,
     vidore,
 )
-from tests.data.mirrors import mirror, pictures
+from tests.data.mirrors import Numbered, mirror, pictures, write
 
 QUERIES = {"id": ["q", "r", "s"], "text": ["one", "two", "three"]}
 NOT_THERE = "judged queries are not among the queries"
@@ -37,6 +47,9 @@ FIRST, LAST = (
 )
 CONTRADICTED = "judgements are contradicted by a later one of the same query and document, which counts"
 ALONE = "queries have a single candidate, which is always the best"
+MOVED = "classes of split test have another number than in split train, and are matched by name"
+RENAMED = "classes have another name in the files of split test than in the dataset's description, which counts"
+STRANGE = "rows of split test have a label that split train does not have"
 FOUND: dict[str, tuple[Task, Tables, list[Finding]]] = {
     "beir: a judged query that is not there": (
         BEIR,
@@ -152,6 +165,32 @@ FOUND: dict[str, tuple[Task, Tables, list[Finding]]] = {
             Finding("queries have several documents with score 1, of which the last counts", 1, 2, "'r'"),
         ],
     ),
+    "labelled: a label that is not learned": (
+        PROBED,
+        kinds(["cat", "dog", "cow"], ["cat", "dog"]),
+        [Finding(STRANGE, 1, 3, "'cow'")],
+    ),
+    "labelled: a label that is not tested": (PROBED, kinds(["cat", "dog"], ["cat", "dog", "cow"]), []),
+    "labelled: rows without one of several labels": (
+        TAGGED,
+        kinds([[1], [2], []], [[1], [], [2], []]),
+        [
+            Finding("rows of split test have no label", 1, 3, "row 2"),
+            Finding("rows of split train have no label", 2, 4, "row 1"),
+        ],
+    ),
+    "labelled: classes of one name": (
+        a_task(
+            "labelled", KINDS, protocol="zero_shot", scoring={"template": "a {label}", "labels": ("red", "red", "blue")}
+        ),
+        one(image=pictures("red"), kind=[1]),
+        [Finding("classes have the name of an earlier one, and so are never found", 1, 3, "'red'")],
+    ),
+    "labelled: scenes of one name": (
+        a_task("labelled", KINDS, protocol="zero_shot", scoring={"template": "a {label}", "labels": "scene names"}),
+        one(image=pictures("red"), kind=Numbered([1], "/a/attic", "/b/attic")),
+        [Finding("classes have the name of an earlier one, and so are never found", 1, 2, "'attic'")],
+    ),
 }
 
 
@@ -177,3 +216,118 @@ def test_the_corpus_and_the_judgements_stay_as_they_are_where_a_part_is_missing(
     assert isinstance(found, Collection)
     assert found.qrels.documents.tolist() == [0, -1, -1]
     assert found.queries.texts == ["one", "two"]
+
+
+def split_by_split(folder: Path, tables: Mapping[str, Mapping[str, Any]]) -> Mirror:
+    """A mirror in which each split's file was written with class names of its own."""
+    return mirror(folder, {"": tables})
+
+
+def probe(test: Any, train: Any) -> Mapping[str, Any]:
+    return kinds(test, train)[""]
+
+
+def named(values: Any) -> list[str]:
+    return [values.names[value] for value in values] if isinstance(values, Numbered) else list(values)
+
+
+@pytest.mark.parametrize(
+    ("test", "train", "findings"),
+    [
+        (Numbered([2, 1, 0], "a", "b", "c"), Numbered([0, 1, 2], "a", "b", "c"), []),
+        (Numbered([0, 1, 2], "b", "a", "c"), Numbered([0, 1, 2], "a", "b", "c"), [Finding(MOVED, 2, 3, "'b'")]),
+        (Numbered([0, 1], "b", "a"), ["a", "b"], []),
+        (["b", "a"], Numbered([0, 1], "a", "b"), []),
+        (["b", "d"], Numbered([0, 1], "a", "b"), [Finding(STRANGE, 1, 2, "'d'")]),
+        (
+            Numbered([0, 1, 3], "b", "a", "c", "d"),
+            Numbered([0, 1, 2], "a", "b", "c"),
+            [Finding(MOVED, 2, 3, "'b'"), Finding(STRANGE, 1, 3, "'d'")],
+        ),
+    ],
+    ids=["the same", "another order", "names and texts", "texts and names", "a text more", "a name more"],
+)
+@pytest.mark.parametrize("first", ["test", "train"])
+def test_the_labels_of_two_splits_are_matched_by_the_names_in_their_own_files(
+    tmp_path: Path, test: Any, train: Any, findings: list[Finding], first: str
+) -> None:
+    """`datasets` gives both splits the type of the first file that it reads."""
+    tables = probe(test, train)
+    source = split_by_split(tmp_path, {name: tables[name] for name in sorted(tables, key=lambda name: name != first)})
+    found = load_rows(PROBED, "default", source)
+    assert isinstance(found, Labelled) and found.train is not None
+    learned = dict(zip(found.train.labels, named(train), strict=True))
+    assert [learned.get(label, "d") for label in found.test.labels] == named(test)
+    assert list(found.findings) == findings
+    if isinstance(train, Numbered):
+        assert list(found.train.labels) == list(train)
+
+
+def test_several_labels_a_row_are_matched_by_name_too(tmp_path: Path) -> None:
+    tables = probe(Numbered([[0], [1, 2]], "b", "a", "c"), Numbered([[0, 1], [2]], "a", "b", "c"))
+    found = load_rows(TAGGED, "default", split_by_split(tmp_path, tables))
+    assert isinstance(found, Labelled) and found.train is not None
+    assert (found.test.labels, found.train.labels) == ([[1], [0, 2]], [[0, 1], [2]])
+    assert found.class_names is None  # with which the examples would get another hash
+
+
+def in_two_files(folder: Path, *parts: Numbered) -> Mirror:
+    """A mirror whose test split lies in several files."""
+    data = folder / "mirror" / "org/some-dataset" / "data"
+    for number, part in enumerate(parts):
+        write(folder / str(number), {"": {"test": {"image": pictures(*["red"] * len(part)), "kind": part}}})
+        data.mkdir(parents=True, exist_ok=True)
+        (folder / str(number) / "data/test-00000-of-00001.parquet").rename(data / f"test-{number}.parquet")
+    (data.parent / "README.md").write_text(
+        "---\nconfigs:\n- config_name: default\n  data_files:\n  - split: test\n    path: data/*\n---\n"
+    )
+    return Mirror(folder / "mirror", folder / "cache")
+
+
+def test_files_of_one_split_that_number_their_classes_differently_are_refused(tmp_path: Path) -> None:
+    source = in_two_files(tmp_path, Numbered([0, 1], "a", "b"), Numbered([0, 1], "b", "a"))
+    with pytest.raises(DatasetError) as refusal:
+        load_rows(LABELLED, "default", source)
+    assert str(refusal.value).endswith(
+        "split test: column 'kind' has its classes in another order in each file: 'b' is class 1 in one and class 0 in "
+        "another; write all files with one list of classes"
+    )
+
+
+def test_files_of_one_split_may_know_more_or_fewer_classes(tmp_path: Path) -> None:
+    source = in_two_files(tmp_path, Numbered([0, 1], "a", "b"), Numbered([0, 2], "a", "b", "c"))
+    found = load_rows(COLOURS, "default", source)
+    assert isinstance(found, Labelled)
+    assert (found.test.labels, found.class_names, found.findings) == ([0, 1, 0, 2], ("a", "b", "c"), ())
+
+
+@pytest.mark.parametrize(
+    ("own", "prompts", "findings"),
+    [
+        (("red", "blue"), ("red", "blue"), []),
+        (("blue", "red"), ("blue", "red"), []),  # the file's own, in whose order it numbers
+        (
+            ("rot", "blau"),
+            ("red", "blue"),
+            [Finding(RENAMED, 2, 2, "'rot'")],
+        ),
+    ],
+)
+def test_prompts_are_made_of_the_names_that_the_split_numbers(
+    tmp_path: Path, own: tuple[str, ...], prompts: tuple[str, ...], findings: list[Finding]
+) -> None:
+    tables = probe(Numbered([0, 1], *own), Numbered([0, 1], "red", "blue"))
+    source = split_by_split(tmp_path, {"train": tables["train"], "test": tables["test"]})
+    found = load_rows(COLOURS, "default", source)
+    assert isinstance(found, Labelled)
+    assert (found.class_names, list(found.findings)) == (prompts, findings)
+
+
+def test_a_card_that_says_so_may_list_other_labels(tmp_path: Path) -> None:
+    source = mirror(tmp_path, one(image=pictures("red"), kind=Numbered([1], "red", "blue")))
+    with pytest.raises(DatasetError, match="another order than the card"):
+        load_rows(SHADES, "default", source)
+    task = a_task("labelled", KINDS, protocol="zero_shot", scoring={**SHADES.scoring, "labels_differ": True})
+    found = load_rows(task, "default", source)
+    assert isinstance(found, Labelled)
+    assert found.test.labels == [1]

@@ -60,21 +60,32 @@ def test_labelled(tmp_path: Path) -> None:
     assert found.sizes == {"test": 3, "train": 2}
 
 
-@pytest.mark.parametrize("labels", [["cat", "dog"], [[0, 1], [2]], [3, 4]], ids=["texts", "lists", "numbers"])
-def test_labelled_without_class_names_and_without_a_training_split(tmp_path: Path, labels: list[Any]) -> None:
-    tables = {"": {"test": {"picture": pictures("red", "green"), "kind": labels}}}
-    found = rows(tmp_path, a_task(options=LABELLED), tables, images=["picture"])
+@pytest.mark.parametrize(
+    ("labels", "protocol"),
+    [
+        (["cat", "dog", "cat"], "clustering"),
+        ([3, 4, 3], "clustering"),
+        ([[0, 1], [2], [1]], "multilabel_linear_probe"),
+    ],
+    ids=["texts", "numbers", "lists"],
+)
+def test_labelled_without_class_names_and_without_a_training_split(
+    tmp_path: Path, labels: list[Any], protocol: str
+) -> None:
+    tables = {"": {"test": {"picture": pictures("red", "green", "blue"), "kind": labels}}}
+    found = rows(tmp_path, a_task(options=LABELLED, protocol=protocol), tables, images=["picture"])
     assert isinstance(found, Labelled)
     assert (found.class_names, found.train, list(found.test.labels)) == (None, None, labels)
 
 
 @pytest.mark.parametrize(
-    ("dropped", "left"), [((), ["red", "green", "blue"]), ((1,), ["red", "blue"]), ((0, 2, 99), ["green"])]
+    ("dropped", "left"), [((), ["red", "green", "blue"]), ((1,), ["red", "blue"]), ((0, 99), ["green", "blue"])]
 )
 def test_labelled_drops_the_rows_that_the_card_names(tmp_path: Path, dropped: tuple[int, ...], left: list[str]) -> None:
     train = {"picture": pictures("red", "green", "blue"), "kind": ["red", "green", "blue"]}
     options = LABELLED | {"train_split": "train", "drop_train_rows": dropped}
-    found = rows(tmp_path, a_task(options=options), {"": {"test": train, "train": train}}, images=["picture"])
+    task = a_task(options=options, protocol="linear_probe")
+    found = rows(tmp_path, task, {"": {"test": train, "train": train}}, images=["picture"])
     assert isinstance(found, Labelled) and found.train is not None
     assert colours(found.train.inputs) == list(found.train.labels) == left
     assert colours(found.test.inputs) == ["red", "green", "blue"]

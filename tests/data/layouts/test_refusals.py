@@ -11,13 +11,15 @@ import pytest
 from pytest_mieb.data import DatasetError, load_rows
 from pytest_mieb.suite import Task
 from tests.builders import a_task
-from tests.data.mirrors import Columns, mirror, pictures, plain
+from tests.data.mirrors import Columns, Numbered, mirror, pictures, plain
 
 Tables = Mapping[str, Mapping[str, Columns]]
 REMEDY = "; check the card against the dataset, or download it again"
 
-LABELLED = a_task("labelled", {"split": "test", "image": "image", "label": "kind"})
-PROBED = a_task("labelled", {"split": "test", "train_split": "train", "image": "image", "label": "kind"})
+KINDS = {"split": "test", "image": "image", "label": "kind"}
+LABELLED = a_task("labelled", KINDS)
+PROBED = a_task("labelled", {**KINDS, "train_split": "train"}, protocol="linear_probe")
+TAGGED = a_task("labelled", {**KINDS, "train_split": "train"}, protocol="multilabel_linear_probe")
 STS = a_task("sts", {"split": "test", "images": ("image", "other"), "score": "score"})
 PAIRS = a_task("pairs", {"split": "test", "images": ("image",), "texts": ("right", "wrong")})
 BEIR = a_task("beir", modalities="t2i")
@@ -32,6 +34,29 @@ SENTENCES = a_task("sentence_per_image_per_language", modalities="t2i", subsets=
 IMAGECODE = a_task("imagecode", {"split": "test"})
 
 RED = pictures("red")
+
+
+COLOURS = a_task("labelled", KINDS, protocol="zero_shot", scoring={"template": "a {label}", "labels": "class names"})
+SHADES = a_task(
+    "labelled",
+    KINDS,
+    protocol="zero_shot",
+    scoring={"template": "a {label}", "labels": ("Blue", "red")},
+    file=Path("Some.yaml"),
+)
+UNLABELLED = "; label these rows, or leave them out of the split"
+CHOOSE = "; choose another column or split in the card"
+MORE = f"{CHOOSE}, or download all of its rows"
+
+
+def kinds(test: Any, train: Any) -> Tables:
+    """A probe's two splits, with as many pictures as there are labels."""
+    return {
+        "": {
+            split: {"image": pictures(*["red"] * len(labels)), "kind": labels}
+            for split, labels in (("test", test), ("train", train))
+        }
+    }
 
 
 def one(**columns: Any) -> Tables:
@@ -95,13 +120,121 @@ REFUSED: dict[str, tuple[Task, Tables, str, str]] = {
         LABELLED,
         one(image=pictures("red", "green"), kind=["cat", None]),
         TEST,
-        "column 'kind' holds no label in row 1",
+        f"column 'kind' holds no label in 1 of 2 rows, the first of them row 1{UNLABELLED}",
     ),
     "labelled: no label in a row of the training split": (
         PROBED,
-        {"": {"test": {"image": RED, "kind": [1]}, "train": {"image": RED, "kind": [None]}}},
+        kinds([1, 2], [1, None]),
         "split train",
-        "column 'kind' holds no label in row 0",
+        f"column 'kind' holds no label in 1 of 2 rows, the first of them row 1{UNLABELLED}",
+    ),
+    "labelled: no label in any row of a ClassLabel": (
+        LABELLED,
+        one(image=pictures("red", "green"), kind=Numbered([-1, -1], "cat", "dog")),
+        TEST,
+        f"column 'kind' holds no label in 2 of 2 rows, the first of them row 0 (-1, of 2 classes){UNLABELLED}",
+    ),
+    "labelled: no label in a row of a ClassLabel": (
+        COLOURS,
+        one(image=pictures("red", "green"), kind=Numbered([1, -1], "cat", "dog")),
+        TEST,
+        f"column 'kind' holds no label in 1 of 2 rows, the first of them row 1 (-1, of 2 classes){UNLABELLED}",
+    ),
+    "labelled: no list of labels in a row": (
+        TAGGED,
+        kinds([[1], None], [[1], [2]]),
+        TEST,
+        f"column 'kind' holds no label in 1 of 2 rows, the first of them row 1{UNLABELLED}",
+    ),
+    "labelled: no label in a list of labels": (
+        TAGGED,
+        kinds([[1], [2]], Numbered([[0], [0, -1]], "cat", "dog")),
+        "split train",
+        f"column 'kind' holds no label in 1 of 2 rows, the first of them row 1 ([0, -1], of 2 classes){UNLABELLED}",
+    ),
+    "labelled: no number": (
+        LABELLED,
+        one(image=pictures("red", "green"), kind=[1.0, float("nan")]),
+        TEST,
+        f"column 'kind' holds no label in 1 of 2 rows, the first of them row 1{UNLABELLED}",
+    ),
+    "labelled: half a class": (
+        LABELLED,
+        one(image=pictures("red", "green"), kind=[1.0, 0.5]),
+        TEST,
+        f"column 'kind' holds 0.5 in row 1 where the name or the whole number of a class should be{CHOOSE}",
+    ),
+    "labelled: a list of labels": (
+        LABELLED,
+        one(image=RED, kind=[[1]]),
+        TEST,
+        f"column 'kind' holds [1] in row 0 where one label should be{CHOOSE}",
+    ),
+    "labelled: a single label": (
+        LABELLED,
+        one(image=pictures("red", "green"), kind=Numbered([1, 1], "cat", "dog")),
+        TEST,
+        f"column 'kind' holds the single label 'dog' in each of 2 rows: no model could be wrong{MORE}",
+    ),
+    "labelled: a single label to learn": (
+        PROBED,
+        kinds([1, 2], [1, 1]),
+        "split train",
+        f"column 'kind' holds the single label 1 in each of 2 rows: no model could be wrong{MORE}",
+    ),
+    "labelled: a single label to tell": (
+        PROBED,
+        kinds([1, 1], [1, 2]),
+        TEST,
+        f"column 'kind' holds the single label 1 in each of 2 rows: no model could be wrong{MORE}",
+    ),
+    "labelled: other labels to learn": (
+        PROBED,
+        kinds(Numbered([0, 1], "car", "van"), Numbered([0, 1], "cat", "dog")),
+        TEST,
+        "column 'kind' holds no label that split train has: 'car', 'van' here, 'cat', 'dog' there; "
+        "write the labels of both splits in one way",
+    ),
+    "labelled: names in other words": (
+        PROBED,
+        kinds(["Cat", "Dog"], ["cat", "dog"]),
+        TEST,
+        "column 'kind' holds no label that split train has: 'Cat', 'Dog' here, 'cat', 'dog' there; "
+        "write the labels of both splits in one way",
+    ),
+    "labelled: no class names for prompts": (
+        COLOURS,
+        one(image=RED, kind=[1]),
+        TEST,
+        "column 'kind' has no class names; list them under `labels` in the card",
+    ),
+    "labelled: a number beyond the prompts": (
+        SHADES,
+        one(image=pictures("red", "green", "blue"), kind=[1, 2, 2]),
+        TEST,
+        "column 'kind' holds none of the 2 classes in 2 of 3 rows, the first of them row 1 (2); "
+        "check `labels` in the card",
+    ),
+    "labelled: a text beyond the prompts": (
+        SHADES,
+        one(image=pictures("red", "green"), kind=["red", "blue"]),
+        TEST,
+        "column 'kind' holds none of the 2 classes in 1 of 2 rows, the first of them row 1 ('blue'); "
+        "check `labels` in the card",
+    ),
+    "labelled: prompts in another order": (
+        SHADES,
+        one(image=RED, kind=Numbered([1], "red", "blue")),
+        TEST,
+        "column 'kind' has its classes in another order than the card: 'Blue' is class 1 of the column and class 0 of "
+        "the card; list the classes of the dataset in its order under `labels` in Some.yaml, or take 'class names'",
+    ),
+    "labelled: prompts of another number": (
+        SHADES,
+        one(image=RED, kind=Numbered([1], "blue", "red", "green")),
+        TEST,
+        "column 'kind' has 3 classes where the card lists 2; "
+        "list the classes of the dataset in its order under `labels` in Some.yaml, or take 'class names'",
     ),
     "sts: no second image": (STS, one(image=RED, score=[1]), TEST, "no column 'other', only image, score"),
     "sts: a score that is a text": (
@@ -391,7 +524,8 @@ def test_a_dataset_that_cannot_be_used(tmp_path: Path, case: str) -> None:
     subset = next(iter(task.subsets))
     with pytest.raises(DatasetError) as refusal:
         load_rows(task, subset, mirror(tmp_path, tables, ["image", "other"]))
-    assert str(refusal.value) == f"dataset org/some-dataset (revision 0123456789abcdef), {where}: {sentence}{REMEDY}"
+    remedy = "" if "; " in sentence else REMEDY
+    assert str(refusal.value) == f"dataset org/some-dataset (revision 0123456789abcdef), {where}: {sentence}{remedy}"
 
 
 BROKEN = {
@@ -425,7 +559,7 @@ def test_a_list_that_is_no_list_of_texts_is_refused_by_row(tmp_path: Path, case:
         (VIDORE, {"queries": {"test": {"query": ["one"]}}}, "config"),
         (IMAGECODE, {"corpus": {"test": {"id": ["a"], "image": RED}}}, "split"),
         (LABELLED, {"": {"train": {"image": RED, "kind": [1]}}}, "split"),
-        (PROBED, one(image=RED, kind=[1]), "split"),
+        (PROBED, one(image=pictures("red", "green"), kind=[1, 2]), "split"),
         (CAPTIONS, {"": {"de": {"image_id": ["a"], "image": RED, "captions": [["one"]]}}}, "split"),
         (HATEFUL, one(id=[1], image=RED, text=["one"]), "split"),
     ],
@@ -453,8 +587,11 @@ def test_a_config_of_several_splits_must_have_a_test_split(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("task", "tables"),
     [
-        (LABELLED, one(image=RED, kind=[1])),
-        (PROBED, {"": {split: {"image": RED, "kind": [1]} for split in ("test", "train")}}),
+        (LABELLED, one(image=pictures("red", "green", "blue"), kind=[1, 2, 1])),
+        (PROBED, kinds([1, 2], [1, 2])),
+        (TAGGED, kinds([[1], [2]], [[1], [2]])),
+        (COLOURS, one(image=RED, kind=Numbered([1], "red", "blue"))),
+        (SHADES, one(image=RED, kind=Numbered([1], "blue", "red"))),
         (STS, one(image=RED, other=RED, score=[1])),
         (PAIRS, one(image=RED, right=["a"], wrong=["b"])),
         (BEIR, beir()),
