@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_mieb.data import Inputs, Source, load_rows
+from pytest_mieb.data import Inputs, Source, load_rows, other_sizes
 from pytest_mieb.data.classes import prompted
 from pytest_mieb.data.examples import Digest, clusters
 from pytest_mieb.data.findings import Finding, summed
@@ -38,7 +38,8 @@ class SubsetResult:
 
     `clusters`, shape (n,), gives examples that are not independent of each other the same number, across the subsets
     of the task; None where all are. `digest` is a hash of the examples and of the truth about them. `findings` are what
-    of the data does not fit.
+    of the data does not fit. `other_sizes` maps a split or subset that has another number of rows than the card expects
+    to the two numbers.
     """
 
     score: float
@@ -47,6 +48,7 @@ class SubsetResult:
     clusters: NDArray[np.int64] | None = None
     digest: str = ""
     findings: tuple[Finding, ...] = ()
+    other_sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def n_examples(self) -> int:
@@ -117,7 +119,13 @@ def evaluate(task: Task, source: Source, pipeline: Pipeline, device: str = "cpu"
             )
         digest.add_truth(rows)
         subsets[subset] = SubsetResult(
-            score, scored, rows.sizes, clusters(rows, len(task.subsets)), digest.hexdigest(), rows.findings
+            score,
+            scored,
+            rows.sizes,
+            clusters(rows, len(task.subsets)),
+            digest.hexdigest(),
+            rows.findings,
+            other_sizes(task, subset, rows) if source.any_size else {},
         )
     after = pipeline.counts
     return TaskResult(

@@ -81,7 +81,7 @@ class Evaluator:
     def source(self) -> Source:
         from pytest_mieb.data import open_source
 
-        return open_source(self.settings.data, self.settings.cache, _warn)
+        return open_source(self.settings.data, self.settings.cache, _warn, any_size=self.settings.any_size)
 
     @cached_property
     def pipeline(self) -> Pipeline:

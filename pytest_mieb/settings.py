@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 NONE = "none"
 YAML = (".yaml", ".yml")
 DTYPES = ("float32", "float16", "bfloat16")
+SIZES = ("expected", "any")
 
 
 class Option(NamedTuple):
@@ -65,6 +66,12 @@ OPTIONS = (
         "mirrors the hub as <org>/<name>.",
         path=True,
         metavar="SOURCE",
+    ),
+    Option(
+        "--mieb-sizes",
+        "expected (default): a dataset that has another number of rows than its card expects is refused; any: it is "
+        "measured, and compared with the same part only.",
+        metavar="SIZES",
     ),
     Option(
         "--mieb-baseline",
@@ -127,6 +134,7 @@ class Settings:
     model_args: Mapping[str, str]
     max_cost: float | None
     data: str
+    sizes: str
     baseline: Path | None
     update: bool
     policy: Policy
@@ -143,6 +151,11 @@ class Settings:
     def results_of_model(self) -> Path:
         """Where the results of this run go: a folder for each model."""
         return self.results / self.model.name
+
+    @property
+    def any_size(self) -> bool:
+        """Whether a dataset may have other numbers of rows than its card expects."""
+        return self.sizes == "any"
 
     @property
     def data_kind(self) -> str:
@@ -194,6 +207,7 @@ def read_settings(config: pytest.Config) -> Settings | None:
         model_args=dict(_model_arg(given) for given in values["model_arg"] or ()),
         max_cost=_max_cost(values["max_cost"]),
         data=_data(values["data"] or ("miniature" if spec.kind == "miniature" else "hub"), root),
+        sizes=_one_of("--mieb-sizes", values["sizes"] or SIZES[0], SIZES),
         baseline=_baseline(values["baseline"] or spec.baseline, bool(values["update"]), config.rootpath / "baselines"),
         update=bool(values["update"]),
         policy=_policy(values),

@@ -20,6 +20,7 @@ MEASURED = TaskBaseline(
     outcomes="34",
     run="56",
     drift=0.005,
+    part="30 of 40 rows",
 )
 RECORD = TaskRecord("Some", "nmi", MEASURED, 5, 6, 1.25, ("1 of 2 keys fit no lock (the first: 'a')", "another"))
 

@@ -23,13 +23,16 @@ _COMMIT = re.compile("[0-9a-f]{40}")
 class Source(Protocol):
     """Where datasets come from.
 
-    `name` is shown to people. `checks_sizes` says whether a dataset has the number of rows that its card expects.
+    `name` is shown to people. `checks_sizes` says whether a dataset has the number of rows that its card expects;
+    where `any_size`, another number is noted, not refused.
     """
 
     @property
     def name(self) -> str: ...
     @property
     def checks_sizes(self) -> bool: ...
+    @property
+    def any_size(self) -> bool: ...
     def configs(self, ref: DatasetRef) -> list[str]: ...
     def splits(self, ref: DatasetRef, config: str | None) -> list[str]: ...
     def load(self, ref: DatasetRef, config: str | None, split: str) -> Dataset: ...
@@ -44,6 +47,7 @@ class Hub:
 
     name: str = "hub"
     checks_sizes: bool = True
+    any_size: bool = False
 
     def configs(self, ref: DatasetRef) -> list[str]:
         import datasets
@@ -122,6 +126,7 @@ class Mirror:
     folder: Path
     cache: Path
     checks_sizes: bool = True
+    any_size: bool = False
 
     @property
     def name(self) -> str:
@@ -176,6 +181,7 @@ class Miniature:
     warn: Callable[[str], None]
     name: str = "miniature"
     checks_sizes: bool = False
+    any_size: bool = False
 
     @cached_property
     def _mirror(self) -> Mirror:
@@ -196,13 +202,13 @@ class Miniature:
         return self._mirror.files(ref, config, split)
 
 
-def open_source(name: str, cache: Path, warn: Callable[[str], None] = print) -> Source:
-    """The source called `name`: hub, miniature, or a folder that holds a mirror."""
+def open_source(name: str, cache: Path, warn: Callable[[str], None] = print, *, any_size: bool = False) -> Source:
+    """The source called `name`: hub, miniature, or a folder that holds a mirror; `any_size` as in `Source`."""
     if name == "hub":
-        return Hub()
+        return Hub(any_size=any_size)
     if name == "miniature":
         return Miniature(cache, warn)
-    return Mirror(Path(name).resolve(), cache / "datasets")
+    return Mirror(Path(name).resolve(), cache / "datasets", any_size=any_size)
 
 
 def declared_configs(readme: Path | None) -> dict[str, list[str]]:

@@ -13,7 +13,7 @@ from pytest_mieb.gate.context import Context
 
 NAME = re.compile(r"[\w.-]+")
 _TOP = ("model", "data", "revision", "date", "runs", "tasks")
-_TASK = ("score", "error", "tolerance", "spread", "dataset", "examples", "outcomes", "run", "subsets")
+_TASK = ("score", "error", "tolerance", "spread", "dataset", "part", "examples", "outcomes", "run", "subsets")
 _SUBSET = ("score", "error")
 
 
@@ -37,7 +37,8 @@ class TaskBaseline(Mark):
     it, and `spread` how far the score moved under changes that must not matter. `dataset` is the head of the dataset's
     revision, `examples` a hash of what was embedded and of the truth, `outcomes` one of the file with the outcomes
     (empty: there is none), `run` names the context in `Baseline.runs`. `drift` is by how much a score of others may lie
-    too high, for known reasons of data and protocol.
+    too high, for known reasons of data and protocol. `part` says how many rows there were where the card expects others
+    ("30 of 8000 rows"); empty where it is the whole.
     """
 
     subsets: Mapping[str, Mark] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class TaskBaseline(Mark):
     outcomes: str = ""
     run: str = ""
     drift: float = 0.0
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,7 @@ class _Reader:
             tolerance=entry.get("tolerance"),
             spread=float(entry.get("spread") or 0.0),
             dataset=str(entry.get("dataset") or ""),
+            part=str(entry.get("part") or ""),
             examples=str(entry.get("examples") or ""),
             outcomes=str(entry.get("outcomes") or ""),
             run=str(entry.get("run") or ""),
@@ -231,7 +234,7 @@ def _text(baseline: Baseline) -> str:
 
 def _entry(task: TaskBaseline) -> dict[str, Any]:
     tolerance = {} if task.tolerance is None else {"tolerance": task.tolerance}
-    others = {name: getattr(task, name) for name in ("dataset", "examples", "outcomes", "run")}
+    others = {name: getattr(task, name) for name in ("dataset", "part", "examples", "outcomes", "run")}
     others["spread"] = round(task.spread, 6)
     return _numbers(task) | tolerance | {name: value for name, value in others.items() if value}
 

@@ -139,6 +139,12 @@ def refuse_other_data(task: Task, old: TaskBaseline, new: TaskBaseline) -> None:
     extra = [subset for subset in new.subsets if subset not in old.subsets]
     if extra and (old.subsets or old.examples):
         raise IncomparableError(f"{task.name}: the baseline lacks the subsets {', '.join(extra)}; {remedy}")
+    if old.part != new.part:
+        raise IncomparableError(
+            f"{task.name}: measured on {new.part or 'the whole'} of {task.dataset.path}, the baseline on "
+            f"{old.part or 'the whole'}; scores of a part compare with those of the same part only: measure the same "
+            "rows, or record a baseline of these with --mieb-update"
+        )
     if old.examples and new.examples and old.examples != new.examples:
         raise IncomparableError(
             f"{task.name}: the examples are not those of the baseline, though the dataset's revision is the same; "

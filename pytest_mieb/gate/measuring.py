@@ -47,4 +47,14 @@ def measured(result: TaskResult, run: str = "") -> TaskBaseline:
         dataset=result.task.dataset.revision[:REVISION_SHOWN],
         examples=blake2b(content.encode(), digest_size=8).hexdigest(),
         run=run,
+        part=part_of(result),
     )
+
+
+def part_of(result: TaskResult) -> str:
+    """How many rows there were, in the splits or subsets that the card expects others of; empty for the whole."""
+    others = [each for subset in result.subsets.values() for each in subset.other_sizes.values()]
+    if not others:
+        return ""
+    there, expected = map(sum, zip(*others, strict=True))
+    return f"{there} of {expected} rows"

@@ -65,6 +65,9 @@ def _changes(old: Baseline, new: Baseline) -> list[str]:
         before = old.tasks.get(name)
         if before is None:
             lines.append(f"  {name}: new, {percent(task.score)}")
+        elif before.part != task.part:
+            now, then = task.part or "the whole", before.part or "the whole"
+            lines.append(f"  {name}: {percent(task.score)} on {now}, before {percent(before.score)} on {then}")
         elif abs(before.score - task.score) >= 5e-7:
             lines.append(
                 f"  {name}: {percent(before.score)} -> {percent(task.score)} ({points(task.score - before.score)})"

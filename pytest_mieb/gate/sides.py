@@ -140,4 +140,5 @@ def _task(content: Mapping[str, Any], digest: str, run: str) -> TaskBaseline:
         examples=content["examples"],
         outcomes=digest,
         run=run,
+        part=content.get("part", ""),
     )

@@ -113,7 +113,7 @@ def _rows(baseline: Baseline, names: list[str], problems: Mapping[str, str]) -> 
                 percent(task.error),
                 "-" if task.tolerance is None else percent(task.tolerance),
                 percent(task.spread) if task.spread else "-",
-                task.dataset or "-",
+                ", ".join(filter(None, (task.dataset, task.part))) or "-",
                 there,
             )
         )

@@ -92,7 +92,7 @@ def _content(
 ) -> dict[str, Any]:
     """All but `work` and `seconds` is the same however a run was spread over workers.
 
-    `findings` counts what of the data does not fit.
+    `findings` counts what of the data does not fit; `part` says how many rows there were where the card expects others.
     """
     task, description = result.task, embedder.description
     return {
@@ -108,6 +108,7 @@ def _content(
         "data": settings.data,
         "dataset": task.dataset.path,
         "dataset_revision": task.dataset.revision,
+        "part": measured.part,
         "examples": measured.examples,
         "findings": {
             name: [asdict(finding) for finding in subset.findings]

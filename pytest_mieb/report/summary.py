@@ -32,6 +32,9 @@ def summary_lines(run: Run) -> list[str]:
         *_skipped(run),
         *_calibration(run),
         *_named(
+            "measured on a part of the data", [each.task for each in run.ordered if each.measured.part], blank=False
+        ),
+        *_named(
             "part of the data does not fit, see the warnings or the result files",
             [each.task for each in run.ordered if each.findings],
             blank=False,
@@ -166,12 +169,12 @@ def _calibration(run: Run) -> list[str]:
 
 
 def _standing(run: Run) -> list[str]:
-    """Ranks among the published models; scores on the miniature have none."""
+    """Ranks among the published models; scores on the miniature, or on a part of the data, have none."""
     if not run.records or not run.published_data:
         return []
     from pytest_mieb.gate.ranking import standing, standing_lines
 
-    scores = {name: record.score for name, record in run.records.items()}
+    scores = {name: record.score for name, record in run.records.items() if not record.measured.part}
     own = [task for task in run.tasks.values() if task.suites and task.name in run.selected]
     return standing_lines(standing(scores, own, leave_out=run.model_name)) if own else []
 
@@ -254,4 +257,7 @@ def command(args: Sequence[str], drop: Sequence[str]) -> str:
 
 
 def _baseline_scores(run: Run) -> dict[str, float]:
-    return {name: mark.score for name, mark in run.baseline.tasks.items()} if run.baseline else {}
+    """The baseline's, without those of another part of the data than this run's."""
+    parts = {name: record.measured.part for name, record in run.records.items()}
+    known = run.baseline.tasks if run.baseline else {}
+    return {name: task.score for name, task in known.items() if parts.get(name, task.part) == task.part}

@@ -7,12 +7,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from datasets.exceptions import DataFilesNotFoundError, DatasetGenerationError, DatasetNotFoundError
 
-from pytest_mieb.data import DatasetError, load_rows, open_source
+from pytest_mieb.data import DatasetError, load_rows, open_source, other_sizes
 from pytest_mieb.data.sources import Hub, Miniature, Mirror, _translated
 from tests.builders import a_task
 from tests.data.mirrors import mirror, pictures, plain
@@ -105,7 +106,9 @@ def test_another_number_of_rows_than_the_card_expects_is_refused(tmp_path: Path,
     with pytest.raises(DatasetError) as refusal:
         load_rows(task, "default", mirror(tmp_path, {"": {"test": ROWS}}))
     assert str(refusal.value).startswith(f"{NAMED}, test: 3 rows where the card expects {count}; ")
-    assert str(refusal.value).endswith("correct `expected` in Some.yaml")
+    assert str(refusal.value).endswith(
+        "correct `expected` in Some.yaml, or measure what is there with --mieb-sizes=any"
+    )
 
 
 def test_the_expected_number_is_that_of_the_split_that_the_card_names(tmp_path: Path) -> None:
@@ -222,3 +225,20 @@ def test_the_files_of_a_split_of_the_hub_are_those_in_its_cache(tmp_path: Path) 
         shutil.rmtree(tmp_path / "home" / "hub" / "datasets--org--some-dataset")
         assert printed(tmp_path / "home", offline=True) == ""
         assert len(hub.requests) == asked
+
+
+def test_where_any_size_is_welcome_another_number_of_rows_is_noted(tmp_path: Path) -> None:
+    source = mirror(tmp_path, {"": {"test": ROWS, "train": ROWS}})
+    options = {**TASK.dataset.options, "train_split": "train"}
+    task = a_task("labelled", options, expected={"test": 99, "train": 3})
+    rows = load_rows(task, "default", replace(source, any_size=True))
+    assert other_sizes(task, "default", rows) == {"test": (3, 99)}
+    assert other_sizes(replace(task, expected={}), "default", rows) == {}
+
+
+@pytest.mark.parametrize("name", ["hub", "folder"])
+def test_a_source_takes_any_size_where_it_is_told_to(tmp_path: Path, name: str) -> None:
+    where = name if name == "hub" else str(tmp_path)
+    assert not open_source(where, tmp_path).any_size
+    assert open_source(where, tmp_path, any_size=True).any_size
+    assert not open_source("miniature", tmp_path, any_size=True).any_size

@@ -32,7 +32,7 @@ FULL = Baseline(
     runs={"12345678": OLD, "0123e456": NEW},
     tasks={
         "CIFAR10": TaskBaseline(0.5, 0.0125, tolerance=0.01, spread=0.002, run="12345678"),
-        "no": TaskBaseline(-0.25, 0.03, tolerance=0.0),
+        "no": TaskBaseline(-0.25, 0.03, tolerance=0.0, part="30 of 40 rows"),
         "XM3600T2IRetrieval": TaskBaseline(
             0.25,
             0.02,
@@ -85,7 +85,7 @@ def test_plain_yaml_reads_names_and_hashes_as_text(tmp_path: Path) -> None:
 def test_a_file_has_one_line_a_task_sorted_and_six_digits(tmp_path: Path) -> None:
     tasks = {
         "b": TaskBaseline(1 / 3, 0.3, spread=1 / 700, run="1a"),
-        "A": TaskBaseline(0.1 + 0.2, 0.29, tolerance=0.01),
+        "A": TaskBaseline(0.1 + 0.2, 0.29, tolerance=0.01, part="30 of 40 rows"),
         "c": TaskBaseline(0.5, 0.1, subsets={"en": Mark(0.25, 0.5), "no": Mark(0.75)}, examples="5e"),
     }
     write(Baseline("m", "hub", runs={"1a": Context()}, tasks=tasks), tmp_path / "m.yaml")
@@ -93,7 +93,7 @@ def test_a_file_has_one_line_a_task_sorted_and_six_digits(tmp_path: Path) -> Non
     assert lines[0].startswith("# Scores from 0 to 1") and "tolerance: 0.01" in lines[0]
     assert lines[lines.index("tasks:") :] == [
         "tasks:",
-        "  A: {score: 0.3, error: 0.29, tolerance: 0.01}",
+        "  A: {score: 0.3, error: 0.29, tolerance: 0.01, part: 30 of 40 rows}",
         "  b: {score: 0.333333, error: 0.3, run: 1a, spread: 0.001429}",
         "  c:",
         "    score: 0.5",
@@ -172,8 +172,8 @@ REFUSED = {
     "a spread that is no number": (one("{score: 0.5, spread: .nan}"), "tasks.A.spread: nan is not a number"),
     "the threshold of an old file": (
         one("{score: 0.5, threshold: 0.4}"),
-        "tasks.A.threshold: unknown key; the legal ones are score, error, tolerance, spread, dataset, examples, "
-        "outcomes, run, subsets",
+        "tasks.A.threshold: unknown key; the legal ones are score, error, tolerance, spread, dataset, part, "
+        "examples, outcomes, run, subsets",
     ),
     "a run that is not there": (one("{score: 0.5, run: 1a}"), "tasks.A.run: '1a' is not among the runs"),
     "subsets in a list": (one("{score: 0.5, subsets: [en]}"), "tasks.A.subsets: not a mapping"),

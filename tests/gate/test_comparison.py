@@ -68,6 +68,30 @@ def side(
             ("Some: the baseline lacks the subsets de, fr;", "--mieb-update"),
         ),
         (side(), side(subsets=SUBSETS), ("Some: the baseline lacks the subsets en, no;",)),
+        # The hash of the examples differs then too; the number of rows says more.
+        (
+            side(examples="xx"),
+            side(part="30 of 40 rows"),
+            (
+                "Some: measured on 30 of 40 rows of org/Some, the baseline on the whole; scores of a part",
+                "--mieb-update",
+            ),
+        ),
+        (
+            side(part="30 of 40 rows"),
+            side(),
+            ("Some: measured on the whole of org/Some, the baseline on 30 of 40 rows;", "measure the same rows"),
+        ),
+        (
+            side(part="30 of 40 rows"),
+            side(part="20 of 40 rows"),
+            ("Some: measured on 20 of 40 rows of org/Some, the baseline on 30 of 40 rows;",),
+        ),
+        (
+            Side(TaskBaseline(0.75, drift=0.01)),  # published
+            side(part="30 of 40 rows"),
+            ("Some: measured on 30 of 40 rows of org/Some, the baseline on the whole;",),
+        ),
         (
             side(context=replace(THERE, protocol=2)),
             side(),
@@ -101,6 +125,11 @@ def test_what_does_not_compare_says_why_and_what_to_do(old: Side, new: Side, sen
             compare(SEVERAL, old, new, policy)
         assert str(refusal.value).startswith(sentences[0])
         assert all(sentence in str(refusal.value) for sentence in sentences)
+
+
+def test_a_part_compares_with_the_same_part() -> None:
+    part = {"part": "30 of 40 rows"}
+    assert compare(TASK, side(**part), side(score=0.6, **part), Policy()).difference.drop == pytest.approx(0.1)
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,20 @@ def test_several_subsets_have_a_score_and_an_error_each() -> None:
     assert found.error == pytest.approx(sampling_error("zero_shot", both))
 
 
+@pytest.mark.parametrize(
+    ("sizes", "part"),
+    [
+        ([{}, {}], ""),
+        ([{"test": (30, 40)}, {}], "30 of 40 rows"),
+        ([{"test": (30, 40), "train": (90, 80)}, {}], "120 of 120 rows"),
+        ([{"en": (3, 1000)}, {"no": (5, 2000)}], "8 of 3000 rows"),
+    ],
+)
+def test_a_part_is_known_by_its_rows(sizes: list[dict[str, tuple[int, int]]], part: str) -> None:
+    subsets = {name: replace(subset(0.75), other_sizes=own) for name, own in zip(("en", "no"), sizes, strict=True)}
+    assert measured(result(subsets)).part == part
+
+
 def test_examples_that_depend_on_each_other_make_the_error_larger() -> None:
     right = np.repeat([1.0, 0.0, 1.0, 1.0], 25)
     alone = measured(result({"default": subset(0.75, right)}))

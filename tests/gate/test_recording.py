@@ -92,6 +92,18 @@ def test_a_later_recording_keeps_what_was_not_run_and_says_what_changed(tmp_path
         assert examples and examples["default"].outcomes.tolist() == pytest.approx([value] * 4)
 
 
+def test_a_recording_of_another_part_says_so_in_place_of_a_change(tmp_path: Path) -> None:
+    path, part = tmp_path / "exp7.yaml", "30 of 40 rows"
+    recorded(path, {"A": 0.5, "B": TaskBaseline(0.5, part=part), "C": TaskBaseline(0.5, part=part)})
+    lines = recorded(path, {"A": TaskBaseline(0.6, part=part), "B": 0.5, "C": TaskBaseline(0.6, part=part)})
+    assert lines[:3] == [
+        "  A: 60.00 on 30 of 40 rows, before 50.00 on the whole",
+        "  B: 50.00 on the whole, before 50.00 on 30 of 40 rows",
+        "  C: 50.00 -> 60.00 (+10.00)",
+    ]
+    assert [read(path).tasks[name].part for name in "ABC"] == [part, "", part]
+
+
 def test_what_a_person_set_and_what_was_calibrated_stays_and_unused_runs_go(tmp_path: Path) -> None:
     path = tmp_path / "exp7.yaml"
     recorded(path, {"A": 0.5, "B": TaskBaseline(0.5, spread=0.01)})

@@ -199,10 +199,9 @@ def results(folder: Path, *names: str, data: str = "miniature") -> Path:
 def a_result(name: str) -> TaskResult:
     names = ("en", "no") if name == "Several" else ("default",)
     task = zero_shot(name, subsets=dict.fromkeys(names, ()))
-    subsets = {
-        subset: SubsetResult(0.7, Scored({"accuracy": 0.7}, hits(70).outcomes), {"test": 100}, digest=subset)
-        for subset in names
-    }
+    sizes = {"test": (100, 120)} if name == "Some" else {}
+    scored = Scored({"accuracy": 0.7}, hits(70).outcomes)
+    subsets = {subset: SubsetResult(0.7, scored, {"test": 100}, digest=subset, other_sizes=sizes) for subset in names}
     return TaskResult(task, 0.7, subsets, embedded=1, reused=0, seconds={"total": 1.0})
 
 
@@ -213,6 +212,7 @@ def test_the_results_of_a_run_are_a_baseline(tmp_path: Path) -> None:
     assert set(found.tasks) == {"Some", "Several"}
     context = found.context("Several")
     assert context is not None and context.name == CONTEXT.name
+    assert [found.tasks[name].part for name in ("Some", "Several")] == ["100 of 120 rows", ""]
     for name in found.tasks:
         own = a_result(name)
         kept = outcomes.digest(folder / f"{name}.npz")

@@ -133,6 +133,22 @@ def test_other_examples_have_no_verdict(tmp_path: Path) -> None:
     assert reason.startswith("the examples are not those of the baseline")
 
 
+def test_a_part_has_no_verdict_against_the_whole(tmp_path: Path) -> None:
+    part = "30 of 40 rows"
+    a_run(tmp_path / "old", {A: 0.9})
+    a_run(tmp_path / "new", {A: 0.9}, part=part)
+    reason = decided(tmp_path).decision.incomplete[A]
+    assert reason.startswith(f"measured on 30 of 40 rows of {TASKS[A].dataset.path}, the baseline on the whole;")
+    a_run(tmp_path / "old", {A: 0.9}, part=part)
+    assert decided(tmp_path).decision.state == "passed"
+
+
+def test_a_part_has_no_verdict_against_published_scores(tmp_path: Path) -> None:
+    new = open_stored(str(a_run(tmp_path / "new", {A: 0.9}, part="30 of 40 rows", data="hub")), tmp_path, TASKS)
+    old = open_stored("openai/clip-vit-base-patch32", tmp_path, TASKS)
+    assert "the baseline on the whole" in decide_stored(old, new, TASKS, Policy()).decision.incomplete[A]
+
+
 def test_damaged_outcomes_have_no_verdict(tmp_path: Path) -> None:
     a_run(tmp_path / "old", {A: 0.9})
     (a_run(tmp_path / "new", {A: 0.1}) / f"{A}.npz").write_bytes(b"no archive")

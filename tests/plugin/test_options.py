@@ -106,6 +106,7 @@ REFUSED = {
         [*MEASURE, "--mieb-data=miniatur"],
         ["--mieb-data=miniatur: legal are hub, miniature, or an existing folder"],
     ),
+    "sizes of another name": ([*MEASURE, "--mieb-sizes=part"], ["--mieb-sizes=part: legal are expected, any"]),
     "cards in no folder": ([*MEASURE, "--mieb-tasks=card"], ["--mieb-tasks=card: no such folder; give one that holds"]),
     "a folder without cards": ([*MEASURE, "--mieb-tasks=empty"], ["no task card (*.yaml) in this folder"]),
     "a card that cannot be used": (
@@ -251,6 +252,7 @@ def devices(arguments: list[str]) -> list[str]:
         "--mieb-model-arg=mean=0.5",
         "--mieb-max-cost=5",
         "--mieb-data=hub",
+        "--mieb-sizes=any",
         "--mieb-baseline=none",
         "--mieb-update",
         "--mieb-tolerance=1",
@@ -274,6 +276,7 @@ def test_an_option_without_a_model_is_refused(pytester: pytest.Pytester, option:
 
 INI = {
     "mieb_data": ("nowhere", "--mieb-data=nowhere: legal are hub"),
+    "mieb_sizes": ("part", "--mieb-sizes=part: legal are expected, any"),
     "mieb_baseline": ("nowhere", "no baseline 'nowhere'"),
     "mieb_tasks": ("nowhere", "nowhere: no such folder; give one that holds task cards"),
     "mieb_tolerance": ("little", "--mieb-tolerance=little: give points from 0"),

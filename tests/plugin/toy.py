@@ -110,11 +110,7 @@ def write_cards(folder: Path, cards: Mapping[str, Mapping[str, str]]) -> Path:
 
 def write_mirror(folder: Path) -> Path:
     random = Random(7)
-    _write(
-        folder / "toy/colours",
-        {split: _labelled(random, copies) for split, copies in (("train", 6), ("test", 8))},
-        datasets.Features(LABELS),
-    )
+    write_colours(folder, random, train=6, test=8)
     _write(
         folder / "toy/languages",
         {language: list(_captioned(random, language, PAIRS[:24])) for language in LANGUAGES},
@@ -157,6 +153,12 @@ def write_mirror(folder: Path) -> Path:
     )
     write_sts(folder, random)
     return folder
+
+
+def write_colours(folder: Path, random: Random, **copies: int) -> None:
+    """So many pictures of every colour in each split."""
+    splits = {split: _labelled(random, number) for split, number in copies.items()}
+    _write(folder / "toy/colours", splits, datasets.Features(LABELS))
 
 
 def write_sts(folder: Path, random: Random) -> None:

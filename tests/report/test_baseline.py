@@ -55,6 +55,13 @@ def test_a_recorded_baseline_says_scores_errors_tolerances_and_outcomes(baseline
     assert row(lines, "ko")[1] == "60.00"
 
 
+def test_a_part_of_the_data_is_told_beside_the_revision(baselines: Path) -> None:
+    baseline = read(baselines / "mine.yaml")
+    write(replace(baseline, tasks={A: replace(baseline.tasks[A], part="30 of 40 rows")}), baselines / "mine.yaml")
+    lines, _ = page(open_stored("mine", baselines, TASKS), TASKS)
+    assert row(lines, A)[5:] == ["0123456789ab,", "30", "of", "40", "rows", "checked"]
+
+
 def test_outcomes_that_are_not_the_scores_are_told(baselines: Path) -> None:
     (baselines / "mine" / f"{A}.npz").unlink()
     (baselines / "mine" / f"{B}.npz").write_bytes((baselines / "mine" / f"{WIT}.npz").read_bytes())

@@ -32,6 +32,7 @@ def settings(folder: Path) -> Settings:
         model_args={},
         max_cost=None,
         data="hub",
+        sizes="expected",
         baseline=None,
         update=False,
         policy=Policy(),
@@ -67,7 +68,9 @@ def a_result(metrics: Mapping[str, float] | None = None) -> TaskResult:
     )
 
 
-MEASURED = TaskBaseline(0.375, 0.125, {"en": Mark(0.5, 0.25), "no": Mark(0.25, 0.125)}, examples="e4a3")
+MEASURED = TaskBaseline(
+    0.375, 0.125, {"en": Mark(0.5, 0.25), "no": Mark(0.25, 0.125)}, examples="e4a3", part="5 of 9 rows"
+)
 
 
 def write(folder: Path, result: TaskResult | None = None, fingerprint: str = "f00d", **facts: Any) -> Path:
@@ -100,6 +103,7 @@ def test_the_json_says_what_was_measured_on_what_with_what(tmp_path: Path) -> No
         "data": "hub",
         "dataset": "org/some-dataset",
         "dataset_revision": "0123456789abcdef",
+        "part": "5 of 9 rows",
         "examples": "e4a3",
         "findings": {"no": [{"what": "keys fit no lock", "count": 1, "of": 2, "example": "'a'"}]},
         "subsets": {"en": 0.5, "no": 0.25},

@@ -263,6 +263,24 @@ def test_ranks_are_those_of_scores_on_published_data(published_data: bool) -> No
     assert not ranks or ranks[0].endswith("Mean (m) 1, Mean (en) 1, Borda 1")
 
 
+def test_scores_of_a_part_have_no_rank_and_are_told() -> None:
+    names = [name for name, task in load_tasks().items() if "lite" in task.suites]
+    records = {name: a_record(name, 0.9) for name in names}
+    records[names[0]] = replace(records[names[0]], measured=TaskBaseline(0.9, part="30 of 40 rows"))
+    run = Run([], load_tasks(), None, published_data=True, records=records, selected=set(names))
+    lines = summary_lines(run)
+    assert f"measured on a part of the data (1): {names[0]}" in lines
+    (ranks,) = (line for line in lines if "rank" in line)
+    assert "Mean" not in ranks
+
+
+def test_a_part_is_not_shown_beside_the_baselines_whole() -> None:
+    run = a_run({"Fashion": 0.501, "CIFAR10Clustering": 0.4})
+    run.records["Fashion"] = replace(run.records["Fashion"], measured=TaskBaseline(0.501, part="30 of 40 rows"))
+    (row,) = (line.split() for line in summary_lines(run) if line.startswith("retrieval "))
+    assert row[1:5] == ["1", "50.10", "-", "-"]
+
+
 def test_data_that_does_not_fit_is_told_by_task() -> None:
     run = a_run({"Fashion": 0.501, "CIFAR10Clustering": 0.4})
     run.records["Fashion"] = replace(run.records["Fashion"], findings=("1 of 2 keys fit no lock",))
