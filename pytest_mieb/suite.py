@@ -200,15 +200,12 @@ def read_card(path: Path) -> Task:
     Raises:
         CardError: naming the file, the key and what to do.
     """
-    import yaml
+    from pytest_mieb.strict_yaml import YamlError, load
 
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=loader)
-    except (yaml.YAMLError, ValueError) as error:
-        where = getattr(error, "problem_mark", None)
-        line = f" at line {where.line + 1}" if where else ""
-        raise CardError(f"{path}: not valid YAML{line}; mend the file") from error
+        content = load(path)
+    except YamlError as error:
+        raise CardError(f"{path}: {error}; mend the file") from error
     if not isinstance(content, dict):
         raise CardError(f"{path}: a card is a mapping of keys to values; start with 'name: ...'")
     return _Card(path, content).task()

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from pytest_mieb.gate.context import Context
+from pytest_mieb.strict_yaml import YamlError, load
 
 NAME = re.compile(r"[\w.-]+")
 _TOP = ("model", "data", "revision", "date", "runs", "tasks")
 _TASK = ("score", "error", "tolerance", "spread", "dataset", "part", "examples", "outcomes", "run", "subsets")
 _SUBSET = ("score", "error")
+_REMEDY = "correct it, or remove the file and record the baseline anew with --mieb-update"
 
 
 class BaselineError(Exception):
@@ -92,14 +94,10 @@ def read(path: Path) -> Baseline:
     Raises:
         BaselineError: naming the file, the key and the remedy.
     """
-    import yaml
-
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise BaselineError(
-            f"{path}: cannot be read as YAML; correct it, or record it anew with --mieb-update"
-        ) from error
+        content = load(path)
+    except YamlError as error:
+        raise BaselineError(f"{path}: {error}; {_REMEDY}") from error
     return _Reader(path).baseline(content)
 
 
@@ -110,16 +108,16 @@ class _Reader:
     path: Path
 
     def refuse(self, key: str, sentence: str) -> BaselineError:
-        return BaselineError(
-            f"{self.path}: {key}: {sentence}; correct it, or record the baseline anew with --mieb-update"
-        )
+        return BaselineError(f"{self.path}: {key}: {sentence}; {_REMEDY}")
 
     def baseline(self, content: Any) -> Baseline:
         if not isinstance(content, dict) or not isinstance(content.get("tasks"), dict):
             raise self.refuse("tasks", "missing")
         self.known(content, _TOP, "")
-        runs = {str(name): self.run(str(name), entry) for name, entry in self.mapping(content, "runs", "runs").items()}
-        tasks = {str(name): self.task(f"tasks.{name}", entry) for name, entry in content["tasks"].items()}
+        runs = {name: self.run(name, entry) for name, entry in self.mapping(content, "runs", "runs").items()}
+        tasks = {
+            name: self.task(f"tasks.{name}", entry) for name, entry in self.mapping(content, "tasks", "tasks").items()
+        }
         lost = next((name for name, task in tasks.items() if task.run and task.run not in runs), None)
         if lost:
             raise self.refuse(f"tasks.{lost}.run", f"{tasks[lost].run!r} is not among the runs")
@@ -150,7 +148,7 @@ class _Reader:
             own.score,
             own.error,
             subsets={
-                str(name): self.subset(f"{key}.subsets.{name}", each)
+                name: self.subset(f"{key}.subsets.{name}", each)
                 for name, each in self.mapping(entry, "subsets", f"{key}.subsets").items()
             },
             tolerance=entry.get("tolerance"),
@@ -178,10 +176,14 @@ class _Reader:
         return Mark(float(score), float(error))
 
     def mapping(self, entry: Mapping[str, Any], name: str, key: str) -> Mapping[str, Any]:
+        """Whole numbers are names too: a hash may look like one."""
         value = entry.get(name)
         if not isinstance(value, dict | None):
             raise self.refuse(key, "not a mapping")
-        return value or {}
+        strange = [each for each in value or {} if not isinstance(each, str | int) or isinstance(each, bool)]
+        if strange:
+            raise self.refuse(key, f"the name {strange[0]!r} is not text; put it in quotes")
+        return {str(each): content for each, content in (value or {}).items()}
 
     def known(self, entry: Mapping[str, Any], legal: tuple[str, ...], key: str) -> None:
         unknown = sorted(map(str, set(entry) - set(legal)))

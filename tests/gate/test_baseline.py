@@ -135,10 +135,18 @@ def one(entry: str) -> str:
 
 
 REFUSED = {
-    "broken YAML": ("tasks: [", "cannot be read as YAML; correct it, or record it anew with --mieb-update"),
-    "a day that is none": ("date: 2024-13-45\n" + SOUND, "cannot be read as YAML"),
-    "a tag": ("model: !!python/object:os.system {}\n" + SOUND, "cannot be read as YAML"),
-    "nothing": ("", "tasks: missing; correct it, or record the baseline anew with --mieb-update"),
+    "broken YAML": ("tasks: [", "not valid YAML at line "),
+    "a day that is none": ("date: 2024-13-45\n" + SOUND, "line 1: date: 2024-13-45 is no day"),
+    "a tag": ("revision: !!python/object:os.system {}\n" + SOUND, "not valid YAML at line 1"),
+    "a task that stands twice": (
+        "tasks:\n  A: {score: 0.5}\n  A: {score: 0.01}\n",
+        "line 3: tasks.A stands there twice, first in line 2; keep one of the two; correct it",
+    ),
+    "a conflict that git left": (
+        "tasks:\n<<<<<<< HEAD\n  A: {score: 0.5}\n",
+        "line 2: '<<<<<<< HEAD' was left by a merge in git; resolve the conflict",
+    ),
+    "nothing": ("", "tasks: missing; correct it, or remove the file and record the baseline anew with --mieb-update"),
     "a list": ("- A\n", "tasks: missing"),
     "no tasks": ("model: m\n", "tasks: missing"),
     "tasks in a list": ("tasks: [A]\n", "tasks: missing"),
@@ -175,6 +183,10 @@ REFUSED = {
         "tasks.A.threshold: unknown key; the legal ones are score, error, tolerance, spread, dataset, part, "
         "examples, outcomes, run, subsets",
     ),
+    "a language that reads as false": (
+        one("{score: 0.5, subsets: {no: {score: 0.5}}}"),
+        "tasks.A.subsets: the name False is not text; put it in quotes",
+    ),
     "a run that is not there": (one("{score: 0.5, run: 1a}"), "tasks.A.run: '1a' is not among the runs"),
     "subsets in a list": (one("{score: 0.5, subsets: [en]}"), "tasks.A.subsets: not a mapping"),
     "subsets in an empty list": (one("{score: 0.5, subsets: []}"), "tasks.A.subsets: not a mapping"),
@@ -206,7 +218,7 @@ def test_a_file_that_cannot_be_used_is_refused_by_file_key_and_remedy(tmp_path: 
 
 def test_other_bytes_than_utf_8_are_refused(tmp_path: Path) -> None:
     (tmp_path / "m.yaml").write_bytes(b"model: \xff\n")
-    with pytest.raises(BaselineError, match="cannot be read as YAML"):
+    with pytest.raises(BaselineError, match="cannot be read as text"):
         read(tmp_path / "m.yaml")
 
 
