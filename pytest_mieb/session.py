@@ -172,7 +172,7 @@ class MiebSession:
         """
         from pytest_mieb.gate.comparison import IncomparableError, Side, compare
         from pytest_mieb.gate.measuring import examples_of
-        from pytest_mieb.gate.sides import examples_of as examples_in
+        from pytest_mieb.gate.sides import examples_behind
 
         baseline, task = self.baseline, result.task
         if baseline is None or task.name in baseline.unusable:
@@ -185,7 +185,7 @@ class MiebSession:
         recorded, context = baseline.context(task.name), self.evaluator.context
         if context.canary != (recorded.canary if recorded else ()):
             raise IncomparableError(f"{task.name}: {self.evaluator.canary_sentence}")
-        old = Side(baseline.tasks[task.name], recorded, examples_in(baseline, task.name))
+        old = Side(baseline.tasks[task.name], recorded, examples_behind(baseline, task))
         new = Side(self.evaluator.measured(result), context, examples_of(result))
         return compare(task, old, new, self.settings.policy)
 

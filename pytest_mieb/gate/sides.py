@@ -13,6 +13,7 @@ from pytest_mieb.gate.baseline import Baseline, BaselineError, Mark, TaskBaselin
 from pytest_mieb.gate.context import Context
 from pytest_mieb.gate.drift import drift
 from pytest_mieb.gate.influence import Examples
+from pytest_mieb.gate.soundness import contradiction, impossible
 from pytest_mieb.suite import DEFAULT_SUBSET, Task, packaged
 
 YAML = (".yaml", ".yml")
@@ -63,6 +64,17 @@ def open_baseline(path: Path, tasks: Mapping[str, Task]) -> Baseline:
     Raises:
         BaselineError: it cannot be used; the message says why.
     """
+    baseline = _opened(path, tasks)
+    for name, measured in baseline.tasks.items():
+        problem = impossible(tasks[name], measured) if name in tasks else None
+        if problem:
+            raise BaselineError(
+                f"{path}: tasks.{name}.{problem}; correct it, or remove the task there and measure it again"
+            )
+    return baseline
+
+
+def _opened(path: Path, tasks: Mapping[str, Task]) -> Baseline:
     if path.is_dir():
         return _results(path)
     return read(path) if path.suffix in YAML else _published(path.stem, tasks)
@@ -87,6 +99,22 @@ def examples_of(baseline: Baseline, task: str) -> Mapping[str, Examples] | None:
         return outcomes.read(path)
     except outcomes.OutcomesError as error:
         raise BaselineError(f"{task}: {error}; {remedy}") from error
+
+
+def examples_behind(baseline: Baseline, task: Task) -> Mapping[str, Examples] | None:
+    """The same, after checking that they make up the score.
+
+    Raises:
+        BaselineError: also where they do not.
+    """
+    examples = examples_of(baseline, task.name)
+    problem = contradiction(task, baseline.tasks[task.name], examples) if examples else None
+    if problem:
+        raise BaselineError(
+            f"{problem} ({baseline.folder}); correct the score, or record the task anew with --mieb-update -k "
+            f"{task.name}"
+        )
+    return examples
 
 
 def _published(name: str, tasks: Mapping[str, Task]) -> Baseline:

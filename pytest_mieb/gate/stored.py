@@ -14,7 +14,7 @@ from pytest_mieb.gate.baseline import Baseline, BaselineError
 from pytest_mieb.gate.comparison import Comparison, IncomparableError, Side, compare
 from pytest_mieb.gate.decision import Decision, decide
 from pytest_mieb.gate.policy import Policy
-from pytest_mieb.gate.sides import available, examples_of, find, open_baseline
+from pytest_mieb.gate.sides import available, examples_behind, find, open_baseline
 from pytest_mieb.suite import CATEGORIES, SUITES, Task
 
 VERDICT = "verdict.json"
@@ -160,8 +160,8 @@ def _compare(task: Task, old: Baseline, new: Baseline, policy: Policy) -> Compar
     before, now = old.tasks[task.name], new.tasks[task.name]
     return compare(
         task,
-        Side(replace(before, drift=max(before.drift, now.drift)), old.context(task.name), examples_of(old, task.name)),
-        Side(now, new.context(task.name), examples_of(new, task.name)),
+        Side(replace(before, drift=max(before.drift, now.drift)), old.context(task.name), examples_behind(old, task)),
+        Side(now, new.context(task.name), examples_behind(new, task)),
         policy,
     )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from pytest_mieb.gate import published
 from pytest_mieb.gate.baseline import Baseline, BaselineError, read
 from pytest_mieb.gate.drift import NOT_COMPARABLE
-from pytest_mieb.gate.sides import examples_of
+from pytest_mieb.gate.sides import examples_behind, examples_of
 from pytest_mieb.gate.stored import Stored
 from pytest_mieb.gate.verdict import percent
 from pytest_mieb.means import group_means, group_of, groups
@@ -19,7 +19,7 @@ from pytest_mieb.suite import Task, packaged
 
 def page(stored: Stored, tasks: Mapping[str, Task]) -> tuple[list[str], list[str]]:
     """All of a measurement, and what is wrong with the outcomes of its examples, a sentence a task."""
-    baseline, problems = stored.baseline, problems_of(stored.baseline)
+    baseline, problems = stored.baseline, problems_of(stored.baseline, tasks)
     known = [tasks[name] for name in tasks if name in baseline.tasks]
     scores = {name: task.score for name, task in baseline.tasks.items()}
     means = group_means(known, scores)
@@ -32,12 +32,15 @@ def page(stored: Stored, tasks: Mapping[str, Task]) -> tuple[list[str], list[str
     return lines, list(problems.values())
 
 
-def problems_of(baseline: Baseline) -> dict[str, str]:
-    """What is wrong with the outcomes that a measurement names, by task."""
+def problems_of(baseline: Baseline, tasks: Mapping[str, Task]) -> dict[str, str]:
+    """What is wrong with the outcomes that a measurement names, by task: also that the score is not theirs."""
     problems = {}
     for name in baseline.tasks:
         try:
-            examples_of(baseline, name)
+            if name in tasks:
+                examples_behind(baseline, tasks[name])
+            else:
+                examples_of(baseline, name)
         except BaselineError as error:
             problems[name] = str(error)
     return problems

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from pytest_mieb.evaluator import Evaluator
-from pytest_mieb.gate.sides import examples_of, find, open_baseline
+from pytest_mieb.gate.influence import contributions
+from pytest_mieb.gate.sides import examples_behind, find, open_baseline
+from pytest_mieb.gate.soundness import ROUNDING
 from pytest_mieb.miniature.content import DONE, ensure_mirror, expected
 from pytest_mieb.suite import load_tasks, packaged
 
@@ -50,6 +52,12 @@ def test_other_data_is_known_by_its_files(data: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", TASKS)
-def test_the_outcomes_of_every_task_are_there(name: str) -> None:
-    found = examples_of(BASELINE, name)
-    assert found and set(found) == set(TASKS[name].subsets)
+def test_the_outcomes_of_every_task_are_there_and_make_up_its_scores(name: str) -> None:
+    """To the last of the six digits, a hundredth of what is told as a contradiction."""
+    found, task, recorded = examples_behind(BASELINE, TASKS[name]), TASKS[name], BASELINE.tasks[name]
+    assert found and set(found) == set(task.subsets)
+    made_up = {subset: contributions(task.protocol, each).mean() for subset, each in found.items()}
+    assert sum(made_up.values()) / len(made_up) == pytest.approx(recorded.score, abs=ROUNDING / 100)
+    assert {subset: mark.score for subset, mark in recorded.subsets.items()} == (
+        pytest.approx(made_up, abs=ROUNDING / 100) if len(made_up) > 1 else {}
+    )

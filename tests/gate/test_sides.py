@@ -21,7 +21,7 @@ from pytest_mieb.gate.influence import Examples
 from pytest_mieb.gate.measuring import examples_of as examples_in
 from pytest_mieb.gate.measuring import measured
 from pytest_mieb.gate.policy import Policy
-from pytest_mieb.gate.sides import available, examples_of, find, open_baseline
+from pytest_mieb.gate.sides import available, examples_behind, examples_of, find, open_baseline
 from pytest_mieb.protocols import Scored
 from pytest_mieb.report.files import write_result, write_verdict
 from pytest_mieb.suite import load_tasks
@@ -150,6 +150,43 @@ def test_a_file_that_was_no_outcomes_when_it_was_recorded_is_an_error_too(tmp_pa
     (tmp_path / "exp7.yaml").write_text(text.replace(before, outcomes.digest(path)))
     with pytest.raises(BaselineError, match=r"cannot be read .*--mieb-update -k Some"):
         examples_of(read(tmp_path / "exp7.yaml"), "Some")
+
+
+def test_a_score_that_its_outcomes_contradict_is_an_error_with_the_remedy(tmp_path: Path) -> None:
+    task = zero_shot("Some")
+    assert examples_behind(stored(tmp_path / "sound"), task) is not None
+    assert examples_behind(stored(tmp_path / "without", score=0.9, outcomes=""), task) is None
+    edited = stored(tmp_path / "edited", score=0.01)
+    assert examples_of(edited, "Some") is not None
+    with pytest.raises(BaselineError) as refusal:
+        examples_behind(edited, task)
+    assert str(refusal.value) == (
+        f"Some: scored 1.00, while its outcomes make up 70.00 ({tmp_path / 'edited' / 'exp7'}); correct the score, or "
+        "record the task anew with --mieb-update -k Some"
+    )
+    with pytest.raises(BaselineError, match="are missing"):
+        (tmp_path / "sound/exp7/Some.npz").unlink()
+        examples_behind(read(tmp_path / "sound/exp7.yaml"), task)
+
+
+@pytest.mark.parametrize("kind", ["recorded", "results"])
+def test_a_score_that_cannot_be_is_refused_with_its_key(tmp_path: Path, kind: str) -> None:
+    task = zero_shot("Some")
+    if kind == "recorded":
+        stored(tmp_path, score=-0.1)
+        path = tmp_path / "exp7.yaml"
+    else:
+        path = results(tmp_path / "r", "Some")
+        spoiled("score", -0.1)(path / "Some.json")
+    with pytest.raises(BaselineError) as refusal:
+        open_baseline(path, {"Some": task})
+    assert str(refusal.value) == (
+        f"{path}: tasks.Some.score: -0.1 is no accuracy, which lies between 0 and 1; correct it, or remove the task "
+        "there and measure it again"
+    )
+    correlation = replace(task, protocol="sts", metric="cosine_spearman")
+    assert open_baseline(path, {"Some": correlation}).tasks["Some"].score == -0.1
+    assert open_baseline(path, {}).tasks["Some"].score == -0.1  # of a task without a card nothing is known
 
 
 def test_published_scores_are_indicative_and_name_what_does_not_compare() -> None:

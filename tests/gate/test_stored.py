@@ -155,6 +155,19 @@ def test_damaged_outcomes_have_no_verdict(tmp_path: Path) -> None:
     assert list(decided(tmp_path).decision.incomplete) == [A]
 
 
+@pytest.mark.parametrize("side", ["old", "new"])
+def test_a_score_that_its_outcomes_contradict_has_no_verdict(tmp_path: Path, side: str) -> None:
+    """Scores of the old side that are too low, and of the new one that are too high, would open the gate."""
+    a_run(tmp_path / "old", {A: 0.9})
+    a_run(tmp_path / "new", {A: 0.5})
+    a_run(tmp_path / side, {A: 0.9 if side == "old" else 0.5}, score=0.5 if side == "old" else 0.9)
+    outcome = decided(tmp_path)
+    assert outcome.decision.state == "incomplete"
+    (reason,) = outcome.decision.incomplete.values()
+    stored_as, made_up = (50, 90) if side == "old" else (90, 50)
+    assert reason.startswith(f"scored {stored_as}.00, while its outcomes make up {made_up}.00 ({tmp_path / side})")
+
+
 def test_another_context_is_a_warning_or_with_strict_context_no_verdict(tmp_path: Path) -> None:
     a_run(tmp_path / "old", {A: 0.9})
     a_run(tmp_path / "new", {A: 0.9}, context=Context("f2f2", device="H100", dtype="float32", batch_size=64))

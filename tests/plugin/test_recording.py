@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from pytest_mieb.plugin import INCOMPLETE
-from tests.plugin.running import SOUND, Toys, summary
+from tests.plugin.running import SOUND, Toys, assert_refused, summary
 from tests.plugin.toy import TASKS
 
 Ran = tuple[Toys, pytest.RunResult]
@@ -84,6 +84,33 @@ def test_outcomes_that_are_not_those_of_the_baseline_are_an_error_that_names_the
     said = sentence.format(file=file) + "; restore the file, or record the task anew with --mieb-update -k ToyChoice"
     assert said in result.outlines
     assert apart.verdict()["incomplete"] == {"ToyChoice": said}
+
+
+def test_a_score_that_its_outcomes_contradict_is_an_error_and_opens_no_gate(apart: Toys) -> None:
+    text = apart.baseline.read_text(encoding="utf-8")
+    apart.baseline.write_text(text.replace("ToyZeroShot: {score: 1.0,", "ToyZeroShot: {score: 0.01,"), encoding="utf-8")
+    result = apart.run("swapped_channels", f"--mieb-baseline={SOUND}", "-k", "ToyZeroShot")
+    assert result.ret == INCOMPLETE
+    result.assert_outcomes(errors=1, deselected=137)
+    said = "ToyZeroShot: scored 1.00, while its outcomes make up 100.00 ("
+    assert any(line.startswith(said) for line in result.outlines)
+
+
+@pytest.mark.parametrize(
+    ("edit", "sentence"),
+    [
+        (("\ntasks:\n", "\ntasks:\n  ToyZeroShot: {score: 0.01}\n"), "tasks.ToyZeroShot stands there twice, first in"),
+        (("\ntasks:\n", "\n<<<<<<< HEAD\ntasks:\n"), "'<<<<<<< HEAD' was left by a merge in git"),
+        (("ToyZeroShot: {score: 1.0,", "ToyZeroShot: {score: -0.5,"), "tasks.ToyZeroShot.score: -0.5 is no accuracy"),
+    ],
+)
+def test_a_baseline_that_an_edit_or_a_merge_broke_is_one_usage_error(
+    apart: Toys, edit: tuple[str, str], sentence: str
+) -> None:
+    text = apart.baseline.read_text(encoding="utf-8")
+    assert edit[0] in text
+    apart.baseline.write_text(text.replace(*edit), encoding="utf-8")
+    assert_refused(apart.run("sound"), str(apart.baseline), sentence)
 
 
 def test_a_run_that_scores_nothing_records_nothing(apart: Toys) -> None:

@@ -71,6 +71,17 @@ def test_outcomes_that_are_not_the_scores_are_told(baselines: Path) -> None:
     assert lines[-2:] == problems
 
 
+def test_a_score_that_its_outcomes_contradict_is_told(baselines: Path) -> None:
+    path = baselines / "mine.yaml"
+    path.write_text(path.read_text().replace(f"{A}: {{score: 0.9,", f"{A}: {{score: 0.09,"))
+    lines, problems = page(open_stored("mine", baselines, TASKS), TASKS)
+    assert [row(lines, name)[-1] for name in (A, B, WIT)] == ["damaged", "checked", "checked"]
+    (problem,) = problems
+    assert problem.startswith(f"{A}: scored 9.00, while its outcomes make up 90.00")
+    own = {name: task for name, task in TASKS.items() if name != A}
+    assert page(open_stored("mine", baselines, own), own)[1] == []  # without a card its metric is not known
+
+
 def test_published_scores_say_where_they_come_from_and_what_drift_is_allowed() -> None:
     lines, problems = page(open_stored("openai/clip-vit-base-patch32", Path("none"), TASKS), TASKS)
     assert problems == []
