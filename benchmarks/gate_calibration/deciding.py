@@ -57,7 +57,7 @@ def decided(
     decision = decide(own, {}, selected, tasks, policy)
     beside = {name for name, own in decision.verdicts.items() if any(each.failure for each in own.subsets.values())}
     found = Found(
-        frozenset(name for name, verdict in decision.verdicts.items() if verdict.failure),
+        frozenset(name for name, verdict in decision.verdicts.items() if verdict.outcome == "regressed"),
         frozenset(beside),
         frozenset(mean.name for mean in decision.means if mean.outcome == "regressed"),
     )

@@ -15,8 +15,9 @@ from pytest_mieb.gate.verdict import (
     Rule,
     Verdict,
     detectable,
-    failure_of,
+    drop_of,
     judge,
+    on_task,
     outcome_of,
     percent,
     points,
@@ -91,8 +92,7 @@ def decide(
             comparison, verdict = comparisons.get(name), verdicts.get(name)
             if comparison and verdict and verdict.outcome == "suspect":
                 rule = Rule(comparison.tolerance, policy.alpha, policy.alpha, policy)
-                failure = failure_of(name, comparison, comparison, rule)
-                verdicts[name] = replace(verdict, outcome="regressed", failure=failure)
+                verdicts[name] = on_task(comparison, "regressed", rule, verdict.subsets)
                 late.append(name)
     means = _means(comparisons, incomplete, selected, tasks, policy, family)
     return Decision(family, verdicts, tuple(means), dict(incomplete), tuple(sorted(late)))
@@ -153,8 +153,10 @@ def _mean(
     if outcome == "regressed":
         failure = (
             f"{name} regressed: mean of {len(weights)} tasks {percent(pair.score)}, baseline {percent(pair.baseline)} "
-            f"({points(pair.score - pair.baseline)}), tolerance {percent(tolerance)}\n{reason_of(pair, rule)}"
+            f"({points(pair.score - pair.baseline)}), tolerance {percent(tolerance)}"
         )
+        beyond = " beyond known drift" if any(comparisons[task].drift for task in weights) else ""
+        failure = "\n".join([failure, *drop_of(pair.difference, beyond), reason_of(pair, rule)])
     return MeanVerdict(name, len(weights), outcome, tolerance, pair, detectable(pair, rule), failure)
 
 

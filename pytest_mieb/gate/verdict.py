@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from pytest_mieb.gate.comparison import Comparison, Pair
+from pytest_mieb.gate.interval import CONFIDENCE, interval
 from pytest_mieb.gate.policy import Family, Policy
-from pytest_mieb.gate.significance import smallest_detectable, upper_bound
+from pytest_mieb.gate.significance import Difference, smallest_detectable, upper_bound
 
 Outcome = Literal["passed", "improved", "suspect", "regressed", "measured"]
 # Scores that differ by the tolerance differ by a little more or less as floating-point numbers.
@@ -32,6 +35,10 @@ class Verdict:
     `suspect`: worse by itself, but not among so many comparisons; it passes. `improved` mirrors `regressed`.
     `measured` compares with nothing, as `--mieb-baseline=none` and `--mieb-update` ask for. `detectable` is the
     smallest drop that would be found four times out of five; None where that cannot be told.
+
+    A task fails also by one of its `subsets`, whose verdicts are their own; `failure` then says which. `languages` are
+    those to look at, the largest drop first: the subsets that regressed, or where none did by itself though the task
+    did, as few as lost half of what was lost.
     """
 
     outcome: Outcome
@@ -40,6 +47,7 @@ class Verdict:
     failure: str | None = None
     detectable: float | None = None
     subsets: Mapping[str, Verdict] = field(default_factory=dict)
+    languages: tuple[str, ...] = ()
 
 
 def judge(comparison: Comparison, policy: Policy, family: Family) -> Verdict:
@@ -50,8 +58,47 @@ def judge(comparison: Comparison, policy: Policy, family: Family) -> Verdict:
         name: _verdict(f"{comparison.task} [{name}]", comparison, pair, beside)
         for name, pair in comparison.subsets.items()
     }
-    whole = _verdict(comparison.task, comparison, comparison, rule)
-    return Verdict(whole.outcome, whole.score, whole.pair, whole.failure, whole.detectable, subsets)
+    return on_task(comparison, outcome_of(comparison, rule, comparison.drift), rule, subsets)
+
+
+def on_task(comparison: Comparison, outcome: Outcome, rule: Rule, subsets: Mapping[str, Verdict]) -> Verdict:
+    """The verdict on a task that came out as `outcome`, with those on its subsets."""
+    smallest = detectable(comparison, rule, comparison.drift)
+    verdict = Verdict(outcome, comparison.score, comparison, None, smallest, subsets, _losing(outcome, subsets))
+    if outcome == "regressed":
+        blamed = blame(verdict)
+        failure = failure_of(comparison.task, comparison, comparison, rule, [blamed] if blamed else ())
+        return replace(verdict, failure=failure)
+    return replace(verdict, failure=_failure_by_language(comparison, verdict, rule)) if verdict.languages else verdict
+
+
+def _losing(outcome: Outcome, subsets: Mapping[str, Verdict]) -> tuple[str, ...]:
+    drops = {name: each.pair.difference.drop for name, each in subsets.items() if each.pair}
+    order = sorted(drops, key=lambda name: -drops[name])
+    regressed = [name for name in order if subsets[name].outcome == "regressed"]
+    if regressed or outcome != "regressed":
+        return tuple(regressed)
+    lost = list(accumulate(max(drops[name], 0.0) for name in order))
+    return tuple(order[: 1 + bisect_left(lost, lost[-1] / 2)]) if lost and lost[-1] else ()
+
+
+def blame(verdict: Verdict) -> str | None:
+    """The sentence on the languages of a task that fails: score, baseline and difference of each; None without any."""
+    if not verdict.languages:
+        return None
+    regressed = sum(each.outcome == "regressed" for each in verdict.subsets.values())
+    if regressed:
+        return f"{regressed} of {len(verdict.subsets)} languages regressed: {_listed(verdict)}"
+    return f"no language regressed by itself; most of the drop comes from {_listed(verdict)}"
+
+
+def _listed(verdict: Verdict, shown: int = 5) -> str:
+    pairs = {name: pair for name in verdict.languages if (pair := verdict.subsets[name].pair)}
+    each = [
+        f"{name} {percent(pair.score)}, baseline {percent(pair.baseline)} ({points(pair.score - pair.baseline)})"
+        for name, pair in pairs.items()
+    ]
+    return "; ".join(each[:shown]) + (f"; and {len(each) - shown} more" if len(each) > shown else "")
 
 
 def outcome_of(pair: Pair, rule: Rule, drift: float = 0.0) -> Outcome:
@@ -83,8 +130,8 @@ def _verdict(name: str, comparison: Comparison, pair: Pair, rule: Rule) -> Verdi
     return Verdict(outcome, pair.score, pair, failure, detectable(pair, rule, comparison.drift))
 
 
-def failure_of(name: str, comparison: Comparison, pair: Pair, rule: Rule) -> str:
-    """Score, baseline, drop, tolerance and chance; a change of preprocessing, the usual reason, comes first."""
+def failure_of(name: str, comparison: Comparison, pair: Pair, rule: Rule, more: Iterable[str] = ()) -> str:
+    """Score, baseline, tolerance, drop and chance; a change of preprocessing, the usual reason, comes first."""
     head = [comparison.preprocessing] if comparison.preprocessing else []
     drift = f" after {percent(comparison.drift)} for known drift" if comparison.drift else ""
     return "\n".join(
@@ -92,10 +139,41 @@ def failure_of(name: str, comparison: Comparison, pair: Pair, rule: Rule) -> str
             *head,
             f"{name} regressed: {comparison.metric} {percent(pair.score)}, baseline {percent(pair.baseline)} "
             f"({points(-pair.difference.drop)}), tolerance {percent(rule.tolerance)}{drift}",
+            *drop_of(pair.difference),
             reason_of(pair, rule),
+            *more,
             "if the drop is meant, record it with --mieb-update",
         ]
     )
+
+
+def _failure_by_language(comparison: Comparison, verdict: Verdict, rule: Rule) -> str:
+    """The text where languages regressed and their mean did not; of the one that lost most, all that is said of it."""
+    worst = (verdict.subsets[verdict.languages[0]].failure or "").splitlines()
+    head = 1 if comparison.preprocessing else 0
+    return "\n".join(
+        [
+            *worst[:head],
+            f"{comparison.task} regressed in {len(verdict.languages)} of {len(verdict.subsets)} languages: "
+            f"{_listed(verdict)}",
+            f"their mean did not: {comparison.metric} {percent(comparison.score)}, baseline "
+            f"{percent(comparison.baseline)} ({points(-comparison.difference.drop)}), tolerance "
+            f"{percent(rule.tolerance)}",
+            *worst[head:],
+        ]
+    )
+
+
+def drop_of(difference: Difference, beyond: str = "") -> list[str]:
+    """The drop, or what of it lies `beyond` something, with its interval, as a line; none where no error is known."""
+    found = shown_interval(difference)
+    return [f"drop{beyond} {percent(difference.drop)} points, {100 * CONFIDENCE:g} % interval {found}"] if found else []
+
+
+def shown_interval(difference: Difference) -> str | None:
+    """`1.90 to 3.70`, in points; None where no error is known."""
+    found = interval(difference)
+    return f"{percent(found.low)} to {percent(found.high)}" if found else None
 
 
 def reason_of(pair: Pair, rule: Rule) -> str:

@@ -9,14 +9,16 @@ from statistics import median
 from typing import NamedTuple
 
 from pytest_mieb.gate.comparison import Pair
+from pytest_mieb.gate.interval import CONFIDENCE
 from pytest_mieb.gate.significance import upper_bound
 from pytest_mieb.gate.stored import Outcome, Stored
-from pytest_mieb.gate.verdict import Verdict, percent, points
+from pytest_mieb.gate.verdict import blame, percent, points, shown_interval
 from pytest_mieb.means import group_of, groups
 from pytest_mieb.report.table import aligned, github
 
 _ORDER = ("regressed", "suspect", "improved", "incomplete", "passed")
 _KINDS = {"results": "results", "recorded": "recorded baseline", "published": "published scores"}
+_DROP = f"drop, {100 * CONFIDENCE:g} %"
 _SHOWN = 10
 
 
@@ -42,7 +44,7 @@ def text(outcome: Outcome, *, everything: bool = False) -> list[str]:
     for rows in (task_rows(outcome, everything=everything), mean_rows(outcome)):
         if rows:
             lines += ["", *aligned(_cells(rows, outcome), left=2)]
-    sections = [_no_verdict(outcome), _known(outcome)]
+    sections = [_languages(outcome), _no_verdict(outcome), _known(outcome)]
     return lines + [line for section in sections if section for line in ("", *section)]
 
 
@@ -61,6 +63,7 @@ def markdown(outcome: Outcome, *, everything: bool = False) -> list[str]:
     notes = [
         f"old: {_side(outcome.old)}",
         f"new: {_side(outcome.new)}",
+        *_languages(outcome),
         *_no_verdict(outcome),
         *_known(outcome),
     ]
@@ -70,7 +73,7 @@ def markdown(outcome: Outcome, *, everything: bool = False) -> list[str]:
 def headline(outcome: Outcome) -> str:
     """The state in a sentence."""
     decision = outcome.decision
-    regressed = sum(_regressed(verdict) for verdict in decision.verdicts.values())
+    regressed = sum(bool(verdict.failure) for verdict in decision.verdicts.values())
     means = sum(mean.outcome == "regressed" for mean in decision.means)
     missing = f"{len(decision.incomplete)} of {_count(len(outcome.selected), 'task')} have no verdict"
     if decision.state == "regressed":
@@ -123,16 +126,17 @@ def _size(row: Row) -> float:
 
 
 def _cells(rows: Iterable[Row], outcome: Outcome) -> list[tuple[str, ...]]:
-    """In percent; `bound` is the upper confidence bound of the drop, by which non-inferiority decides."""
+    """In percent; `drop` is the confidence interval, `bound` the upper one by which non-inferiority decides."""
     strict = outcome.policy.kind == "non-inferiority"
     table: list[tuple[str, ...]] = [
-        ("verdict", "name", "old", "new", "change", "bound" if strict else "p", "tolerance", "detectable")
+        (*("verdict", "name", "old", "new", "change", _DROP), "bound" if strict else "p", "tolerance", "detectable")
     ]
     for verdict, name, pair, tolerance, detectable in rows:
-        numbers: tuple[str, ...] = ("-", "-", "-", "-")
+        numbers: tuple[str, ...] = ("-",) * 5
         if pair:
             change = points(pair.score - pair.baseline)
-            numbers = percent(pair.baseline), percent(pair.score), change, _chance(verdict, pair, outcome)
+            found = shown_interval(pair.difference) or "-"
+            numbers = percent(pair.baseline), percent(pair.score), change, found, _chance(verdict, pair, outcome)
         table.append((verdict, name, *numbers, _percent(tolerance), _percent(detectable)))
     return table
 
@@ -148,10 +152,6 @@ def _chance(verdict: str, pair: Pair, outcome: Outcome) -> str:
 
 def _percent(value: float | None) -> str:
     return "-" if value is None or not math.isfinite(value) else percent(value)
-
-
-def _regressed(verdict: Verdict) -> bool:
-    return bool(verdict.failure or any(each.failure for each in verdict.subsets.values()))
 
 
 def _count(number: int, noun: str) -> str:
@@ -172,6 +172,12 @@ def _side(stored: Stored) -> str:
 
 def _preprocessing(outcome: Outcome) -> list[str]:
     return list(dict.fromkeys(each.preprocessing for each in outcome.comparisons.values() if each.preprocessing))
+
+
+def _languages(outcome: Outcome) -> list[str]:
+    """In which languages a task lost, a line a task."""
+    blamed = {name: blame(verdict) for name, verdict in outcome.decision.verdicts.items()}
+    return [f"{name}: {sentence}" for name, sentence in blamed.items() if sentence]
 
 
 def _no_verdict(outcome: Outcome) -> list[str]:

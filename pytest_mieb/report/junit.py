@@ -6,7 +6,6 @@ import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from pytest_mieb.gate.stored import Outcome
-from pytest_mieb.gate.verdict import Verdict
 
 # What XML 1.0 cannot hold, not even escaped.
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -22,9 +21,10 @@ def junit(outcome: Outcome) -> str:
         if name in decision.incomplete:
             _add(case, "error", f"{name}: {decision.incomplete[name]}")
         elif name in decision.verdicts:
-            failures = _failures(decision.verdicts[name])
-            if failures:
-                _add(case, "failure", "\n\n".join(failures))
+            verdict = decision.verdicts[name]
+            if verdict.failure:
+                languages = [each.failure for each in verdict.subsets.values() if each.failure]
+                _add(case, "failure", "\n\n".join([verdict.failure, *languages]))
         else:
             _add(case, "skipped", outcome.unusable[name])
     for mean in decision.means:
@@ -38,10 +38,6 @@ def junit(outcome: Outcome) -> str:
     document.append(suite)
     indent(document, " ")
     return tostring(document, encoding="unicode", xml_declaration=True) + "\n"
-
-
-def _failures(verdict: Verdict) -> list[str]:
-    return [each.failure for each in (verdict, *verdict.subsets.values()) if each.failure]
 
 
 def _add(case: Element, kind: str, sentence: str) -> None:

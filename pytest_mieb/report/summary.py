@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from pytest_mieb.gate.comparison import Pair
+from pytest_mieb.gate.interval import CONFIDENCE
 from pytest_mieb.gate.policy import means_of
-from pytest_mieb.gate.verdict import Verdict, percent, points
+from pytest_mieb.gate.verdict import Verdict, blame, percent, points, shown_interval
 from pytest_mieb.means import group_means, group_of, groups, mean_en, mean_m
 from pytest_mieb.report.run import Run
 from pytest_mieb.report.table import aligned
@@ -60,18 +61,19 @@ def _regressions(run: Run) -> list[str]:
         if mean.outcome == "regressed" and mean.pair:
             lines.append(f"  {mean.name}, {mean.tasks} tasks: {_moved(mean.pair)}")
     for name, verdict in run.decision.verdicts.items():
-        languages = [subset for subset, each in verdict.subsets.items() if each.outcome == "regressed"]
-        if (verdict.outcome == "regressed" or languages) and verdict.pair:
+        if verdict.failure and verdict.pair:
             late = ", by Holm's procedure" if name in run.decision.late else ""
-            within = f"; in {', '.join(languages)}" if languages else ""
-            lines.append(f"  {name}: {_moved(verdict.pair)}{late}{within}")
+            blamed = blame(verdict)
+            lines.append(f"  {name}: {_moved(verdict.pair)}{late}{f'; {blamed}' if blamed else ''}")
     changes = {each.preprocessing: None for each in run.comparisons.values() if each.preprocessing}
     return [*changes, f"regressed ({len(lines)}):", *lines, ""] if lines else []
 
 
 def _moved(pair: Pair) -> str:
     change = points(pair.score - pair.baseline)
-    return f"{percent(pair.score)} from {percent(pair.baseline)} ({change}), p = {pair.difference.p_drop:.1g}"
+    found = shown_interval(pair.difference)
+    within = f"{100 * CONFIDENCE:g} % interval of the drop {found}, " if found else ""
+    return f"{percent(pair.score)} from {percent(pair.baseline)} ({change}), {within}p = {pair.difference.p_drop:.1g}"
 
 
 def _lost(run: Run) -> list[str]:
@@ -227,11 +229,7 @@ def _spent(run: Run) -> list[str]:
 
 
 def _next(run: Run) -> list[str]:
-    failed = {
-        name
-        for name, verdict in _verdicts(run).items()
-        if verdict.failure or any(subset.failure for subset in verdict.subsets.values())
-    }
+    failed = {name for name, verdict in _verdicts(run).items() if verdict.failure}
     again = [name for name in run.tasks if name in {*failed, *run.errors, *run.not_run}]
     if again:
         expression = " or ".join(again[:_SHOWN])

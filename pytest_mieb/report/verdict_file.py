@@ -10,6 +10,7 @@ from typing import Any
 from pytest_mieb.gate.baseline import Baseline
 from pytest_mieb.gate.comparison import Comparison, Pair
 from pytest_mieb.gate.decision import EXIT_CODES, Decision
+from pytest_mieb.gate.interval import interval
 from pytest_mieb.gate.policy import Policy
 from pytest_mieb.gate.verdict import Verdict
 
@@ -19,7 +20,11 @@ FORMAT = 1
 def content(
     decision: Decision, baseline: Baseline, comparisons: Mapping[str, Comparison], policy: Policy
 ) -> dict[str, Any]:
-    """All of the decision; scores, drops and tolerances 0..1, null where there is no number."""
+    """All of the decision; scores, drops and tolerances 0..1, null where there is no number.
+
+    `interval` is the 95 % confidence interval of the drop, [low, high]. `languages` are those that a task failed in, or
+    where none did by itself those that most of its drop comes from, the largest drop first.
+    """
     return {
         "format": FORMAT,
         "state": decision.state,
@@ -35,6 +40,7 @@ def content(
                 "drift": comparisons[name].drift,
                 "preprocessing": comparisons[name].preprocessing,
                 "warnings": list(comparisons[name].warnings),
+                "languages": [{"language": name} | _verdict(verdict.subsets[name]) for name in verdict.languages],
                 "subsets": {subset: _verdict(each) for subset, each in verdict.subsets.items()},
             }
             for name, verdict in decision.verdicts.items()
@@ -62,7 +68,9 @@ def _pair(pair: Pair | None) -> dict[str, Any]:
         for name, value in asdict(pair.difference).items()
         if name in ("drop", "standard_error", "p_drop", "p_gain", "examples")
     }
-    return {"score": pair.score, "baseline": pair.baseline} | difference
+    found = interval(pair.difference)
+    bounds = {"interval": [_finite(bound) for bound in found] if found else None}
+    return {"score": pair.score, "baseline": pair.baseline} | difference | bounds
 
 
 def _finite(value: float | None) -> float | None:

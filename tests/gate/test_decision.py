@@ -7,11 +7,14 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 from math import sqrt
 
+import numpy as np
 import pytest
 from scipy.stats import norm
 
-from pytest_mieb.gate.comparison import Comparison
+from pytest_mieb.gate.baseline import Mark, TaskBaseline
+from pytest_mieb.gate.comparison import Comparison, Side, compare
 from pytest_mieb.gate.decision import EXIT_CODES, Decision, MeanVerdict, decide
+from pytest_mieb.gate.influence import Examples
 from pytest_mieb.gate.policy import Family, Policy
 from pytest_mieb.gate.significance import smallest_detectable
 from pytest_mieb.gate.verdict import Verdict
@@ -104,6 +107,7 @@ def test_many_small_drops_fail_the_mean() -> None:
     assert mean.failure is not None
     assert mean.failure.splitlines() == [
         f"{CATEGORY} regressed: mean of 4 tasks 69.60, baseline 70.00 (-0.40), tolerance 0.25",
+        "drop 0.40 points, 95 % interval 0.20 to 0.60",
         "p = 3e-05 on 4,000 paired examples, significant at 0.02",
     ]
     assert decision.state == "regressed"
@@ -147,6 +151,16 @@ def test_only_what_exceeds_the_drift_counts_in_a_mean() -> None:
     assert mean.pair is not None
     assert mean.pair.difference.drop == pytest.approx((0.001 + 0.002 - 0.01 + 0) / 4)
     assert mean.pair.score == pytest.approx(0.7 - 0.008 / 4)  # as measured
+
+
+def test_the_interval_of_a_mean_is_of_what_exceeds_the_drift() -> None:
+    own = [comparison(name, 0.02, 0.5, 0.002, drift=0.01) for name in TOGETHER]
+    (mean,) = decided(own, TOGETHER).means
+    assert mean.failure is not None
+    assert mean.failure.splitlines()[:2] == [
+        f"{CATEGORY} regressed: mean of 4 tasks 68.00, baseline 70.00 (-2.00), tolerance 0.25",
+        "drop beyond known drift 1.00 points, 95 % interval 0.80 to 1.20",
+    ]
 
 
 @pytest.mark.parametrize(("spread", "tolerance"), [(0.0, 0.0025), (0.004, 0.0025), (0.01, 0.005)])
@@ -260,6 +274,63 @@ def test_the_state_of_a_run(
     decision = Decision(Family(1), verdicts, means, incomplete)
     assert decision.state == state
     assert EXIT_CODES[decision.state] == {"passed": 0, "regressed": 1, "incomplete": 6}[state]
+
+
+def xm3600(lost: Collection[str] = (), right: float = 0.6, keep: float = 0.0) -> dict[str, Examples]:
+    """38 languages with two captions for each of 3600 pictures; of those that are `lost` a share is still found."""
+    chance = np.random.default_rng(0)
+    sides = {}
+    for number in range(38):
+        found, kept = chance.random(7200) < right, chance.random(7200) < keep
+        outcomes = found & kept if f"l{number}" in lost else found
+        sides[f"l{number}"] = Examples(outcomes.astype(np.float32), clusters=np.repeat(np.arange(3600), 2))
+    return sides
+
+
+def measured(examples: Mapping[str, Examples]) -> Side:
+    marks = {name: Mark(float(each.outcomes.mean()), 0.006) for name, each in examples.items()}
+    return Side(TaskBaseline(sum(mark.score for mark in marks.values()) / 38, 0.001, marks), None, examples)
+
+
+@pytest.mark.parametrize(
+    ("right", "keep", "outcome", "first"),
+    [
+        (0.6, 0.0, "regressed", "XM regressed: hit_rate_at_1 58.40, baseline 59.98 (-1.58), tolerance 0.50"),
+        # A language at 10 % takes a quarter of a point of the mean with it, less than the task's tolerance.
+        (0.1, 0.0, "passed", "XM regressed in 1 of 38 languages: l17 0.00, baseline 10.07 (-10.07)"),
+        (0.6, 0.9, "passed", "XM regressed in 1 of 38 languages: l17 54.15, baseline 60.00 (-5.85)"),
+    ],
+)
+@pytest.mark.parametrize("with_outcomes", [True, False])
+def test_one_of_38_languages_that_collapses_is_named(
+    right: float, keep: float, outcome: str, first: str, with_outcomes: bool
+) -> None:
+    task = zero_shot("XM", protocol="retrieval", category="retrieval", metric="hit_rate_at_1", suites=())
+    task = replace(task, subsets={f"l{number}": () for number in range(38)})
+    old, new = measured(xm3600(right=right)), measured(xm3600(["l17"], right, keep))
+    if not with_outcomes:
+        old = old._replace(examples=None)
+    decision = decided([compare(task, old, new, Policy())], {"XM": task})
+    verdict = decision.verdicts["XM"]
+    assert (decision.state, verdict.outcome, verdict.languages) == ("regressed", outcome, ("l17",))
+    assert {each.outcome for name, each in verdict.subsets.items() if name != "l17"} == {"passed"}
+    lines = (verdict.failure or "").splitlines()
+    assert lines[0] == first
+    if outcome == "regressed":
+        assert lines[3] == "1 of 38 languages regressed: l17 0.00, baseline 60.00 (-60.00)"
+    else:
+        assert lines[1].startswith("their mean did not: hit_rate_at_1 ")
+
+
+def test_a_task_that_fails_beside_the_others_names_its_languages_too() -> None:
+    """Its drop is beyond the level only by Holm's procedure, and no language's by itself."""
+    subsets = {"en": pair(0.04, 0.02), "no": pair(0.0)}
+    tasks = {**ALONE, "B": zero_shot("B", category=CATEGORIES[1], suites=(), subsets={"en": (), "no": ()})}
+    own = [comparison("A", 0.02, 1e-9), comparison("B", 0.02, 0.02, subsets=subsets)]
+    decision = decided(own, tasks, selected={"A", "B"})
+    assert decision.late == ("B",)
+    assert decision.verdicts["B"].languages == ("en",)
+    assert "most of the drop comes from en 66.00, baseline 70.00 (-4.00)" in (decision.verdicts["B"].failure or "")
 
 
 def test_a_subset_that_regressed_fails_the_run() -> None:

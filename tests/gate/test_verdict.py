@@ -8,7 +8,7 @@ from scipy.stats import norm, t
 from pytest_mieb.gate.comparison import Pair
 from pytest_mieb.gate.policy import Family, Policy
 from pytest_mieb.gate.significance import Difference, smallest_detectable
-from pytest_mieb.gate.verdict import Rule, detectable, judge, outcome_of, percent, points
+from pytest_mieb.gate.verdict import Rule, blame, detectable, judge, outcome_of, percent, points
 from tests.gate.builders import comparison, pair
 
 TEN = Family(10)  # each at a tenth of 5 %
@@ -77,7 +77,7 @@ def test_subsets_are_judged_at_twice_the_tolerance_and_their_own_level() -> None
         "hardly better": pair(-0.0099, 1 - 1e-9),
     }
     verdict = judge(comparison(subsets=subsets), Policy(), Family(10, 20))
-    assert (verdict.outcome, verdict.failure) == ("passed", None)
+    assert verdict.outcome == "passed"
     assert {name: each.outcome for name, each in verdict.subsets.items()} == {
         "at twice": "passed",
         "beyond": "regressed",
@@ -92,6 +92,86 @@ def test_subsets_are_judged_at_twice_the_tolerance_and_their_own_level() -> None
         "Some [beyond] regressed: accuracy 68.99, baseline 70.00 (-1.01), tolerance 1.00"
     )
     assert verdict.subsets["above it"].failure is None
+
+
+OTHERS = {f"l{number}": pair(0.0) for number in range(30)}
+
+
+@pytest.mark.parametrize(
+    ("drop", "subsets", "languages", "sentence"),
+    [
+        (0.02, {}, (), None),
+        (
+            0.02,
+            {"no": pair(0.5, 1e-9), "en": pair(0.0)},
+            ("no",),
+            "1 of 2 languages regressed: no 20.00, baseline 70.00 (-50.00)",
+        ),
+        (
+            0.02,
+            {"en": pair(0.1, 1e-9), "no": pair(0.5, 1e-9), "de": pair(-0.1, 1 - 1e-9)},
+            ("no", "en"),
+            "2 of 3 languages regressed: no 20.00, baseline 70.00 (-50.00); en 60.00, baseline 70.00 (-10.00)",
+        ),
+        (
+            0.0,
+            {"no": pair(0.5, 1e-9)} | OTHERS,
+            ("no",),
+            "1 of 31 languages regressed: no 20.00, baseline 70.00 (-50.00)",
+        ),
+        # Where none regressed by itself, as few as lost half of what was lost.
+        (
+            0.02,
+            {"no": pair(0.05), "en": pair(0.04), "de": pair(-0.2), "fr": pair(0.0)},
+            ("no",),
+            "no language regressed by itself; most of the drop comes from no 65.00, baseline 70.00 (-5.00)",
+        ),
+        (
+            0.02,
+            {"no": pair(0.03), "en": pair(0.03), "de": pair(0.03), "fr": pair(0.03)},
+            ("no", "en"),
+            "no language regressed by itself; most of the drop comes from no 67.00, baseline 70.00 (-3.00); "
+            "en 67.00, baseline 70.00 (-3.00)",
+        ),
+        (0.0, {"no": pair(0.05), "en": pair(0.04)}, (), None),  # nothing failed
+        (0.02, {"no": pair(0.0), "en": pair(-0.1)}, (), None),  # no language lost anything
+    ],
+)
+def test_a_task_that_fails_names_its_languages_with_what_they_lost(
+    drop: float, subsets: dict[str, Pair], languages: tuple[str, ...], sentence: str | None
+) -> None:
+    verdict = judge(comparison(drop=drop, p_drop=1e-9 if drop else 0.5, subsets=subsets), Policy(), Family(1, 31))
+    assert (verdict.languages, blame(verdict)) == (languages, sentence)
+    assert (verdict.outcome, verdict.failure is not None) == ("regressed" if drop else "passed", bool(drop or sentence))
+    if drop and sentence:
+        assert (verdict.failure or "").splitlines()[-2] == sentence
+
+
+def test_where_all_languages_regressed_five_are_named() -> None:
+    lost = {f"l{number}": pair(0.5 - number / 100, 1e-9) for number in range(38)}
+    verdict = judge(comparison(drop=0.3, p_drop=1e-9, subsets=lost), Policy(), Family(1, 38))
+    assert verdict.languages == tuple(lost)
+    sentence = blame(verdict)
+    assert sentence is not None
+    assert sentence.startswith("38 of 38 languages regressed: l0 20.00, baseline 70.00 (-50.00); l1 21.00")
+    assert sentence.endswith("l4 24.00, baseline 70.00 (-46.00); and 33 more")
+
+
+def test_where_only_languages_regressed_the_text_says_so_and_all_of_the_worst() -> None:
+    change = "preprocessing differs from the baseline's: size 1 -> 2"
+    lost = {"en": pair(0.03, 1e-9), "no": pair(0.05, 1e-6), "de": pair(-0.08)}
+    verdict = judge(comparison(drop=0.0, subsets=lost, preprocessing=change), Policy(), Family(1, 3))
+    assert verdict.outcome == "passed"
+    assert verdict.failure is not None
+    assert verdict.failure.splitlines() == [
+        change,
+        "Some regressed in 2 of 3 languages: no 65.00, baseline 70.00 (-5.00); en 67.00, baseline 70.00 (-3.00)",
+        "their mean did not: accuracy 70.00, baseline 70.00 (0.00), tolerance 0.50",
+        "Some [no] regressed: accuracy 65.00, baseline 70.00 (-5.00), tolerance 1.00",
+        "drop 5.00 points, 95 % interval 3.04 to 6.96",
+        "p = 1e-06 on 1,000 paired examples, significant at 0.006",
+        "if the drop is meant, record it with --mieb-update",
+    ]
 
 
 def test_subsets_leave_the_tasks_less() -> None:
@@ -150,6 +230,7 @@ def test_a_regression_says_score_baseline_drop_tolerance_and_chance() -> None:
     verdict = judge(comparison("CIFAR10", 0.0488, 0.00012), Policy(), TEN)
     assert verdict.failure == (
         "CIFAR10 regressed: accuracy 65.12, baseline 70.00 (-4.88), tolerance 0.50\n"
+        "drop 4.88 points, 95 % interval 2.92 to 6.84\n"
         "p = 0.0001 on 1,000 paired examples, significant at 0.005\n"
         "if the drop is meant, record it with --mieb-update"
     )
@@ -170,16 +251,26 @@ def test_a_regression_by_scores_alone_names_drift_and_error() -> None:
     own = type(own)(**{**vars(own), "difference": Difference(0.05, 0.01, 1e-4, 1, 0)})
     failure = judge(own, Policy(), TEN).failure
     assert failure is not None
-    assert failure.splitlines()[:2] == [
+    assert failure.splitlines()[:3] == [
         "Some regressed: accuracy 65.00, baseline 70.00 (-5.00), tolerance 0.50 after 1.00 for known drift",
+        "drop 5.00 points, 95 % interval 3.04 to 6.96",
         "p = 0.0001 by the sampling error of the score, significant at 0.005",
     ]
 
 
-def test_a_failure_of_non_inferiority_names_the_bound() -> None:
-    failure = judge(comparison(drop=0.001, error=0.01), STRICT, TEN).failure
+def test_a_regression_of_which_no_error_is_known_has_no_interval() -> None:
+    failure = judge(comparison(drop=0.05, p_drop=0.0, error=0.0), Policy(), TEN).failure
     assert failure is not None
-    assert failure.splitlines()[1] == "with 95 % confidence the drop is below 1.74 only, on 1,000 paired examples"
+    assert failure.splitlines()[1].startswith("p = 0 on 1,000 paired examples")
+
+
+def test_a_failure_of_non_inferiority_names_the_bound_beside_the_interval() -> None:
+    failure = judge(comparison(drop=0.001, error=0.01), Policy("non-inferiority", alpha=0.01), TEN).failure
+    assert failure is not None
+    assert failure.splitlines()[1:3] == [
+        "drop 0.10 points, 95 % interval -1.86 to 2.06",
+        "with 99 % confidence the drop is below 2.43 only, on 1,000 paired examples",
+    ]
 
 
 @pytest.mark.parametrize("drift", [0.0, 0.02])

@@ -76,12 +76,15 @@ def test_a_damaged_model_fails_the_tasks_and_the_mean_that_it_lost(damaged: Ran)
 def test_a_failure_says_score_baseline_difference_tolerance_reason_and_remedy(damaged: Ran) -> None:
     _, result = damaged
     place = result.outlines.index("ToyZeroShot regressed: accuracy 50.00, baseline 100.00 (-50.00), tolerance 0.50")
-    assert result.outlines[place + 1 : place + 3] == [
+    assert result.outlines[place + 1 : place + 4] == [
+        "drop 50.00 points, 95 % interval 37.28 to 62.72",
         "p = 2e-10 on 64 paired examples, significant at 0.003",
         "if the drop is meant, record it with --mieb-update",
     ]
     sentence = f"{MEAN} regressed: mean of 2 tasks 50.00, baseline 100.00 (-50.00), tolerance 0.25"
-    assert result.outlines[result.outlines.index(sentence) + 1].startswith("p = 7e-15 on 128 paired examples")
+    place = result.outlines.index(sentence)
+    assert result.outlines[place + 1] == "drop 50.00 points, 95 % interval 37.28 to 62.72"
+    assert result.outlines[place + 2].startswith("p = 7e-15 on 128 paired examples")
     start = next(place for place, line in enumerate(result.outlines) if line.strip("= ") == "FAILURES")
     assert_no_traceback(result.outlines[start : result.outlines.index(summary(result)[0])])
 
@@ -99,11 +102,13 @@ def test_the_summary_starts_with_the_regressions_and_ends_with_the_next_command(
     lines = [line for line in summary(result) if line]
     assert lines[:7] == [
         "regressed (5):",
-        f"  {MEAN}, 2 tasks: 50.00 from 100.00 (-50.00), p = 7e-15",
-        "  ToyLanguages: 12.50 from 100.00 (-87.50), p = 1e-19; in en, de, fr",
-        "  ToyShades: 50.00 from 100.00 (-50.00), p = 2e-10",
-        "  ToyZeroShot: 50.00 from 100.00 (-50.00), p = 2e-10",
-        "  ToyChoice: 37.50 from 100.00 (-62.50), p = 3e-05",
+        f"  {MEAN}, 2 tasks: 50.00 from 100.00 (-50.00), 95 % interval of the drop 37.28 to 62.72, p = 7e-15",
+        "  ToyLanguages: 12.50 from 100.00 (-87.50), 95 % interval of the drop 79.34 to 95.66, p = 1e-19; 3 of 3 "
+        "languages regressed: en 12.50, baseline 100.00 (-87.50); de 12.50, baseline 100.00 (-87.50); fr 12.50, "
+        "baseline 100.00 (-87.50)",
+        "  ToyShades: 50.00 from 100.00 (-50.00), 95 % interval of the drop 37.28 to 62.72, p = 2e-10",
+        "  ToyZeroShot: 50.00 from 100.00 (-50.00), 95 % interval of the drop 37.28 to 62.72, p = 2e-10",
+        "  ToyChoice: 37.50 from 100.00 (-62.50), 95 % interval of the drop 41.10 to 83.90, p = 3e-05",
         "suspect, worse by itself but not among so many (1): ToyPairs -25.00",
     ]
     assert lines[7].split() == ["category", "tasks", "mean", "baseline", "change", "detectable"]
@@ -170,10 +175,36 @@ def test_one_language_lost_names_that_language_and_a_stopped_run_what_is_left(re
     assert result.ret == pytest.ExitCode.TESTS_FAILED
     assert [line.split("]")[0] for line in result.outlines if line.startswith("SUBFAILED")] == ["SUBFAILED[de"]
     lines = summary(result)
-    assert "  ToyLanguages: 68.06 from 100.00 (-31.94), p = 1e-07; in de" in lines
+    german = "1 of 3 languages regressed: de 4.17, baseline 100.00 (-95.83)"
+    assert (
+        f"  ToyLanguages: 68.06 from 100.00 (-31.94), 95 % interval of the drop 28.12 to 35.77, p = 1e-07; {german}"
+    ) in lines
     assert f"did not run (7): {', '.join(TASKS[1:])}" in lines
     assert f"ERROR mieb::{MEAN} - {MEAN}: incomplete, for 2 of 2 tasks have no verdict: ToyShades, ToyZeroShot" in (
         result.outlines
     )
     assert here.verdict("without_german")["incomplete"] == dict.fromkeys(TASKS[1:], "did not run")
     assert lines[-1].endswith(f"-k '{' or '.join(TASKS)}'")
+
+
+def test_a_language_that_regresses_alone_fails_its_task_by_name(recorded: Ran) -> None:
+    """The task may lose 40 points, which are 80 of a language; German loses 96 and the mean 32."""
+    here, _ = recorded
+    options = [f"--mieb-baseline={here.baseline}", "--mieb-tolerance=ToyLanguages=40", "--junitxml=junit.xml"]
+    result = here.run("without_german", *options, "-k", "ToyLanguages")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    german = "de 4.17, baseline 100.00 (-95.83)"
+    said = f"ToyLanguages regressed in 1 of 3 languages: {german}"
+    place = result.outlines.index(said)
+    assert result.outlines[place + 1] == (
+        "their mean did not: hit_rate_at_1 68.06, baseline 100.00 (-31.94), tolerance 40.00"
+    )
+    assert f"FAILED test_mieb.py::test_mieb[ToyLanguages] - Failed: {said}" in result.outlines
+    assert any(line.endswith(f"; 1 of 3 languages regressed: {german}") for line in summary(result))
+    assert summary(result)[-1].endswith("-k ToyLanguages")
+    task = here.verdict("without_german")["tasks"]["ToyLanguages"]
+    (language,) = task["languages"]
+    assert (task["outcome"], language["language"], language["outcome"]) == ("passed", "de", "regressed")
+    assert (language["score"], language["baseline"]) == pytest.approx((1 / 24, 1.0))
+    (case,) = ElementTree.parse(here.folder / "junit.xml").getroot().iter("testcase")
+    assert any(str(failure.get("message")).startswith(f"Failed: {said}") for failure in case.findall("failure"))

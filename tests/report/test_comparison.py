@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from pytest_mieb.gate.baseline import Baseline, TaskBaseline
 from pytest_mieb.gate.context import Context
+from pytest_mieb.gate.interval import interval
 from pytest_mieb.gate.policy import Policy
 from pytest_mieb.gate.stored import Outcome, Stored, decide_stored, open_stored
 from pytest_mieb.report.comparison import headline, markdown, mean_rows, task_rows, text
@@ -26,6 +28,10 @@ def outcome_of(folder: Path, old: Any, new: Any, expression: str | None = None, 
     a_run(folder / "new", new, **facts)
     sides = (open_stored(str(folder / name), folder, TASKS) for name in ("old", "new"))
     return decide_stored(*sides, TASKS, Policy(), expression)
+
+
+def cells(line: str) -> list[str]:
+    return re.split(r" {2,}", line)
 
 
 def published(name: str, scores: dict[str, float]) -> Stored:
@@ -47,15 +53,17 @@ def test_changes_stand_regressed_first_and_the_largest_first(tmp_path: Path) -> 
 def test_a_row_has_scores_chance_tolerance_and_the_smallest_detectable_drop(tmp_path: Path) -> None:
     outcome = outcome_of(tmp_path, {A: 0.9, D: 0.5}, {A: 0.8, D: 0.6})
     lines = text(outcome)
-    shown = [line.split() for line in lines if line.startswith(("verdict  ", "regressed  ", "improved  "))]
+    shown = [cells(line) for line in lines if line.startswith(("verdict  ", "regressed  ", "improved  "))]
     heading, dropped, gained = shown[:3]
-    assert heading == ["verdict", "name", "old", "new", "change", "p", "tolerance", "detectable"]
+    assert heading == ["verdict", "name", "old", "new", "change", "drop, 95 %", "p", "tolerance", "detectable"]
     assert dropped[:5] == ["regressed", A, "90.00", "80.00", "-10.00"]
     assert gained[:5] == ["improved", D, "50.00", "60.00", "+10.00"]
     for row, name in ((dropped, A), (gained, D)):
         difference, verdict = outcome.comparisons[name].difference, outcome.decision.verdicts[name]
-        assert float(row[5]) == pytest.approx(min(difference.p_drop, difference.p_gain), rel=0.5)
-        assert (row[6], float(row[7])) == ("0.50", pytest.approx(100 * (verdict.detectable or 0), abs=0.006))
+        found = interval(difference)
+        assert found is not None and row[5] == f"{100 * found.low:.2f} to {100 * found.high:.2f}"
+        assert float(row[6]) == pytest.approx(min(difference.p_drop, difference.p_gain), rel=0.5)
+        assert (row[7], float(row[8])) == ("0.50", pytest.approx(100 * (verdict.detectable or 0), abs=0.006))
 
 
 def test_a_language_that_regressed_is_named_though_its_task_did_not_change(tmp_path: Path) -> None:
@@ -64,6 +72,23 @@ def test_a_language_that_regressed_is_named_though_its_task_did_not_change(tmp_p
     rows = [(row.verdict, row.name) for row in task_rows(outcome, everything=False)]
     assert rows == [("regressed", f"{WIT} [ko]"), ("improved", f"{WIT} [en]")]
     assert headline(outcome) == "regressed: 1 of 1 task"
+    named = f"{WIT}: 1 of 11 languages regressed: ko 60.00, baseline 80.00 (-20.00)"
+    assert named in text(outcome)
+    assert f"- {named}" in markdown(outcome)
+
+
+def test_where_only_the_mean_of_the_languages_regressed_it_is_said_which_lost_most(tmp_path: Path) -> None:
+    """Each lost too little for its own tolerance, which is twice that of the task."""
+    less = {name: 0.7925 if name in ("ko", "vi") else 0.7975 for name in LANGUAGES}
+    a_run(tmp_path / "old", {WIT: dict.fromkeys(LANGUAGES, 0.8)})
+    a_run(tmp_path / "new", {WIT: less})
+    sides = (open_stored(str(tmp_path / name), tmp_path, TASKS) for name in ("old", "new"))
+    outcome = decide_stored(*sides, TASKS, Policy(tolerance=0.003))
+    assert outcome.decision.verdicts[WIT].outcome == "regressed"
+    (line,) = (line for line in text(outcome) if line.startswith(f"{WIT}: "))
+    found, _, listed = line.partition(" comes from ")
+    assert found == f"{WIT}: no language regressed by itself; most of the drop"
+    assert [each.partition(",")[0] for each in listed.split("; ")[:3]] == ["ko 79.25", "vi 79.25", "ar 79.75"]
 
 
 def test_a_category_of_one_task_has_a_row_too(tmp_path: Path) -> None:
@@ -102,7 +127,7 @@ def test_scores_without_any_sampling_error_are_called_so() -> None:
     assert "no sampling error is known of 1 task: there every drop beyond tolerance and drift counts" in lines
     assert any(line.endswith("cannot be told, for no sampling error is known") for line in lines)
     (row,) = (line.split() for line in lines if line.startswith(f"regressed  {A}"))
-    assert row == ["regressed", A, "90.00", "70.00", "-20.00", "-", "0.50", "-"]
+    assert row == ["regressed", A, "90.00", "70.00", "-20.00", "-", "-", "0.50", "-"]
 
 
 def test_non_inferiority_shows_the_bound_that_it_decides_by(tmp_path: Path) -> None:
@@ -110,9 +135,9 @@ def test_non_inferiority_shows_the_bound_that_it_decides_by(tmp_path: Path) -> N
     a_run(tmp_path / "new", {A: 0.895})
     sides = [open_stored(str(tmp_path / name), tmp_path, TASKS) for name in ("old", "new")]
     lines = text(decide_stored(*sides, TASKS, Policy("non-inferiority")))
-    heading, row = [line.split() for line in lines if line.startswith(("verdict  ", f"regressed  {A}"))][:2]
-    assert heading[5] == "bound"
-    assert float(row[5]) > 0.5
+    heading, row = [cells(line) for line in lines if line.startswith(("verdict  ", f"regressed  {A}"))][:2]
+    assert heading[5:7] == ["drop, 95 %", "bound"]
+    assert float(row[6]) > 0.5
 
 
 def test_markdown_has_the_same_rows_as_the_terminal(tmp_path: Path) -> None:
@@ -121,10 +146,10 @@ def test_markdown_has_the_same_rows_as_the_terminal(tmp_path: Path) -> None:
     assert lines[0] == f"### MIEB: `{tmp_path / 'new'}` against `{tmp_path / 'old'}`"
     assert lines[2] == "**regressed: 1 of 2 tasks and 1 of 1 mean**"
     tables = [line for line in lines if line.startswith("|")]
-    assert {line.count("|") for line in tables} == {9}
-    cells = [[cell.strip(" *") for cell in line.strip("|").split("|")] for line in tables if "---" not in line]
+    assert {line.count("|") for line in tables} == {10}
+    found = [[cell.strip(" *") for cell in line.strip("|").split("|")] for line in tables if "---" not in line]
     shown = [line for line in text(outcome) if line.startswith(("verdict  ", "regressed  "))]
-    assert [" ".join(" ".join(row).split()) for row in cells] == [" ".join(line.split()) for line in shown]
+    assert [" ".join(" ".join(row).split()) for row in found] == [" ".join(line.split()) for line in shown]
     assert any(line.startswith("| **regressed** | CIFAR10ZeroShot |") for line in lines)
     assert any(line.startswith("- decided by significance at 5 % (tasks 2, means 1)") for line in lines)
 

@@ -94,29 +94,42 @@ def test_a_run_that_regressed_starts_with_what_did_and_ends_with_the_next_comman
     lines = summary_lines(run)
     assert lines[:5] == [
         "regressed (3):",
-        "  clustering, 2 tasks: 20.00 from 30.00 (-10.00), p = 8e-24",
-        "  CIFAR10Clustering: 30.00 from 40.00 (-10.00), p = 1e-09",
-        "  CIFAR100Clustering: 10.00 from 20.00 (-10.00), p = 1e-09",
+        "  clustering, 2 tasks: 20.00 from 30.00 (-10.00), 95 % interval of the drop 8.04 to 11.96, p = 8e-24",
+        "  CIFAR10Clustering: 30.00 from 40.00 (-10.00), 95 % interval of the drop 8.04 to 11.96, p = 1e-09",
+        "  CIFAR100Clustering: 10.00 from 20.00 (-10.00), 95 % interval of the drop 8.04 to 11.96, p = 1e-09",
         "",
     ]
     assert "improved (1): Fashion +10.00" in lines
     assert lines[-1] == ("next: pytest --mieb-model=exp7 -m lite -k 'CIFAR10Clustering or CIFAR100Clustering'")
 
 
+_OF_NO = "  XFlickr: 30.00 from 30.00 (0.00), p = 1; 1 of 2 languages regressed: no 10.00, baseline 20.00 (-10.00)"
+
+
 def test_a_regression_in_one_language_is_named() -> None:
     lost = a_comparison("XFlickr", 0.3, 0.3, subsets={"en": a_pair(0.5, 0.4), "no": a_pair(0.1, 0.2)})
     lines = summary_lines(a_run({"XFlickr": 0.3}, comparisons={"XFlickr": lost}))
-    assert lines[:2] == ["regressed (1):", "  XFlickr: 30.00 from 30.00 (0.00), p = 1; in no"]
+    assert lines[:2] == ["regressed (1):", _OF_NO]
     assert "verdict: significance at 5 % (tasks 1, languages 2)" in lines[-3]
     assert lines[-1] == "next: pytest --mieb-model=exp7 -m lite -k XFlickr"
+
+
+def test_where_only_the_mean_of_the_languages_regressed_the_one_that_lost_most_is_named() -> None:
+    pairs = {"en": a_pair(0.28, 0.4, 0.4), "no": a_pair(0.2, 0.2)}
+    lost = a_comparison("XFlickr", 0.24, 0.3, subsets=pairs)
+    lines = summary_lines(a_run({"XFlickr": 0.24}, comparisons={"XFlickr": lost}))
+    assert lines[1].endswith(
+        "; no language regressed by itself; most of the drop comes from en 28.00, baseline 40.00 (-12.00)"
+    )
 
 
 def test_a_regression_found_only_beside_the_others_says_how() -> None:
     """Of two tasks, at half of 5 % for tasks: 0.0125 is too little by itself, but the first leaves 0.025 to it."""
     p = {"CIFAR10Clustering": 1e-9, "CIFAR100Clustering": 0.02}
     lines = summary_lines(a_run({"CIFAR10Clustering": 0.3, "CIFAR100Clustering": 0.1}, p=p))
-    assert "  CIFAR10Clustering: 30.00 from 40.00 (-10.00), p = 1e-09" in lines
-    assert "  CIFAR100Clustering: 10.00 from 20.00 (-10.00), p = 0.02, by Holm's procedure" in lines
+    interval = "95 % interval of the drop 8.04 to 11.96"
+    assert f"  CIFAR10Clustering: 30.00 from 40.00 (-10.00), {interval}, p = 1e-09" in lines
+    assert f"  CIFAR100Clustering: 10.00 from 20.00 (-10.00), {interval}, p = 0.02, by Holm's procedure" in lines
 
 
 def test_what_is_worse_by_itself_but_not_among_so_many_is_listed_and_passes() -> None:

@@ -77,6 +77,7 @@ def test_a_task_has_its_numbers_and_what_they_rest_on() -> None:
         "baseline": 0.5,
         "drop": pytest.approx(0.1),
         "standard_error": 0.01,
+        "interval": pytest.approx([0.1 - 1.959964 * 0.01, 0.1 + 1.959964 * 0.01]),
         "p_drop": 1e-9,
         "p_gain": 1 - 1e-9,
         "examples": 100,
@@ -85,11 +86,17 @@ def test_a_task_has_its_numbers_and_what_they_rest_on() -> None:
         "drift": 0.0,
         "preprocessing": "size 224 -> 336",
         "warnings": [],
+        "languages": [],
         "subsets": {},
     }
+    assert tasks["B"]["interval"] == pytest.approx([-0.1 - 0.0196, -0.1 + 0.0196], abs=1e-5)  # a gain
+    assert tasks["C"]["interval"] is None  # no outcome changed
+    assert len(tasks["C"]["subsets"]["no"]["interval"]) == len(a_verdict()["means"]["clustering"]["interval"]) == 2
     assert (tasks["B"]["outcome"], tasks["B"]["paired"], tasks["B"]["drift"]) == ("improved", False, 0.01)
     assert tasks["B"]["warnings"] == ["device cpu, the baseline's was mps"]
     subsets = {name: each["outcome"] for name, each in tasks["C"]["subsets"].items()}
+    assert tasks["C"]["languages"] == [{"language": "no"} | tasks["C"]["subsets"]["no"]]
+    assert (tasks["C"]["languages"][0]["score"], tasks["C"]["languages"][0]["baseline"]) == (0.4, 0.5)
     assert (tasks["C"]["outcome"], subsets) == ("passed", {"en": "improved", "no": "regressed"})
 
 
@@ -116,6 +123,7 @@ def test_an_infinite_number_is_null_for_json_knows_none() -> None:
     decision = decide({"A": pair}, {}, {"A"}, TASKS, Policy())
     written = content(decision, BASELINE, {"A": pair}, Policy())
     assert written["tasks"]["A"]["standard_error"] is None
+    assert written["tasks"]["A"]["interval"] == [None, None]
     json.dumps(written, allow_nan=False)
 
 
