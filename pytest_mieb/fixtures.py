@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_mieb.keys import COMPARISON, CONTEXT, MODEL, RECORD, SESSION, SPENT
+from pytest_mieb.keys import ACCEPTED, COMPARISON, CONTEXT, MODEL, RECORD, SESSION, SPENT
 
 if TYPE_CHECKING:
     from pytest_mieb.evaluation import TaskResult
@@ -102,9 +102,14 @@ def mieb_verdict(request: pytest.FixtureRequest, mieb_result: TaskResult, mieb_s
     """The verdict on the task against the baseline, and on each of its subsets."""
     from pytest_mieb.gate.baseline import BaselineError
     from pytest_mieb.gate.comparison import IncomparableError
+    from pytest_mieb.gate.verdict import acceptance_of
 
     with _failing_plainly(BaselineError, IncomparableError):
         comparison = mieb_session.compare(mieb_result)
     if comparison:
         request.node.user_properties.append((COMPARISON, comparison.to_json()))
-    return mieb_session.verdict(mieb_result, comparison)
+    verdict = mieb_session.verdict(mieb_result, comparison)
+    accepted = acceptance_of(verdict)
+    if accepted:
+        request.node.user_properties.append((ACCEPTED, accepted))
+    return verdict

@@ -22,6 +22,7 @@ CONTEXT = "mieb_context"
 COMPARISON = "mieb_comparison"
 SPENT = "mieb_spent"
 SELECTED = "mieb_selected"
+ACCEPTED = "mieb_accepted"
 
 
 def task_in(nodeid: str, tasks: Container[str]) -> str | None:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, TypeGuard
 
@@ -14,7 +15,20 @@ from pytest_mieb.strict_yaml import YamlError, load
 
 NAME = re.compile(r"[\w.-]+")
 _TOP = ("model", "data", "revision", "date", "runs", "tasks")
-_TASK = ("score", "error", "tolerance", "spread", "dataset", "part", "examples", "outcomes", "run", "subsets")
+_TASK = (
+    "score",
+    "error",
+    "tolerance",
+    "accepted",
+    "spread",
+    "dataset",
+    "part",
+    "examples",
+    "outcomes",
+    "run",
+    "subsets",
+)
+_ACCEPTED = ("until", "reason")
 _SUBSET = ("score", "error")
 _REMEDY = "correct it, or remove the file and record the baseline anew with --mieb-update"
 
@@ -32,6 +46,21 @@ class Mark:
 
 
 @dataclass(frozen=True)
+class Acceptance:
+    """A regression that a person knows of: it fails no run up to the day `until` and on it, and every one after it.
+
+    It is for a task and all of its subsets. `ended` as seen on the day of a comparison.
+    """
+
+    until: date
+    reason: str
+    ended: bool = False
+
+    def on(self, day: date) -> Acceptance:
+        return replace(self, ended=day > self.until)
+
+
+@dataclass(frozen=True)
 class TaskBaseline(Mark):
     """One task as one run measured it.
 
@@ -39,12 +68,13 @@ class TaskBaseline(Mark):
     it, and `spread` how far the score moved under changes that must not matter. `dataset` is the head of the dataset's
     revision, `examples` a hash of what was embedded and of the truth, `outcomes` one of the file with the outcomes
     (empty: there is none), `run` names the context in `Baseline.runs`. `drift` is by how much a score of others may lie
-    too high, for known reasons of data and protocol. `part` says how many rows there were where the card expects others
-    ("30 of 8000 rows"); empty where it is the whole.
+    too high, for known reasons of data and protocol. `accepted`: it may regress for a while. `part` says how many rows
+    there were where the card expects others ("30 of 8000 rows"); empty where it is the whole.
     """
 
     subsets: Mapping[str, Mark] = field(default_factory=dict)
     tolerance: float | None = None
+    accepted: Acceptance | None = None
     spread: float = 0.0
     dataset: str = ""
     examples: str = ""
@@ -78,7 +108,10 @@ class Baseline:
         return self.runs.get(self.tasks[task].run)
 
     def updated(self, newer: Baseline) -> Baseline:
-        """With the tasks of `newer` over this one's; what a person set, and a measured spread, stay."""
+        """With the tasks of `newer` over this one's; a tolerance that a person set, and a measured spread, stay.
+
+        What was accepted does not: the new score holds the drop.
+        """
         tasks = {**self.tasks}
         for name, task in newer.tasks.items():
             old = self.tasks.get(name)
@@ -152,6 +185,7 @@ class _Reader:
                 for name, each in self.mapping(entry, "subsets", f"{key}.subsets").items()
             },
             tolerance=entry.get("tolerance"),
+            accepted=self.accepted(f"{key}.accepted", entry["accepted"]) if "accepted" in entry else None,
             spread=float(entry.get("spread") or 0.0),
             dataset=str(entry.get("dataset") or ""),
             part=str(entry.get("part") or ""),
@@ -159,6 +193,17 @@ class _Reader:
             outcomes=str(entry.get("outcomes") or ""),
             run=str(entry.get("run") or ""),
         )
+
+    def accepted(self, key: str, entry: Any) -> Acceptance:
+        if not isinstance(entry, dict):
+            raise self.refuse(key, f"{entry!r} is not a mapping such as {{until: 2027-03-01, reason: why}}")
+        self.known(entry, _ACCEPTED, f"{key}.")
+        until, reason = entry.get("until"), entry.get("reason")
+        if not isinstance(until, date) or isinstance(until, datetime):
+            raise self.refuse(f"{key}.until", f"{until!r} is not a day such as 2027-03-01, without quotes")
+        if not isinstance(reason, str) or not reason.strip():
+            raise self.refuse(f"{key}.reason", f"{reason!r} is not text; say why the drop is accepted")
+        return Acceptance(until, " ".join(reason.split()))
 
     def subset(self, key: str, entry: Any) -> Mark:
         own = self.mark(key, entry)
@@ -213,7 +258,8 @@ def _text(baseline: Baseline) -> str:
         return yaml.safe_dump(text, allow_unicode=True, width=10_000).removesuffix("...\n").strip()
 
     lines = [
-        "# Scores from 0 to 1, each with its sampling error. Add `tolerance: 0.01` to a task to let it lose a point.",
+        "# Scores from 0 to 1, each with its sampling error. Add `tolerance: 0.01` to a task to let it lose a point,",
+        "# or `accepted: {until: 2027-03-01, reason: ...}` to let it regress until that day.",
         f"model: {scalar(baseline.model)}",
         f"revision: {scalar(baseline.revision)}",
         f"data: {scalar(baseline.data)}",
@@ -235,10 +281,12 @@ def _text(baseline: Baseline) -> str:
 
 
 def _entry(task: TaskBaseline) -> dict[str, Any]:
-    tolerance = {} if task.tolerance is None else {"tolerance": task.tolerance}
+    by_hand: dict[str, Any] = {} if task.tolerance is None else {"tolerance": task.tolerance}
+    if task.accepted:
+        by_hand["accepted"] = {"until": task.accepted.until, "reason": task.accepted.reason}
     others = {name: getattr(task, name) for name in ("dataset", "part", "examples", "outcomes", "run")}
     others["spread"] = round(task.spread, 6)
-    return _numbers(task) | tolerance | {name: value for name, value in others.items() if value}
+    return _numbers(task) | by_hand | {name: value for name, value in others.items() if value}
 
 
 def _numbers(mark: Mark) -> dict[str, float]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from datetime import date
 from math import hypot, sqrt
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from pytest_mieb.gate.baseline import Mark, TaskBaseline
+from pytest_mieb.gate.baseline import Acceptance, Mark, TaskBaseline
 from pytest_mieb.gate.context import Context, differences, preprocessing_change, refusal
 from pytest_mieb.gate.influence import Examples, explains
 from pytest_mieb.gate.policy import Policy
@@ -44,8 +45,9 @@ class Comparison(Pair):
     """A task's. `paired`: example by example; otherwise by the scores and their sampling error alone.
 
     `tolerance` is the smallest drop that matters, `spread` what the score was seen to move for no reason. `drift` is
-    what an old score of others may differ by for reasons of data and protocol. `preprocessing` says how the inputs are
-    prepared otherwise, `warnings` what else differs.
+    what an old score of others may differ by for reasons of data and protocol. `accepted` is what the baseline says of
+    a regression, as seen on the day of the comparison. `preprocessing` says how the inputs are prepared otherwise,
+    `warnings` what else differs.
     """
 
     task: str = ""
@@ -54,32 +56,43 @@ class Comparison(Pair):
     tolerance: float = 0.0
     spread: float = 0.0
     drift: float = 0.0
+    accepted: Acceptance | None = None
     subsets: Mapping[str, Pair] = field(default_factory=dict)
     preprocessing: str | None = None
     warnings: tuple[str, ...] = ()
 
+    @property
+    def accepts(self) -> bool:
+        """Whether a regression of the task, or of one of its subsets, fails nothing yet."""
+        return self.accepted is not None and not self.accepted.ended
+
     def to_json(self) -> str:
-        return json.dumps(asdict(self))
+        return json.dumps(asdict(self), default=date.isoformat)
 
     @classmethod
     def from_json(cls, text: str) -> Comparison:
         content: dict[str, Any] = json.loads(text)
         subsets = {name: Pair(**_with_difference(pair)) for name, pair in content.pop("subsets").items()}
         warnings = tuple(content.pop("warnings"))
-        return cls(**_with_difference(content), subsets=subsets, warnings=warnings)
+        given = content.pop("accepted")
+        accepted = Acceptance(**given | {"until": date.fromisoformat(given["until"])}) if given else None
+        return cls(**_with_difference(content), accepted=accepted, subsets=subsets, warnings=warnings)
 
 
 def _with_difference(content: dict[str, Any]) -> dict[str, Any]:
     return content | {"difference": Difference(**content["difference"])}
 
 
-def compare(task: Task, old: Side, new: Side, policy: Policy) -> Comparison:
+def compare(task: Task, old: Side, new: Side, policy: Policy, today: date | None = None) -> Comparison:
     """Compare two measurements of a task.
 
     With the outcomes of both, example by example (`significance.compare`). Otherwise by the scores: the sampling error
     of one of them stands for that of the difference, which overstates it as long as the two models err on the same
     examples; to it a score of one fit adds how far that moves when it is done again. The drop counts only as far as it
     exceeds the baseline's drift. Published scores may be of the whole task only: its subsets are then not compared.
+
+    Args:
+        today: the day on which an accepted regression is looked at.
 
     Raises:
         IncomparableError: other data, another version of the protocols, or an environment that moved.
@@ -119,6 +132,7 @@ def compare(task: Task, old: Side, new: Side, policy: Policy) -> Comparison:
         tolerance=policy.tolerance_of(task, old.measured),
         spread=old.measured.spread,
         drift=drift,
+        accepted=old.measured.accepted and old.measured.accepted.on(today or date.today()),
         subsets=pairs,
         preprocessing=change,
         warnings=warnings,

@@ -26,6 +26,7 @@ from pytest_mieb.gate.verdict import (
 from pytest_mieb.suite import Task
 
 State = Literal["passed", "regressed", "incomplete"]
+_UNCHANGED = Difference(0.0, 0.0, 1.0, 1.0, 0)
 EXIT_CODES: Mapping[State, int] = {"passed": 0, "regressed": 1, "incomplete": 6}
 
 
@@ -33,7 +34,9 @@ EXIT_CODES: Mapping[State, int] = {"passed": 0, "regressed": 1, "incomplete": 6}
 class MeanVerdict:
     """The verdict on a mean: of a category, or Mean (en) and Mean (m).
 
-    `incomplete` where tasks of it have no comparison, which `missing` names; it then has no numbers.
+    `incomplete` where tasks of it have no comparison, which `missing` names; it then has no numbers. `accepted` are the
+    tasks of which a drop is accepted: they are in the score, but count as unchanged in the difference that decides. The
+    outcome is `accepted` where that made the difference.
     """
 
     name: str
@@ -44,6 +47,12 @@ class MeanVerdict:
     detectable: float | None = None
     failure: str | None = None
     missing: tuple[str, ...] = ()
+    accepted: tuple[str, ...] = ()
+
+    @property
+    def without(self) -> str | None:
+        """What the decision leaves out, as a sentence; None where that is nothing."""
+        return f"decided without {', '.join(self.accepted)}, of which a drop is accepted" if self.accepted else None
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,7 @@ def decide(
             if comparison and verdict and verdict.outcome == "suspect":
                 rule = Rule(comparison.tolerance, policy.alpha, policy.alpha, policy)
                 verdicts[name] = on_task(comparison, "regressed", rule, verdict.subsets)
-                late.append(name)
+                late += [name] if verdicts[name].failure else []
     means = _means(comparisons, incomplete, selected, tasks, policy, family)
     return Decision(family, verdicts, tuple(means), dict(incomplete), tuple(sorted(late)))
 
@@ -133,31 +142,39 @@ def _mean(
     policy: Policy,
     family: Family,
 ) -> MeanVerdict:
-    """Of what its tasks moved for no reason, each by itself, the mean moves the root of the sum of squares."""
+    """Of what its tasks moved for no reason, each by itself, the mean moves the root of the sum of squares.
+
+    A task of which a drop is accepted counts as unchanged: the mean fails by what the others lost.
+    """
     total = sum(weights.values())
     spread = hypot(*(weight / total * comparisons[task].spread for task, weight in weights.items()))
     tolerance = policy.tolerance_of_mean(category, spread)
-    difference = pooled(
-        {task: _without_drift(comparisons[task]) for task in weights},
-        {task: tasks[task].dataset.path for task in weights},
-        weights,
-    )
-    pair = Pair(
+    differences = {task: _without_drift(comparisons[task]) for task in weights}
+    datasets = {task: tasks[task].dataset.path for task in weights}
+    accepted = tuple(task for task in weights if comparisons[task].accepts)
+    whole = Pair(
         sum(weight * comparisons[task].score for task, weight in weights.items()) / total,
         sum(weight * comparisons[task].baseline for task, weight in weights.items()) / total,
-        difference,
+        pooled(differences, datasets, weights),
     )
+    pair = replace(whole, difference=pooled(differences | dict.fromkeys(accepted, _UNCHANGED), datasets, weights))
     rule = Rule(tolerance, policy.alpha, family.level("means", policy.alpha), policy)
     outcome = outcome_of(pair, rule)
-    failure = None
-    if outcome == "regressed":
-        failure = (
-            f"{name} regressed: mean of {len(weights)} tasks {percent(pair.score)}, baseline {percent(pair.baseline)} "
-            f"({points(pair.score - pair.baseline)}), tolerance {percent(tolerance)}"
-        )
-        beyond = " beyond known drift" if any(comparisons[task].drift for task in weights) else ""
-        failure = "\n".join([failure, *drop_of(pair.difference, beyond), reason_of(pair, rule)])
-    return MeanVerdict(name, len(weights), outcome, tolerance, pair, detectable(pair, rule), failure)
+    if accepted and outcome in ("passed", "improved"):
+        outcome = outcome_of(whole, rule)
+        outcome = "accepted" if outcome in ("suspect", "regressed") else outcome
+    mean = MeanVerdict(name, len(weights), outcome, tolerance, pair, detectable(pair, rule), accepted=accepted)
+    if outcome != "regressed":
+        return mean
+    beyond = " beyond known drift" if any(comparisons[task].drift for task in weights) else ""
+    lines = [
+        f"{name} regressed: mean of {len(weights)} tasks {percent(pair.score)}, baseline {percent(pair.baseline)} "
+        f"({points(pair.score - pair.baseline)}), tolerance {percent(tolerance)}",
+        *drop_of(pair.difference, beyond),
+        reason_of(pair, rule),
+        *([mean.without] if mean.without else ()),
+    ]
+    return replace(mean, failure="\n".join(lines))
 
 
 def _without_drift(comparison: Comparison) -> Difference:

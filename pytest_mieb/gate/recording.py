@@ -72,4 +72,9 @@ def _changes(old: Baseline, new: Baseline) -> list[str]:
             lines.append(
                 f"  {name}: {percent(before.score)} -> {percent(task.score)} ({points(task.score - before.score)})"
             )
-    return lines or ["  no score changed"]
+    done = [
+        f"  {name}: what was accepted until {accepted.until} is part of the baseline now, and `accepted` is removed"
+        for name in new.tasks
+        if name in old.tasks and (accepted := old.tasks[name].accepted)
+    ]
+    return [*(lines or ["  no score changed"]), *done]

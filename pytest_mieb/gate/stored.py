@@ -6,6 +6,7 @@ import difflib
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
 from typing import Literal
 
@@ -108,11 +109,17 @@ def select(expression: str | None, new: Stored, tasks: Mapping[str, Task]) -> li
 
 
 def decide_stored(
-    old: Stored, new: Stored, tasks: Mapping[str, Task], policy: Policy, expression: str | None = None
+    old: Stored,
+    new: Stored,
+    tasks: Mapping[str, Task],
+    policy: Policy,
+    expression: str | None = None,
+    today: date | None = None,
 ) -> Outcome:
     """Compare the selected tasks and decide, as `decision.decide` does at the end of a run.
 
     A selected task that a side lacks makes the verdict incomplete, and so does one whose scores do not compare.
+    `today` is the day on which accepted regressions are looked at.
 
     Raises:
         BaselineError: the two were measured on different kinds of data, or one is of several models.
@@ -139,7 +146,7 @@ def decide_stored(
             incomplete[name] = f"no baseline: {old.name} has no score of it"
         elif name not in unusable:
             try:
-                comparisons[name] = _compare(tasks[name], old.baseline, new.baseline, policy)
+                comparisons[name] = _compare(tasks[name], old.baseline, new.baseline, policy, today)
             except (IncomparableError, BaselineError) as error:
                 incomplete[name] = str(error).removeprefix(f"{name}: ")
     return Outcome(
@@ -155,7 +162,7 @@ def decide_stored(
     )
 
 
-def _compare(task: Task, old: Baseline, new: Baseline, policy: Policy) -> Comparison:
+def _compare(task: Task, old: Baseline, new: Baseline, policy: Policy, today: date | None) -> Comparison:
     """A published score drifted whichever side it is on, so that the larger allowance of the two holds."""
     before, now = old.tasks[task.name], new.tasks[task.name]
     return compare(
@@ -163,6 +170,7 @@ def _compare(task: Task, old: Baseline, new: Baseline, policy: Policy) -> Compar
         Side(replace(before, drift=max(before.drift, now.drift)), old.context(task.name), examples_behind(old, task)),
         Side(now, new.context(task.name), examples_behind(new, task)),
         policy,
+        today,
     )
 
 

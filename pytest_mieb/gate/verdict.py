@@ -8,14 +8,16 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Literal, NamedTuple
 
+from pytest_mieb.gate.baseline import Acceptance
 from pytest_mieb.gate.comparison import Comparison, Pair
 from pytest_mieb.gate.interval import CONFIDENCE, interval
 from pytest_mieb.gate.policy import Family, Policy
 from pytest_mieb.gate.significance import Difference, smallest_detectable, upper_bound
 
-Outcome = Literal["passed", "improved", "suspect", "regressed", "measured"]
+Outcome = Literal["passed", "improved", "suspect", "accepted", "regressed", "measured"]
 # Scores that differ by the tolerance differ by a little more or less as floating-point numbers.
 ROUNDING = 1e-9
+LOST: tuple[Outcome, ...] = ("regressed", "accepted")
 
 
 class Rule(NamedTuple):
@@ -32,13 +34,14 @@ class Rule(NamedTuple):
 class Verdict:
     """The outcome of one comparison; `failure` is the text to fail with, None where nothing is wrong.
 
-    `suspect`: worse by itself, but not among so many comparisons; it passes. `improved` mirrors `regressed`.
-    `measured` compares with nothing, as `--mieb-baseline=none` and `--mieb-update` ask for. `detectable` is the
-    smallest drop that would be found four times out of five; None where that cannot be told.
+    `suspect`: worse by itself, but not among so many comparisons; it passes. `accepted`: regressed, which the baseline
+    accepts for a while; it passes. `improved` mirrors `regressed`. `measured` compares with nothing, as
+    `--mieb-baseline=none` and `--mieb-update` ask for. `detectable` is the smallest drop that would be found four times
+    out of five; None where that cannot be told.
 
     A task fails also by one of its `subsets`, whose verdicts are their own; `failure` then says which. `languages` are
     those to look at, the largest drop first: the subsets that regressed, or where none did by itself though the task
-    did, as few as lost half of what was lost.
+    did, as few as lost half of what was lost. `accepted` is what the baseline says of a regression of the task.
     """
 
     outcome: Outcome
@@ -48,6 +51,17 @@ class Verdict:
     detectable: float | None = None
     subsets: Mapping[str, Verdict] = field(default_factory=dict)
     languages: tuple[str, ...] = ()
+    accepted: Acceptance | None = None
+
+    @property
+    def outcomes(self) -> set[Outcome]:
+        """Of the task and of its subsets."""
+        return {self.outcome, *(each.outcome for each in self.subsets.values())}
+
+    @property
+    def recovered(self) -> bool:
+        """Whether a regression is accepted that is not there any more."""
+        return self.accepted is not None and self.outcomes <= {"passed", "improved"}
 
 
 def judge(comparison: Comparison, policy: Policy, family: Family) -> Verdict:
@@ -63,30 +77,38 @@ def judge(comparison: Comparison, policy: Policy, family: Family) -> Verdict:
 
 def on_task(comparison: Comparison, outcome: Outcome, rule: Rule, subsets: Mapping[str, Verdict]) -> Verdict:
     """The verdict on a task that came out as `outcome`, with those on its subsets."""
-    smallest = detectable(comparison, rule, comparison.drift)
-    verdict = Verdict(outcome, comparison.score, comparison, None, smallest, subsets, _losing(outcome, subsets))
+    outcome = _accepted(outcome, comparison)
+    smallest, losing = detectable(comparison, rule, comparison.drift), _losing(outcome, subsets)
+    verdict = Verdict(outcome, comparison.score, comparison, None, smallest, subsets, losing, comparison.accepted)
     if outcome == "regressed":
         blamed = blame(verdict)
         failure = failure_of(comparison.task, comparison, comparison, rule, [blamed] if blamed else ())
         return replace(verdict, failure=failure)
-    return replace(verdict, failure=_failure_by_language(comparison, verdict, rule)) if verdict.languages else verdict
+    if "regressed" in verdict.outcomes:
+        return replace(verdict, failure=_failure_by_language(comparison, verdict, rule))
+    return verdict
+
+
+def _accepted(outcome: Outcome, comparison: Comparison) -> Outcome:
+    """A regression that is accepted and not ended is no failure."""
+    return "accepted" if outcome == "regressed" and comparison.accepts else outcome
 
 
 def _losing(outcome: Outcome, subsets: Mapping[str, Verdict]) -> tuple[str, ...]:
     drops = {name: each.pair.difference.drop for name, each in subsets.items() if each.pair}
     order = sorted(drops, key=lambda name: -drops[name])
-    regressed = [name for name in order if subsets[name].outcome == "regressed"]
-    if regressed or outcome != "regressed":
+    regressed = [name for name in order if subsets[name].outcome in LOST]
+    if regressed or outcome not in LOST:
         return tuple(regressed)
     lost = list(accumulate(max(drops[name], 0.0) for name in order))
     return tuple(order[: 1 + bisect_left(lost, lost[-1] / 2)]) if lost and lost[-1] else ()
 
 
 def blame(verdict: Verdict) -> str | None:
-    """The sentence on the languages of a task that fails: score, baseline and difference of each; None without any."""
+    """The sentence on the languages of a task that lost: score, baseline and difference of each; None without any."""
     if not verdict.languages:
         return None
-    regressed = sum(each.outcome == "regressed" for each in verdict.subsets.values())
+    regressed = sum(each.outcome in LOST for each in verdict.subsets.values())
     if regressed:
         return f"{regressed} of {len(verdict.subsets)} languages regressed: {_listed(verdict)}"
     return f"no language regressed by itself; most of the drop comes from {_listed(verdict)}"
@@ -99,6 +121,17 @@ def _listed(verdict: Verdict, shown: int = 5) -> str:
         for name, pair in pairs.items()
     ]
     return "; ".join(each[:shown]) + (f"; and {len(each) - shown} more" if len(each) > shown else "")
+
+
+def acceptance_of(verdict: Verdict) -> str | None:
+    """What became of an accepted regression that fails nothing, as a sentence; None where none is accepted."""
+    accepted = verdict.accepted
+    if accepted and "accepted" in verdict.outcomes:
+        return f"accepted until {accepted.until}: {accepted.reason}"
+    if accepted and verdict.recovered:
+        known = f"accepted until {accepted.until} ({accepted.reason})"
+        return f"the regression {known} is gone; remove `accepted` from the baseline"
+    return None
 
 
 def outcome_of(pair: Pair, rule: Rule, drift: float = 0.0) -> Outcome:
@@ -125,7 +158,7 @@ def detectable(pair: Pair, rule: Rule, drift: float = 0.0) -> float | None:
 
 
 def _verdict(name: str, comparison: Comparison, pair: Pair, rule: Rule) -> Verdict:
-    outcome = outcome_of(pair, rule, comparison.drift)
+    outcome = _accepted(outcome_of(pair, rule, comparison.drift), comparison)
     failure = failure_of(name, comparison, pair, rule) if outcome == "regressed" else None
     return Verdict(outcome, pair.score, pair, failure, detectable(pair, rule, comparison.drift))
 
@@ -134,6 +167,8 @@ def failure_of(name: str, comparison: Comparison, pair: Pair, rule: Rule, more: 
     """Score, baseline, tolerance, drop and chance; a change of preprocessing, the usual reason, comes first."""
     head = [comparison.preprocessing] if comparison.preprocessing else []
     drift = f" after {percent(comparison.drift)} for known drift" if comparison.drift else ""
+    accepted = comparison.accepted
+    ended = [f"it was accepted until {accepted.until} ({accepted.reason}), which has ended"] if accepted else []
     return "\n".join(
         [
             *head,
@@ -142,6 +177,7 @@ def failure_of(name: str, comparison: Comparison, pair: Pair, rule: Rule, more: 
             *drop_of(pair.difference),
             reason_of(pair, rule),
             *more,
+            *ended,
             "if the drop is meant, record it with --mieb-update",
         ]
     )

@@ -28,8 +28,15 @@ def page(stored: Stored, tasks: Mapping[str, Task]) -> tuple[list[str], list[str
     names = [*(task.name for task in known), *sorted(name for name in baseline.tasks if name not in tasks)]
     rows = _published_rows(baseline, names) if stored.kind == "published" else _rows(baseline, names, problems)
     lines = [*_head(stored), "", *aligned([("category", "tasks", "mean"), *categories])]
-    lines += ["", *aligned(rows), *(("", *problems.values()) if problems else ())]
+    lines += ["", *aligned(rows)]
+    for more in (_accepted(baseline), list(problems.values())):
+        lines += ["", *more] if more else []
     return lines, list(problems.values())
+
+
+def _accepted(baseline: Baseline) -> list[str]:
+    known = {name: task.accepted for name, task in baseline.tasks.items()}
+    return [f"{name}: may regress until {each.until}: {each.reason}" for name, each in known.items() if each]
 
 
 def problems_of(baseline: Baseline, tasks: Mapping[str, Task]) -> dict[str, str]:

@@ -12,11 +12,11 @@ from pytest_mieb.gate.comparison import Pair
 from pytest_mieb.gate.interval import CONFIDENCE
 from pytest_mieb.gate.significance import upper_bound
 from pytest_mieb.gate.stored import Outcome, Stored
-from pytest_mieb.gate.verdict import blame, percent, points, shown_interval
+from pytest_mieb.gate.verdict import acceptance_of, blame, percent, points, shown_interval
 from pytest_mieb.means import group_of, groups
 from pytest_mieb.report.table import aligned, github
 
-_ORDER = ("regressed", "suspect", "improved", "incomplete", "passed")
+_ORDER = ("regressed", "accepted", "suspect", "improved", "incomplete", "passed")
 _KINDS = {"results": "results", "recorded": "recorded baseline", "published": "published scores"}
 _DROP = f"drop, {100 * CONFIDENCE:g} %"
 _SHOWN = 10
@@ -44,7 +44,7 @@ def text(outcome: Outcome, *, everything: bool = False) -> list[str]:
     for rows in (task_rows(outcome, everything=everything), mean_rows(outcome)):
         if rows:
             lines += ["", *aligned(_cells(rows, outcome), left=2)]
-    sections = [_languages(outcome), _no_verdict(outcome), _known(outcome)]
+    sections = [_languages(outcome), _accepted(outcome), _no_verdict(outcome), _known(outcome)]
     return lines + [line for section in sections if section for line in ("", *section)]
 
 
@@ -64,6 +64,7 @@ def markdown(outcome: Outcome, *, everything: bool = False) -> list[str]:
         f"old: {_side(outcome.old)}",
         f"new: {_side(outcome.new)}",
         *_languages(outcome),
+        *_accepted(outcome),
         *_no_verdict(outcome),
         *_known(outcome),
     ]
@@ -82,7 +83,9 @@ def headline(outcome: Outcome) -> str:
         return f"regressed: {regressed} of {_count(len(decision.verdicts), 'task')}{of_means}{beside}"
     if decision.state == "incomplete":
         return f"incomplete: no regression seen, but {missing}"
-    return f"passed: no regression in {_count(len(decision.verdicts), 'task')}"
+    accepted = sum("accepted" in verdict.outcomes for verdict in decision.verdicts.values())
+    but = f" but {accepted} that {'is' if accepted == 1 else 'are'} accepted" if accepted else ""
+    return f"passed: no regression in {_count(len(decision.verdicts), 'task')}{but}"
 
 
 def task_rows(outcome: Outcome, *, everything: bool) -> list[Row]:
@@ -178,6 +181,13 @@ def _languages(outcome: Outcome) -> list[str]:
     """In which languages a task lost, a line a task."""
     blamed = {name: blame(verdict) for name, verdict in outcome.decision.verdicts.items()}
     return [f"{name}: {sentence}" for name, sentence in blamed.items() if sentence]
+
+
+def _accepted(outcome: Outcome) -> list[str]:
+    """What fails nothing yet, and until when and why; in a mean it counts as unchanged."""
+    sentences = {name: acceptance_of(verdict) for name, verdict in outcome.decision.verdicts.items()}
+    sentences |= {mean.name: mean.without for mean in outcome.decision.means}
+    return [f"{name}: {sentence}" for name, sentence in sentences.items() if sentence]
 
 
 def _no_verdict(outcome: Outcome) -> list[str]:

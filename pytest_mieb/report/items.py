@@ -8,7 +8,7 @@ from typing import Literal
 import pytest
 
 from pytest_mieb.gate.decision import Decision
-from pytest_mieb.keys import MEANS_OF_RUN
+from pytest_mieb.keys import ACCEPTED, MEANS_OF_RUN
 from pytest_mieb.report.run import Run
 
 
@@ -35,14 +35,18 @@ def reports_of(decision: Decision) -> Iterator[list[pytest.TestReport]]:
     for name in decision.late:
         yield _reports(f"{name}, beside all others", decision.verdicts[name].failure, "call")
     for mean in decision.means:
-        yield _reports(mean.name, mean.failure, "setup" if mean.outcome == "incomplete" else "call")
+        yield _reports(mean.name, mean.failure, "setup" if mean.outcome == "incomplete" else "call", mean.without)
 
 
-def _reports(name: str, failure: str | None, when: Literal["setup", "call"]) -> list[pytest.TestReport]:
-    return [_report(name, when, failure), _report(name, "teardown", None)]
+def _reports(
+    name: str, failure: str | None, when: Literal["setup", "call"], accepted: str | None = None
+) -> list[pytest.TestReport]:
+    return [_report(name, when, failure, accepted), _report(name, "teardown", None, accepted)]
 
 
-def _report(name: str, when: Literal["setup", "call", "teardown"], failure: str | None) -> pytest.TestReport:
+def _report(
+    name: str, when: Literal["setup", "call", "teardown"], failure: str | None, accepted: str | None
+) -> pytest.TestReport:
     return pytest.TestReport(
         nodeid=f"{MEANS_OF_RUN}{name}",
         location=(MEANS_OF_RUN.removesuffix("::"), None, name),
@@ -50,4 +54,5 @@ def _report(name: str, when: Literal["setup", "call", "teardown"], failure: str 
         outcome="failed" if failure else "passed",
         longrepr=failure,
         when=when,
+        user_properties=[(ACCEPTED, accepted)] if accepted else [],
     )

@@ -6,6 +6,8 @@ import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from pytest_mieb.gate.stored import Outcome
+from pytest_mieb.gate.verdict import acceptance_of
+from pytest_mieb.keys import ACCEPTED
 
 # What XML 1.0 cannot hold, not even escaped.
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -13,7 +15,7 @@ _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 def junit(outcome: Outcome) -> str:
     """The document. A regression is a failure, no verdict where there should be one an error; what needs none is
-    skipped."""
+    skipped, and an accepted regression passes with a note."""
     decision = outcome.decision
     suite = Element("testsuite", name=f"pytest-mieb compare {_legal(outcome.old.name)} {_legal(outcome.new.name)}")
     for name in outcome.selected:
@@ -25,12 +27,14 @@ def junit(outcome: Outcome) -> str:
             if verdict.failure:
                 languages = [each.failure for each in verdict.subsets.values() if each.failure]
                 _add(case, "failure", "\n\n".join([verdict.failure, *languages]))
+            _note(case, acceptance_of(verdict))
         else:
             _add(case, "skipped", outcome.unusable[name])
     for mean in decision.means:
         case = SubElement(suite, "testcase", classname="mieb.means", name=_legal(mean.name))
         if mean.failure:
             _add(case, "error" if mean.outcome == "incomplete" else "failure", mean.failure)
+        _note(case, mean.without)
     suite.set("tests", str(len(suite)))
     for attribute, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(attribute, str(len(suite.findall(f"testcase/{kind}"))))
@@ -38,6 +42,14 @@ def junit(outcome: Outcome) -> str:
     document.append(suite)
     indent(document, " ")
     return tostring(document, encoding="unicode", xml_declaration=True) + "\n"
+
+
+def _note(case: Element, sentence: str | None) -> None:
+    """What does not fail, but is to be seen: as the property that a run writes, and as output, which more CI show."""
+    if sentence:
+        case.insert(0, properties := Element("properties"))
+        SubElement(properties, "property", name=ACCEPTED, value=_legal(sentence))
+        SubElement(case, "system-out").text = _legal(sentence)
 
 
 def _add(case: Element, kind: str, sentence: str) -> None:

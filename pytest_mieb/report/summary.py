@@ -10,7 +10,7 @@ from statistics import median
 from pytest_mieb.gate.comparison import Pair
 from pytest_mieb.gate.interval import CONFIDENCE
 from pytest_mieb.gate.policy import means_of
-from pytest_mieb.gate.verdict import Verdict, blame, percent, points, shown_interval
+from pytest_mieb.gate.verdict import Verdict, acceptance_of, blame, percent, points, shown_interval
 from pytest_mieb.means import group_means, group_of, groups, mean_en, mean_m
 from pytest_mieb.report.run import Run
 from pytest_mieb.report.table import aligned
@@ -23,6 +23,7 @@ def summary_lines(run: Run) -> list[str]:
     return [
         *run.notes,
         *_regressions(run),
+        *_accepted(run),
         *_named("suspect, worse by itself but not among so many", _suspects(run)),
         *_named("errors", [name for name in run.tasks if name in run.errors]),
         *_named("did not run", run.not_run),
@@ -59,14 +60,35 @@ def _regressions(run: Run) -> list[str]:
     lines = []
     for mean in run.decision.means:
         if mean.outcome == "regressed" and mean.pair:
-            lines.append(f"  {mean.name}, {mean.tasks} tasks: {_moved(mean.pair)}")
+            lines.append(f"  {mean.name}, {mean.tasks} tasks: {_moved(mean.pair)}{_then(mean.without)}")
     for name, verdict in run.decision.verdicts.items():
         if verdict.failure and verdict.pair:
             late = ", by Holm's procedure" if name in run.decision.late else ""
-            blamed = blame(verdict)
-            lines.append(f"  {name}: {_moved(verdict.pair)}{late}{f'; {blamed}' if blamed else ''}")
+            over = f"was accepted until {verdict.accepted.until}" if verdict.accepted else None
+            lines.append(f"  {name}: {_moved(verdict.pair)}{late}{_then(blame(verdict), over)}")
     changes = {each.preprocessing: None for each in run.comparisons.values() if each.preprocessing}
     return [*changes, f"regressed ({len(lines)}):", *lines, ""] if lines else []
+
+
+def _accepted(run: Run) -> list[str]:
+    """Regressions that fail nothing yet, and those that are accepted and gone."""
+    lines, gone = [], []
+    for mean in run.decision.means if run.decision else ():
+        if mean.outcome == "accepted" and mean.pair:
+            change = points(mean.pair.score - mean.pair.baseline)
+            scores = f"{percent(mean.pair.score)} from {percent(mean.pair.baseline)} ({change})"
+            lines.append(f"  {mean.name}, {mean.tasks} tasks: {scores}{_then(mean.without)}")
+    for name, verdict in _verdicts(run).items():
+        sentence = acceptance_of(verdict)
+        if sentence and verdict.recovered:
+            gone.append(f"  {name}: {sentence}")
+        elif sentence and verdict.pair:
+            lines.append(f"  {name}: {_moved(verdict.pair)}{_then(blame(verdict), sentence)}")
+    return [*([f"accepted ({len(lines)}):", *lines, ""] if lines else ()), *([*gone, ""] if gone else ())]
+
+
+def _then(*sentences: str | None) -> str:
+    return "".join(f"; {sentence}" for sentence in sentences if sentence)
 
 
 def _moved(pair: Pair) -> str:

@@ -23,7 +23,8 @@ def content(
     """All of the decision; scores, drops and tolerances 0..1, null where there is no number.
 
     `interval` is the 95 % confidence interval of the drop, [low, high]. `languages` are those that a task failed in, or
-    where none did by itself those that most of its drop comes from, the largest drop first.
+    where none did by itself those that most of its drop comes from, the largest drop first. `accepted` is what the
+    baseline says of a regression of the task; of a mean, it names the tasks that count as unchanged in it.
     """
     return {
         "format": FORMAT,
@@ -40,6 +41,7 @@ def content(
                 "drift": comparisons[name].drift,
                 "preprocessing": comparisons[name].preprocessing,
                 "warnings": list(comparisons[name].warnings),
+                "accepted": _acceptance(verdict),
                 "languages": [{"language": name} | _verdict(verdict.subsets[name]) for name in verdict.languages],
                 "subsets": {subset: _verdict(each) for subset, each in verdict.subsets.items()},
             }
@@ -48,7 +50,7 @@ def content(
         "means": {
             mean.name: {"outcome": mean.outcome, "tasks": mean.tasks, "missing": list(mean.missing)}
             | _pair(mean.pair)
-            | {"tolerance": mean.tolerance, "detectable": _finite(mean.detectable)}
+            | {"tolerance": mean.tolerance, "detectable": _finite(mean.detectable), "accepted": list(mean.accepted)}
             for mean in decision.means
         },
         "incomplete": dict(decision.incomplete),
@@ -58,6 +60,13 @@ def content(
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
     return {"outcome": verdict.outcome} | _pair(verdict.pair) | {"detectable": _finite(verdict.detectable)}
+
+
+def _acceptance(verdict: Verdict) -> dict[str, Any] | None:
+    if verdict.accepted is None:
+        return None
+    facts = asdict(verdict.accepted) | {"until": verdict.accepted.until.isoformat()}
+    return facts | {"recovered": verdict.recovered}
 
 
 def _pair(pair: Pair | None) -> dict[str, Any]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 
 import pytest
 import yaml
 
-from pytest_mieb.gate.baseline import Baseline, BaselineError, Mark, TaskBaseline, read, write
+from pytest_mieb.gate.baseline import Acceptance, Baseline, BaselineError, Mark, TaskBaseline, read, write
 from pytest_mieb.gate.context import Context
 
 OLD, NEW = (
@@ -32,10 +33,17 @@ FULL = Baseline(
     runs={"12345678": OLD, "0123e456": NEW},
     tasks={
         "CIFAR10": TaskBaseline(0.5, 0.0125, tolerance=0.01, spread=0.002, run="12345678"),
-        "no": TaskBaseline(-0.25, 0.03, tolerance=0.0, part="30 of 40 rows"),
+        "no": TaskBaseline(
+            -0.25,
+            0.03,
+            tolerance=0.0,
+            accepted=Acceptance(date(2027, 3, 1), "no: #1 of {two}"),
+            part="30 of 40 rows",
+        ),
         "XM3600T2IRetrieval": TaskBaseline(
             0.25,
             0.02,
+            accepted=Acceptance(date(2026, 12, 31), "new tokenizer"),
             subsets={"no": Mark(0.5, 0.04), "on": Mark(0.125, 0.1), "zh": Mark(1.0), "12": Mark(0.0), "1e3": Mark(0.0)},
             dataset="012345678901",
             examples="1234567890123456",
@@ -86,11 +94,18 @@ def test_a_file_has_one_line_a_task_sorted_and_six_digits(tmp_path: Path) -> Non
     tasks = {
         "b": TaskBaseline(1 / 3, 0.3, spread=1 / 700, run="1a"),
         "A": TaskBaseline(0.1 + 0.2, 0.29, tolerance=0.01, part="30 of 40 rows"),
-        "c": TaskBaseline(0.5, 0.1, subsets={"en": Mark(0.25, 0.5), "no": Mark(0.75)}, examples="5e"),
+        "c": TaskBaseline(
+            0.5,
+            0.1,
+            accepted=Acceptance(date(2027, 3, 1), "known", ended=True),
+            subsets={"en": Mark(0.25, 0.5), "no": Mark(0.75)},
+            examples="5e",
+        ),
     }
     write(Baseline("m", "hub", runs={"1a": Context()}, tasks=tasks), tmp_path / "m.yaml")
     lines = (tmp_path / "m.yaml").read_text().splitlines()
     assert lines[0].startswith("# Scores from 0 to 1") and "tolerance: 0.01" in lines[0]
+    assert lines[1].startswith("# ") and "`accepted: {until: 2027-03-01, reason: ...}`" in lines[1]
     assert lines[lines.index("tasks:") :] == [
         "tasks:",
         "  A: {score: 0.3, error: 0.29, tolerance: 0.01, part: 30 of 40 rows}",
@@ -98,6 +113,7 @@ def test_a_file_has_one_line_a_task_sorted_and_six_digits(tmp_path: Path) -> Non
         "  c:",
         "    score: 0.5",
         "    error: 0.1",
+        "    accepted: {until: 2027-03-01, reason: known}",
         "    examples: 5e",
         "    subsets:",
         "      en: {score: 0.25, error: 0.5}",
@@ -134,6 +150,10 @@ def one(entry: str) -> str:
     return f"tasks: {{A: {entry}}}\n"
 
 
+def accepted(entry: str) -> str:
+    return one(f"{{score: 0.5, accepted: {entry}}}")
+
+
 REFUSED = {
     "broken YAML": ("tasks: [", "not valid YAML at line "),
     "a day that is none": ("date: 2024-13-45\n" + SOUND, "line 1: date: 2024-13-45 is no day"),
@@ -143,45 +163,41 @@ REFUSED = {
         "line 3: tasks.A stands there twice, first in line 2; keep one of the two; correct it",
     ),
     "a conflict that git left": (
-        "tasks:\n<<<<<<< HEAD\n  A: {score: 0.5}\n",
-        "line 2: '<<<<<<< HEAD' was left by a merge in git; resolve the conflict",
+        "tasks:\n        "tasks.A.threshold: unknown key; the legal ones are score, error, tolerance, accepted, spread, dataset, "
+        "part, examples, outcomes, run, subsets",
     ),
-    "nothing": ("", "tasks: missing; correct it, or remove the file and record the baseline anew with --mieb-update"),
-    "a list": ("- A\n", "tasks: missing"),
-    "no tasks": ("model: m\n", "tasks: missing"),
-    "tasks in a list": ("tasks: [A]\n", "tasks: missing"),
-    "unknown key": (
-        "tolerance: 1\n" + SOUND,
-        "tolerance: unknown key; the legal ones are model, data, revision, date, runs, tasks",
+    "an acceptance that is true": (
+        accepted("yes"),
+        "tasks.A.accepted: True is not a mapping such as {until: 2027-03-01, reason: why}",
     ),
-    "the versions of an old file": ("versions: {torch: '2'}\n" + SOUND, "versions: unknown key"),
-    "runs in a list": ("runs: [1a]\n" + SOUND, "runs: not a mapping"),
-    "runs that are false": ("runs: false\n" + SOUND, "runs: not a mapping"),
-    "a run that is text": ("runs: {1a: cpu}\n" + SOUND, "runs.1a: not a context as --mieb-update writes it"),
-    "a run with an unknown key": ("runs: {1a: {colour: blue}}\n" + SOUND, "runs.1a: not a context"),
-    "a run with text for a number": ("runs: {1a: {protocol: '1'}}\n" + SOUND, "runs.1a: not a context"),
-    "a run with a list of versions": ("runs: {1a: {versions: [torch]}}\n" + SOUND, "runs.1a: not a context"),
-    "a bare score": (one("0.5"), "tasks.A: not a mapping with a score"),
-    "no score": (one("{error: 0.1}"), "tasks.A.score: None is not a number from"),
-    "a score in points": (one("{score: 50}"), "tasks.A.score: 50 is not a number from"),
-    "a score that is text": (one("{score: half}"), "tasks.A.score: 'half' is not a number from"),
-    "a score that is true": (one("{score: yes}"), "tasks.A.score: True is not a number from"),
-    "a score that is no number": (one("{score: .nan}"), "tasks.A.score: nan is not a number from"),
-    "a negative error": (one("{score: 0.5, error: -0.1}"), "tasks.A.error: -0.1 is not a number from 0 to 1"),
-    "an infinite error": (one("{score: 0.5, error: .inf}"), "tasks.A.error: inf is not a number from 0 to 1"),
-    "an error that is nothing": (one("{score: 0.5, error: }"), "tasks.A.error: None is not a number from 0 to 1"),
-    "a tolerance in points": (
-        one("{score: 0.5, tolerance: 5}"),
-        "tasks.A.tolerance: 5 is not a number from 0 to 1; half a point is 0.005",
+    "an acceptance of nothing": (accepted(""), "tasks.A.accepted: None is not a mapping such as"),
+    "an acceptance with another key": (
+        accepted("{until: 2027-03-01, reason: x, drop: 1}"),
+        "tasks.A.accepted.drop: unknown key; the legal ones are until, reason",
     ),
-    "a tolerance in percent": (one("{score: 0.5, tolerance: 1%}"), "tasks.A.tolerance: '1%' is not a number"),
-    "a negative tolerance": (one("{score: 0.5, tolerance: -0.1}"), "tasks.A.tolerance: -0.1 is not a number"),
-    "a tolerance that is false": (one("{score: 0.5, tolerance: no}"), "tasks.A.tolerance: False is not a number"),
-    "a spread that is no number": (one("{score: 0.5, spread: .nan}"), "tasks.A.spread: nan is not a number"),
-    "the threshold of an old file": (
-        one("{score: 0.5, threshold: 0.4}"),
-        "tasks.A.threshold: unknown key; the legal ones are score, error, tolerance, spread, dataset, part, "
-        "examples, outcomes, run, subsets",
+    "an acceptance without a reason": (
+        accepted("{until: 2027-03-01}"),
+        "tasks.A.accepted.reason: None is not text; say why the drop is accepted",
+    ),
+    "an empty reason": (accepted("{until: 2027-03-01, reason: ' '}"), "tasks.A.accepted.reason: ' ' is not text"),
+    "a reason that is a number": (accepted("{until: 2027-03-01, reason: 7}"), "tasks.A.accepted.reason: 7 is not text"),
+    "an acceptance for ever": (
+        accepted("{reason: x}"),
+        "tasks.A.accepted.until: None is not a day such as 2027-03-01, without quotes",
+    ),
+    "a day in words": (accepted("{until: spring, reason: x}"), "tasks.A.accepted.until: 'spring' is not a day"),
+    "a day in quotes": (accepted("{until: '2027-03-01', reason: x}"), "tasks.A.accepted.until: '2027-03-01' is not a"),
+    "a day with an hour": (
+        accepted("{until: 2027-03-01 12:00:00, reason: x}"),
+        "tasks.A.accepted.until: datetime.datetime(2027, 3, 1, 12, 0) is not a day",
+    ),
+    "a day that is in no year": (
+        accepted("{until: 2027-02-30, reason: x}"),
+        "line 1: tasks.A.accepted.until: 2027-02-30 is no day; write one such as 2027-03-01",
+    ),
+    "an acceptance of a subset": (
+        one("{score: 0.5, subsets: {en: {score: 0.1, accepted: {until: 2027-03-01, reason: x}}}}"),
+        "tasks.A.subsets.en.accepted: unknown key; the legal ones are score, error",
     ),
     "a language that reads as false": (
         one("{score: 0.5, subsets: {no: {score: 0.5}}}"),
@@ -237,6 +253,22 @@ def test_a_date_and_a_hash_without_quotes_are_text(tmp_path: Path) -> None:
     assert found.context("A") == Context(dtype="float32")
 
 
+def test_an_acceptance_has_a_day_and_a_reason_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "m.yaml").write_text(
+        "tasks:\n  A:\n    score: 0.5\n    accepted:\n      until: 2027-03-01\n      reason: |\n        a new\n"
+        "        tokenizer\n"
+    )
+    found = read(tmp_path / "m.yaml").tasks["A"].accepted
+    assert found == Acceptance(date(2027, 3, 1), "a new tokenizer", ended=False)
+
+
+@pytest.mark.parametrize(
+    ("day", "ended"), [(date(2027, 2, 28), False), (date(2027, 3, 1), False), (date(2027, 3, 2), True)]
+)
+def test_an_acceptance_ends_after_its_day(day: date, ended: bool) -> None:
+    assert Acceptance(date(2027, 3, 1), "x").on(day) == Acceptance(date(2027, 3, 1), "x", ended)
+
+
 def test_updating_keeps_other_tasks_what_a_person_set_and_the_runs_that_are_referred_to() -> None:
     old = Baseline(
         "m",
@@ -245,8 +277,17 @@ def test_updating_keeps_other_tasks_what_a_person_set_and_the_runs_that_are_refe
         "2026-01-01",
         runs={"one": OLD, "two": OLD},
         tasks={
-            "A": TaskBaseline(0.9, run="one"),
-            "B": TaskBaseline(0.9, 0.1, tolerance=0.02, spread=0.003, examples="old", outcomes="old", run="two"),
+            "A": TaskBaseline(0.9, run="one", accepted=Acceptance(date(2027, 3, 1), "x")),
+            "B": TaskBaseline(
+                0.9,
+                0.1,
+                tolerance=0.02,
+                accepted=Acceptance(date(2027, 3, 1), "x"),  # what is recorded now holds the drop
+                spread=0.003,
+                examples="old",
+                outcomes="old",
+                run="two",
+            ),
             "C": TaskBaseline(0.9, tolerance=0.0, spread=0.003, run="two"),
         },
     )

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import numpy as np
 import pytest
 from scipy.stats import norm
 
-from pytest_mieb.gate.baseline import Mark, TaskBaseline
+from pytest_mieb.gate.baseline import Acceptance, Mark, TaskBaseline
 from pytest_mieb.gate.comparison import Comparison, IncomparableError, Side, compare
 from pytest_mieb.gate.context import Context
 from pytest_mieb.gate.influence import Examples
@@ -311,6 +312,17 @@ def test_the_tolerance_is_the_policys() -> None:
     assert compare(TASK, side(tolerance=0.02, spread=0.04), side(spread=0.5), policy).tolerance == 0.04
 
 
+def test_an_accepted_regression_is_seen_on_the_day_of_the_comparison() -> None:
+    assert not compare(TASK, side(), side(), Policy()).accepts
+    accepted = Acceptance(date(2027, 3, 1), "x")
+    for day, accepts in ((date(2027, 3, 1), True), (date(2027, 3, 2), False)):
+        found = compare(TASK, side(accepted=accepted), side(), Policy(), day)
+        assert (found.accepted, found.accepts) == (Acceptance(date(2027, 3, 1), "x", not accepts), accepts)
+    for year, accepts in ((2000, False), (9999, True)):  # as seen today
+        assert compare(TASK, side(accepted=Acceptance(date(year, 1, 1), "x")), side(), Policy()).accepts is accepts
+    assert compare(TASK, side(), side(accepted=accepted), Policy()).accepted is None  # the old side says
+
+
 @pytest.mark.parametrize(
     "own",
     [
@@ -318,6 +330,7 @@ def test_the_tolerance_is_the_policys() -> None:
         comparison(
             paired=False,
             drift=0.01,
+            accepted=Acceptance(date(2027, 3, 1), "a reason", ended=True),
             subsets={"no": pair(1 / 3), "on": pair(0.1, freedom=4.25, unit=0.01)},
             preprocessing="size 1 -> 2",
             warnings=("a", "b"),

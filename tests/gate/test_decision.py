@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from collections.abc import Collection, Mapping
 from dataclasses import replace
+from datetime import date
 from math import sqrt
 
 import numpy as np
 import pytest
 from scipy.stats import norm
 
-from pytest_mieb.gate.baseline import Mark, TaskBaseline
+from pytest_mieb.gate.baseline import Acceptance, Mark, TaskBaseline
 from pytest_mieb.gate.comparison import Comparison, Side, compare
 from pytest_mieb.gate.decision import EXIT_CODES, Decision, MeanVerdict, decide
 from pytest_mieb.gate.influence import Examples
@@ -178,6 +179,73 @@ def test_a_mean_by_non_inferiority_needs_to_be_shown() -> None:
     assert mean.outcome == "regressed"  # 1.64 * 0.002 is above 0.0025
     (mean,) = decided(own, TOGETHER, policy=Policy("non-inferiority", named={"means": 0.0034})).means
     assert mean.outcome == "passed"
+
+
+UNTIL = Acceptance(date(2027, 3, 1), "a new tokenizer")
+WITHOUT_A = "decided without A, of which a drop is accepted"
+
+
+@pytest.mark.parametrize("policy", [Policy(), Policy("non-inferiority")])
+def test_an_accepted_regression_fails_no_mean(policy: Policy) -> None:
+    own = [comparison("A", 0.1, 1e-9, accepted=UNTIL), *(comparison(name, 0.0, error=1e-4) for name in "BCD")]
+    decision = decided(own, TOGETHER, policy=policy)
+    (mean,) = decision.means
+    assert (decision.state, decision.verdicts["A"].outcome) == ("passed", "accepted")
+    assert (mean.outcome, mean.failure, mean.accepted, mean.without) == ("accepted", None, ("A",), WITHOUT_A)
+    assert mean.pair is not None
+    assert (mean.pair.score, mean.pair.baseline) == pytest.approx((0.675, 0.7))  # as measured
+    assert mean.pair.difference.drop == pytest.approx(0.0)
+    ended = [replace(own[0], accepted=replace(UNTIL, ended=True)), *own[1:]]
+    (mean,) = decided(ended, TOGETHER, policy=policy).means
+    assert (mean.outcome, mean.accepted, mean.without) == ("regressed", (), None)
+
+
+def test_a_mean_that_dropped_for_other_reasons_fails_beside_an_accepted_regression() -> None:
+    """The others lost two points each, which is 1.5 of the mean."""
+    own = [comparison("A", 0.1, 1e-9, accepted=UNTIL), *(comparison(name, 0.02, 0.5, 0.004) for name in "BCD")]
+    decision = decided(own, TOGETHER)
+    (mean,) = decision.means
+    assert decision.state == "regressed"
+    assert mean.pair is not None
+    assert mean.pair.difference.drop == pytest.approx(0.015)
+    assert mean.pair.difference.standard_error == pytest.approx(sqrt(3) * 0.001)
+    assert (mean.failure or "").splitlines() == [
+        f"{CATEGORY} regressed: mean of 4 tasks 66.00, baseline 70.00 (-4.00), tolerance 0.25",
+        "drop 1.50 points, 95 % interval 1.16 to 1.84",
+        "p = 2e-18 on 3,000 paired examples, significant at 0.02",
+        WITHOUT_A,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "others", "outcome"),
+    [
+        (0.1, 0.0, "accepted"),
+        (0.0, 0.0, "passed"),  # gone
+        (-0.1, 0.0, "improved"),
+        (-0.1, 0.02, "regressed"),  # a gain there covers no drop elsewhere
+        (0.01, -0.02, "improved"),
+        (0.06, -0.02, "passed"),  # as the mean did, though the others improved
+    ],
+)
+def test_the_outcome_of_a_mean_beside_an_accepted_regression(accepted: float, others: float, outcome: str) -> None:
+    own = [comparison("A", accepted, 0.5, 0.004, accepted=UNTIL)]
+    own += [comparison(name, others, 0.5, 0.004) for name in "BCD"]
+    (mean,) = decided(own, TOGETHER).means
+    assert (mean.outcome, mean.accepted) == (outcome, ("A",))
+
+
+def test_a_mean_of_accepted_regressions_alone_passes() -> None:
+    own = [comparison(name, 0.1, 1e-9, accepted=UNTIL) for name in TOGETHER]
+    (mean,) = decided(own, TOGETHER).means
+    assert (mean.outcome, mean.accepted) == ("accepted", tuple("ABCD"))
+
+
+def test_an_accepted_regression_found_only_beside_the_others_fails_nothing() -> None:
+    own = [comparison("A", 0.02, 0.001), comparison("B", 0.02, 0.016, accepted=UNTIL)]
+    decision = decided(own, selected={"A", "B", "C", "D"})
+    assert outcomes(decision) == {"A": "regressed", "B": "accepted"}
+    assert decision.late == ()
 
 
 def test_a_mean_with_a_task_missing_is_incomplete_and_fails_without_numbers() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from pytest_mieb.gate import outcomes
-from pytest_mieb.gate.baseline import Baseline, BaselineError, Mark, TaskBaseline, read, write
+from pytest_mieb.gate.baseline import Acceptance, Baseline, BaselineError, Mark, TaskBaseline, read, write
 from pytest_mieb.gate.comparison import Side, compare
 from pytest_mieb.gate.context import Context
 from pytest_mieb.gate.influence import Examples
@@ -116,6 +116,19 @@ def test_what_a_person_set_and_what_was_calibrated_stays_and_unused_runs_go(tmp_
     assert list(found.runs) == [Context(dtype="float16").name]
     recorded(path, {"B": TaskBaseline(0.6, spread=0.002)})
     assert read(path).tasks["B"].spread == 0.002
+
+
+def test_what_was_accepted_is_in_the_baseline_once_it_is_recorded_and_no_longer_accepted(tmp_path: Path) -> None:
+    path = tmp_path / "exp7.yaml"
+    recorded(path, {"A": 0.5, "B": 0.5, "C": 0.5})
+    accepted = "accepted: {until: 2027-03-01, reason: known}, "
+    path.write_text(path.read_text().replace("{score: 0.5,", f"{{score: 0.5, {accepted}"))
+    lines = recorded(path, {"A": 0.4, "B": 0.5, "D": 0.1})
+    assert lines[:2] == ["  A: 50.00 -> 40.00 (-10.00)", "  D: new, 10.00"]
+    gone = "what was accepted until 2027-03-01 is part of the baseline now, and `accepted` is removed"
+    assert lines[2:-1] == [f"  A: {gone}", f"  B: {gone}"]
+    known = {name: task.accepted for name, task in read(path).tasks.items()}
+    assert known == {"A": None, "B": None, "C": Acceptance(date(2027, 3, 1), "known"), "D": None}
 
 
 def test_the_same_scores_again_change_nothing(tmp_path: Path) -> None:

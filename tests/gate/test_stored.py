@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from pytest_mieb.gate.baseline import Baseline, BaselineError, TaskBaseline
+from pytest_mieb.gate.baseline import Acceptance, Baseline, BaselineError, TaskBaseline
 from pytest_mieb.gate.context import Context
 from pytest_mieb.gate.decision import decide
 from pytest_mieb.gate.policy import Policy
@@ -208,6 +209,21 @@ def test_tasks_without_a_card_are_refused_unless_others_are_chosen(tmp_path: Pat
     with pytest.raises(BaselineError, match=r"new has tasks without a card: Ours; .*--tasks"):
         decided(tmp_path)
     assert decided(tmp_path, A).decision.state == "passed"
+
+
+@pytest.mark.parametrize(
+    ("day", "outcome", "state"),
+    [
+        (date(2027, 3, 1), "accepted", "passed"),
+        (date(2027, 3, 2), "regressed", "regressed"),
+    ],
+)
+def test_an_accepted_regression_passes_up_to_its_day(day: date, outcome: str, state: str) -> None:
+    accepted = Acceptance(date(2027, 3, 1), "known")
+    old = stored("old", tasks={A: TaskBaseline(0.8, 0.01, accepted=accepted), B: TaskBaseline(0.8, 0.01)})
+    new = stored("new", tasks={A: TaskBaseline(0.4, 0.01), B: TaskBaseline(0.8, 0.01)})
+    found = decide_stored(old, new, TASKS, POLICY, today=day).decision
+    assert (found.verdicts[A].outcome, found.means[0].outcome, found.state) == (outcome, outcome, state)
 
 
 @pytest.mark.parametrize(("drift_of", "score"), [("old", 0.76), ("new", 0.76), ("old", 0.84), ("new", 0.84)])

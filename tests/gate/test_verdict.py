@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import date
+
 import pytest
 from scipy.stats import norm, t
 
+from pytest_mieb.gate.baseline import Acceptance
 from pytest_mieb.gate.comparison import Pair
 from pytest_mieb.gate.policy import Family, Policy
 from pytest_mieb.gate.significance import Difference, smallest_detectable
-from pytest_mieb.gate.verdict import Rule, blame, detectable, judge, outcome_of, percent, points
+from pytest_mieb.gate.verdict import Rule, acceptance_of, blame, detectable, judge, outcome_of, percent, points
 from tests.gate.builders import comparison, pair
 
 TEN = Family(10)  # each at a tenth of 5 %
@@ -271,6 +275,56 @@ def test_a_failure_of_non_inferiority_names_the_bound_beside_the_interval() -> N
         "drop 0.10 points, 95 % interval -1.86 to 2.06",
         "with 99 % confidence the drop is below 2.43 only, on 1,000 paired examples",
     ]
+
+
+UNTIL = Acceptance(date(2027, 3, 1), "a new tokenizer")
+OVER = replace(UNTIL, ended=True)
+
+
+@pytest.mark.parametrize("policy", [Policy(), STRICT])
+def test_an_accepted_regression_passes_and_says_so(policy: Policy) -> None:
+    subsets = {"en": pair(0.0, error=1e-6), "no": pair(0.2, 1e-9)}
+    verdict = judge(comparison(drop=0.1, p_drop=1e-9, subsets=subsets, accepted=UNTIL), policy, Family(1, 2))
+    assert (verdict.outcome, verdict.failure, verdict.accepted) == ("accepted", None, UNTIL)
+    assert {name: (each.outcome, each.failure) for name, each in verdict.subsets.items()} == {
+        "en": ("passed", None),
+        "no": ("accepted", None),
+    }
+    assert acceptance_of(verdict) == "accepted until 2027-03-01: a new tokenizer"
+    assert blame(verdict) == "1 of 2 languages regressed: no 50.00, baseline 70.00 (-20.00)"
+    assert not verdict.recovered
+
+
+def test_a_regression_in_a_language_alone_is_accepted_with_its_task() -> None:
+    own = comparison(drop=0.0, subsets={"en": pair(0.0), "no": pair(0.2, 1e-9)}, accepted=UNTIL)
+    verdict = judge(own, Policy(), Family(1, 2))
+    assert (verdict.outcome, verdict.subsets["no"].outcome, verdict.failure) == ("passed", "accepted", None)
+    assert (verdict.languages, acceptance_of(verdict)) == (("no",), "accepted until 2027-03-01: a new tokenizer")
+
+
+def test_an_acceptance_that_ended_fails_and_says_so() -> None:
+    subsets = {"en": pair(0.0), "no": pair(0.2, 1e-9)}
+    ended = "it was accepted until 2027-03-01 (a new tokenizer), which has ended"
+    for drop in (0.1, 0.0):
+        own = comparison(drop=drop, p_drop=1e-9 if drop else 0.5, subsets=subsets, accepted=OVER)
+        verdict = judge(own, Policy(), Family(1, 2))
+        assert verdict.outcome == ("regressed" if drop else "passed")
+        for failure in (verdict.failure, verdict.subsets["no"].failure):
+            assert failure is not None
+            assert failure.splitlines()[-2:] == [ended, "if the drop is meant, record it with --mieb-update"]
+        assert acceptance_of(verdict) is None
+
+
+@pytest.mark.parametrize("accepted", [UNTIL, OVER])
+def test_an_accepted_regression_that_is_gone_is_to_be_removed(accepted: Acceptance) -> None:
+    gone = judge(comparison(subsets={"no": pair(-0.1, 1 - 1e-9)}, accepted=accepted), Policy(), Family(1, 1))
+    assert gone.recovered
+    assert acceptance_of(gone) == (
+        "the regression accepted until 2027-03-01 (a new tokenizer) is gone; remove `accepted` from the baseline"
+    )
+    suspect = judge(comparison(drop=0.02, p_drop=0.04, accepted=accepted), Policy(), TEN)
+    assert (suspect.outcome, suspect.recovered, acceptance_of(suspect)) == ("suspect", False, None)
+    assert acceptance_of(judge(comparison(), Policy(), TEN)) is None
 
 
 @pytest.mark.parametrize("drift", [0.0, 0.02])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
+import yaml
 
 from pytest_mieb.plugin import INCOMPLETE
-from tests.plugin.running import SOUND, Toys, summary
+from tests.plugin.running import SOUND, Toys, assert_refused, summary
 from tests.plugin.toy import MEAN
 
 Ran = tuple[Toys, pytest.RunResult]
@@ -112,3 +114,72 @@ def test_another_context_is_a_warning_or_where_that_was_asked_for_an_error(there
     assert here.verdict()["incomplete"]["ToySTS"].startswith(
         f"ToySTS: {warning}; compare in the baseline's context, record the baseline anew, or "
     )
+
+
+def accept(here: Toys, until: str, *names: str) -> None:
+    text = here.baseline.read_text(encoding="utf-8")
+    for name in names:
+        assert f"  {name}: {{" in text
+        text = text.replace(f"  {name}: {{", f"  {name}: {{accepted: {{until: {until}, reason: a new reader}}, ")
+    here.baseline.write_text(text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "spread"])
+def test_an_accepted_regression_fails_neither_its_task_nor_its_mean(apart: Toys, workers: tuple[str, ...]) -> None:
+    """ToyShades and ToyZeroShot are the mean; ToySTS has lost nothing."""
+    accept(apart, "9999-12-31", "ToyShades", "ToyZeroShot", "ToyChoice", "ToySTS")
+    chosen = "ToyShades or ToyZeroShot or ToyChoice or ToySTS"
+    result = apart.run(LOST, f"--mieb-baseline={SOUND}", "-k", chosen, "--junitxml=junit.xml", *workers)
+    assert result.ret == pytest.ExitCode.OK
+    lines = summary(result)
+    assert lines[0] == "accepted (4):"
+    left_out = "decided without ToyShades, ToyZeroShot, of which a drop is accepted"
+    assert lines[1] == f"  {MEAN}, 2 tasks: 50.00 from 100.00 (-50.00); {left_out}"
+    assert lines[2].startswith(
+        "  ToyShades: 50.00 from 100.00 (-50.00), 95 % interval of the drop 37.28 to 62.72, p = "
+    )
+    assert lines[2].endswith("; accepted until 9999-12-31: a new reader")
+    gone = "the regression accepted until 9999-12-31 (a new reader) is gone; remove `accepted` from the baseline"
+    assert f"  ToySTS: {gone}" in lines
+    verdict = apart.verdict(LOST)
+    assert (verdict["state"], verdict["exit_code"], verdict["means"][MEAN]["outcome"]) == ("passed", 0, "accepted")
+    assert {name: task["outcome"] for name, task in verdict["tasks"].items()} == {
+        "ToyShades": "accepted",
+        "ToyZeroShot": "accepted",
+        "ToyChoice": "accepted",
+        "ToySTS": "passed",
+    }
+    cases = ElementTree.parse(apart.folder / "junit.xml").getroot().iter("testcase")
+    notes = {
+        case.get("name"): [each.get("value") for each in case.iter("property") if each.get("name") == "mieb_accepted"]
+        for case in cases
+    }
+    assert notes == {
+        **{f"test_mieb[{name}]": ["accepted until 9999-12-31: a new reader"] for name in list(verdict["tasks"])[:3]},
+        "test_mieb[ToySTS]": [gone],
+        MEAN: [left_out],
+    }
+
+
+def test_an_acceptance_that_ended_fails_and_says_so(apart: Toys) -> None:
+    accept(apart, "2000-01-01", "ToyChoice")
+    result = apart.run(LOST, f"--mieb-baseline={SOUND}", "-k", "ToyChoice")
+    assert (result.ret, failed(result)) == (pytest.ExitCode.TESTS_FAILED, ["ToyChoice"])
+    assert "it was accepted until 2000-01-01 (a new reader), which has ended" in result.outlines
+
+
+def test_an_accepted_regression_that_is_recorded_is_accepted_no_more(apart: Toys) -> None:
+    accept(apart, "9999-12-31", "ToyChoice", "ToyPairs")
+    result = apart.run(LOST, f"--mieb-baseline={SOUND}", "--mieb-update", "-k", "ToyChoice")
+    assert result.ret == pytest.ExitCode.OK
+    said = "  ToyChoice: what was accepted until 9999-12-31 is part of the baseline now, and `accepted` is removed"
+    assert said in summary(result)
+    tasks = yaml.safe_load(apart.baseline.read_text(encoding="utf-8"))["tasks"]
+    assert [name for name, task in tasks.items() if "accepted" in task] == ["ToyPairs"]
+
+
+def test_an_acceptance_without_a_reason_is_one_usage_error(apart: Toys) -> None:
+    accept(apart, "9999-12-31", "ToyChoice")
+    text = apart.baseline.read_text(encoding="utf-8")
+    apart.baseline.write_text(text.replace("reason: a new reader", "reason: "), encoding="utf-8")
+    assert_refused(apart.run("sound"), f"{apart.baseline}: tasks.ToyChoice.accepted.reason: None is not text; say why")

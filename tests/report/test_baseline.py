@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mieb.gate.baseline import read, write
+from pytest_mieb.gate.baseline import Acceptance, read, write
 from pytest_mieb.gate.context import Context
 from pytest_mieb.gate.recording import record
 from pytest_mieb.gate.sides import open_baseline
@@ -31,7 +31,9 @@ def baselines(tmp_path: Path) -> Path:
     measured = open_baseline(run, TASKS).tasks
     record(path, measured, CONTEXT, run, model="runs/7", revision="abc", data="hub", today=date(2026, 1, 2))
     baseline = read(path)
+    accepted = Acceptance(date(2027, 3, 1), "known")
     tasks = {**baseline.tasks, A: replace(baseline.tasks[A], tolerance=0.02, spread=0.001)}
+    tasks[B] = replace(tasks[B], accepted=accepted)
     write(replace(baseline, tasks=tasks), path)
     return path.parent
 
@@ -53,6 +55,7 @@ def test_a_recorded_baseline_says_scores_errors_tolerances_and_outcomes(baseline
     assert row(lines, A) == [A, "90.00", "1.52", "2.00", "0.10", "0123456789ab", "checked"]
     assert row(lines, B)[3:5] == ["-", "-"]
     assert row(lines, "ko")[1] == "60.00"
+    assert f"{B}: may regress until 2027-03-01: known" in lines
 
 
 def test_a_part_of_the_data_is_told_beside_the_revision(baselines: Path) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_mieb.gate.baseline import Baseline, TaskBaseline
+from pytest_mieb.gate.baseline import Acceptance, Baseline, TaskBaseline
 from pytest_mieb.gate.context import Context
 from pytest_mieb.gate.interval import interval
 from pytest_mieb.gate.policy import Policy
@@ -89,6 +90,33 @@ def test_where_only_the_mean_of_the_languages_regressed_it_is_said_which_lost_mo
     found, _, listed = line.partition(" comes from ")
     assert found == f"{WIT}: no language regressed by itself; most of the drop"
     assert [each.partition(",")[0] for each in listed.split("; ")[:3]] == ["ko 79.25", "vi 79.25", "ar 79.75"]
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_what_is_accepted_is_a_row_of_its_own_and_a_line_with_day_and_reason(everything: bool) -> None:
+    until = Acceptance(date(9999, 12, 31), "known | for long")
+    old = {name: TaskBaseline(0.8, 0.01, accepted=until) for name in (A, B)} | {D: TaskBaseline(0.8, 0.01)}
+    new = {A: TaskBaseline(0.4, 0.01), B: TaskBaseline(0.8, 0.01), D: TaskBaseline(0.4, 0.01)}
+    sides = [
+        Stored(name, "recorded", Path(), Baseline(name, "hub", tasks=tasks))
+        for name, tasks in (("old", old), ("new", new))
+    ]
+    outcome = decide_stored(sides[0], sides[1], TASKS, Policy())
+    rows = [(row.verdict, row.name) for row in task_rows(outcome, everything=everything)]
+    assert rows[:2] == [("regressed", D), ("accepted", A)]
+    lines = [
+        f"{A}: accepted until 9999-12-31: known | for long",
+        f"{B}: the regression accepted until 9999-12-31 (known | for long) is gone; remove `accepted` from the "
+        "baseline",
+        f"zero_shot_classification: decided without {A}, {B}, of which a drop is accepted",
+    ]
+    written, pasted = text(outcome, everything=everything), markdown(outcome, everything=everything)
+    assert [line for line in written if line in lines] == lines
+    assert [line[2:] for line in pasted if line[2:] in lines] == lines
+    assert any(line.startswith("accepted   zero_shot_classification, 2 tasks  ") for line in written)
+    assert any(line.startswith(f"| accepted | {A} | 80.00 | 40.00 | -40.00 | 38.04 to 41.96 |") for line in pasted)
+    without = decide_stored(sides[0], sides[1], TASKS, Policy(), f"{A},{B}")
+    assert headline(without) == "passed: no regression in 2 tasks but 1 that is accepted"
 
 
 def test_a_category_of_one_task_has_a_row_too(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -50,6 +51,13 @@ def test_a_failing_report_says_why() -> None:
     assert texts["mieb::Mean (m)"] == "Mean (m): incomplete"
     assert texts["mieb::A, beside all others"] == "A regressed: 40.00"
     assert texts["mieb::clustering"] == ""
+
+
+def test_what_a_mean_leaves_out_is_a_property_of_its_report_as_junit_reads_it() -> None:
+    decision = replace(DECISION, means=(MeanVerdict("clustering", 2, "accepted", accepted=("A", "B")),), late=())
+    (entry,) = reports_of(decision)
+    said = "decided without A, B, of which a drop is accepted"
+    assert [(each.outcome, each.user_properties) for each in entry] == [("passed", [("mieb_accepted", said)])] * 2
 
 
 class Listener:

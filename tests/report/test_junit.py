@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from xml.etree.ElementTree import fromstring
 
-from pytest_mieb.gate.baseline import Baseline, TaskBaseline
+from pytest_mieb.gate.baseline import Acceptance, Baseline, TaskBaseline
 from pytest_mieb.gate.policy import Policy
 from pytest_mieb.gate.stored import Stored, decide_stored, open_stored
 from pytest_mieb.report.junit import junit
@@ -40,6 +41,23 @@ def test_regressions_are_failures_and_missing_verdicts_errors(tmp_path: Path) ->
     assert f"\n\n{WIT} [ko] regressed" in str(language.text)
     (error,) = cases[f"mieb.zero_shot_classification.{C}"]
     assert error.text == f"{C}: the worker\N{REPLACEMENT CHARACTER}[0m crashed <&>"
+
+
+def test_an_accepted_regression_passes_with_a_note() -> None:
+    until = Acceptance(date(9999, 12, 31), "known")
+    tasks = {A: TaskBaseline(0.8, 0.01, accepted=until), B: TaskBaseline(0.8, 0.01)}
+    old = Stored("old", "recorded", Path(), Baseline("old", "hub", tasks=tasks))
+    new = Stored("new", "recorded", Path(), Baseline("new", "hub", tasks=tasks | {A: TaskBaseline(0.4, 0.01)}))
+    (suite,) = fromstring(junit(decide_stored(old, new, TASKS, Policy())))
+    assert (suite.get("tests"), suite.get("failures")) == ("3", "0")
+    notes = {case.get("name"): [child.tag for child in case] for case in suite}
+    noted = ["properties", "system-out"]
+    assert notes == {A: noted, B: [], "zero_shot_classification": noted}
+    (case, _, mean) = suite
+    said = "accepted until 9999-12-31: known"
+    assert [(each.get("name"), each.get("value")) for each in case.iter("property")] == [("mieb_accepted", said)]
+    assert case.findtext("system-out") == said
+    assert mean.findtext("system-out") == f"decided without {A}, of which a drop is accepted"
 
 
 def test_what_needs_no_verdict_is_skipped() -> None:

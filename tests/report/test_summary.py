@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 
-from pytest_mieb.gate.baseline import Baseline, Mark, TaskBaseline
+from pytest_mieb.gate.baseline import Acceptance, Baseline, Mark, TaskBaseline
 from pytest_mieb.gate.policy import Policy
 from pytest_mieb.models.description import Description
 from pytest_mieb.report.run import Run
@@ -140,6 +141,48 @@ def test_what_is_worse_by_itself_but_not_among_so_many_is_listed_and_passes() ->
     suspects = next(line for line in lines if line.startswith("suspect"))
     assert suspects.endswith("CIFAR10Clustering -2.00, CIFAR100Clustering -2.00")
     assert not lines[-1].startswith("next")
+
+
+UNTIL = Acceptance(date(2027, 3, 1), "a new tokenizer")
+
+
+def test_an_accepted_regression_is_told_after_the_others_with_its_day_and_reason() -> None:
+    own = {
+        "Fashion": a_comparison("Fashion", 0.3, 0.5),
+        "CIFAR10Clustering": a_comparison("CIFAR10Clustering", 0.3, 0.4, accepted=UNTIL),
+        "CIFAR100Clustering": a_comparison("CIFAR100Clustering", 0.2, 0.2),
+        "XFlickr": a_comparison("XFlickr", 0.3, 0.3, accepted=UNTIL, subsets={"no": a_pair(0.1, 0.2)}),
+    }
+    scores = {name: each.score for name, each in own.items()}
+    lines = summary_lines(a_run(scores, comparisons=own))
+    mean = next(line for line in lines if line.startswith("  Mean (en), 3 tasks: "))
+    assert mean.endswith("; decided without CIFAR10Clustering, of which a drop is accepted")
+    place = lines.index("accepted (3):")
+    assert lines[place + 1 : place + 5] == [
+        "  clustering, 2 tasks: 25.00 from 30.00 (-5.00); decided without CIFAR10Clustering, of which a drop is "
+        "accepted",
+        "  CIFAR10Clustering: 30.00 from 40.00 (-10.00), 95 % interval of the drop 8.04 to 11.96, p = 1e-09; "
+        "accepted until 2027-03-01: a new tokenizer",
+        "  XFlickr: 30.00 from 30.00 (0.00), p = 1; 1 of 1 languages regressed: no 10.00, baseline 20.00 (-10.00); "
+        "accepted until 2027-03-01: a new tokenizer",
+        "",
+    ]
+    assert lines[-1] == "next: pytest --mieb-model=exp7 -m lite -k Fashion"
+
+
+def test_an_acceptance_that_ended_stands_among_the_regressions() -> None:
+    ended = a_comparison("Fashion", 0.3, 0.5, accepted=replace(UNTIL, ended=True))
+    lines = summary_lines(a_run({"Fashion": 0.3}, comparisons={"Fashion": ended}))
+    assert lines[0] == "regressed (1):"
+    assert lines[1].endswith(", p = 1e-09; was accepted until 2027-03-01")
+
+
+def test_an_accepted_regression_that_is_gone_is_told() -> None:
+    gone = a_comparison("Fashion", 0.5, 0.5, accepted=UNTIL)
+    assert summary_lines(a_run({"Fashion": 0.5}, comparisons={"Fashion": gone}))[0] == (
+        "  Fashion: the regression accepted until 2027-03-01 (a new tokenizer) is gone; remove `accepted` from the "
+        "baseline"
+    )
 
 
 def test_a_change_of_preprocessing_comes_before_all_else() -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
+from datetime import date
 from typing import Any
 
 import pytest
 
-from pytest_mieb.gate.baseline import Baseline, TaskBaseline
+from pytest_mieb.gate.baseline import Acceptance, Baseline, TaskBaseline
 from pytest_mieb.gate.decision import EXIT_CODES, decide
 from pytest_mieb.gate.policy import Policy
 from pytest_mieb.report.verdict_file import content
@@ -86,6 +88,7 @@ def test_a_task_has_its_numbers_and_what_they_rest_on() -> None:
         "drift": 0.0,
         "preprocessing": "size 224 -> 336",
         "warnings": [],
+        "accepted": None,
         "languages": [],
         "subsets": {},
     }
@@ -110,10 +113,31 @@ def test_what_has_no_number_has_null_and_a_reason() -> None:
         "score": None,
         "tolerance": None,
         "detectable": None,
+        "accepted": [],
     }
     assert verdict["means"]["clustering"]["score"] == pytest.approx(0.5)
     assert verdict["means"]["clustering"]["tolerance"] == 0.0025
     assert verdict["means"]["clustering"]["missing"] == []
+
+
+def test_what_is_accepted_is_there_with_its_day_and_reason() -> None:
+    until = Acceptance(date(2027, 3, 1), "known")
+    comparisons = {
+        "A": a_comparison("A", 0.4, 0.5, accepted=until),
+        "B": a_comparison("B", 0.5, 0.5, accepted=until),
+        "C": a_comparison("C", 0.4, 0.5, accepted=replace(until, ended=True)),
+    }
+    decision = decide(comparisons, {}, set(comparisons), TASKS, Policy())
+    written = json.loads(json.dumps(content(decision, BASELINE, comparisons, Policy())))
+    facts = {"until": "2027-03-01", "reason": "known"}
+    assert {name: (task["outcome"], task["accepted"]) for name, task in written["tasks"].items()} == {
+        "A": ("accepted", facts | {"ended": False, "recovered": False}),
+        "B": ("passed", facts | {"ended": False, "recovered": True}),
+        "C": ("regressed", facts | {"ended": True, "recovered": False}),
+    }
+    mean = written["means"]["clustering"]
+    assert (mean["outcome"], mean["accepted"], mean["drop"]) == ("accepted", ["A", "B"], 0.0)
+    assert (mean["score"], mean["baseline"]) == (pytest.approx(0.45), 0.5)
 
 
 def test_an_infinite_number_is_null_for_json_knows_none() -> None:
