@@ -15,6 +15,7 @@ SESSION: pytest.StashKey[MiebSession] = pytest.StashKey()
 SUITE_TEST = "test_mieb.py::test_mieb["
 MEANS_OF_RUN = "mieb::"
 TASK = "mieb_task"
+EMBEDDER = "mieb_embedder"
 VERDICT = "mieb_verdict"
 RECORD = "mieb_record"
 MODEL = "mieb_model"
@@ -22,6 +23,7 @@ CONTEXT = "mieb_context"
 COMPARISON = "mieb_comparison"
 SPENT = "mieb_spent"
 SELECTED = "mieb_selected"
+NOTHING = "mieb_nothing"
 ACCEPTED = "mieb_accepted"
 
 

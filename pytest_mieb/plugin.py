@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_mieb.fixtures import mieb_embedder, mieb_result, mieb_session, mieb_task, mieb_verdict
-from pytest_mieb.keys import SELECTED, SESSION, TASK, VERDICT, task_in
+from pytest_mieb.keys import NOTHING, SELECTED, SESSION, TASK, VERDICT, task_in
 from pytest_mieb.settings import add_options, read_settings
-from pytest_mieb.suite import CATEGORIES, SUITES, packaged
+from pytest_mieb.suite import CATEGORIES, SUITES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pytest_mieb.session import MiebSession
 
 INCOMPLETE = 6
-SUITE = packaged("tasks") / "test_mieb.py"
 
 __all__ = ["mieb_embedder", "mieb_result", "mieb_session", "mieb_task", "mieb_verdict"]
 
@@ -36,14 +35,14 @@ def pytest_configure(config: pytest.Config) -> None:
     settings = read_settings(config)
     if settings is None:
         return
+    from pytest_mieb.collecting import add_suite
     from pytest_mieb.distribution import worker_of
     from pytest_mieb.session import MiebSession
 
     session = MiebSession(settings, worker_of(config))
     config.stash[SESSION] = session
-    config.pluginmanager.register(ActiveRun(session, config.invocation_params.args), "mieb-run")
-    if config.args_source is not pytest.Config.ArgsSource.ARGS:
-        config.args[:] = [str(SUITE.parent)]
+    with_suite = add_suite(config)
+    config.pluginmanager.register(ActiveRun(session, config.invocation_params.args, with_suite), "mieb-run")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -76,10 +75,12 @@ def _tasks_of(items: Iterable[pytest.Item], asked: str) -> set[str]:
 class ActiveRun:
     """The hooks of a run with `--mieb-model`: each hands over at once."""
 
-    def __init__(self, session: MiebSession, args: Sequence[str]) -> None:
+    def __init__(self, session: MiebSession, args: Sequence[str], with_suite: bool) -> None:
         from pytest_mieb.report.run import Run
 
         self.session = session
+        self.with_suite = with_suite
+        self.nothing = False
         self.named: set[str] = set()
         settings = session.settings
         self.run = Run(
@@ -91,18 +92,31 @@ class ActiveRun:
             model_name=settings.model.text,
         )
 
-    def pytest_report_header(self) -> str:
-        return self.session.header()
+    def pytest_report_header(self, config: pytest.Config) -> list[str]:
+        from pytest_mieb.collecting import replaced
+
+        instead = replaced(config)
+        return [self.session.header(), *([f"mieb suite: {instead}"] if instead else [])]
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Module | None:
         """Collect the suite's own module also where a project's `python_files` says that tests are called otherwise."""
         patterns = parent.config.getini("python_files")
-        if file_path != SUITE or any(fnmatch(file_path.name, pattern) for pattern in patterns):
+        if any(fnmatch(file_path.name, pattern) for pattern in patterns):
             return None
-        module: pytest.Module = pytest.Module.from_parent(parent, path=file_path)
-        return module
+        return self.pytest_pycollect_makemodule(file_path, parent)
 
-    def pytest_collection_modifyitems(self, items: Sequence[pytest.Item]) -> None:
+    def pytest_pycollect_makemodule(self, module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+        from pytest_mieb.collecting import is_suite, suite_module
+
+        return suite_module(parent, module_path) if is_suite(module_path) else None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
+        """Before -k and -m select among them."""
+        from pytest_mieb.collecting import missing
+
+        if self.with_suite:
+            items += missing(session, items)
         for item in items:
             name = getattr(getattr(item, "callspec", None), "params", {}).get(TASK)
             if name:
@@ -117,7 +131,17 @@ class ActiveRun:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_collection_finish(self, session: pytest.Session) -> None:
-        """Load the model before the first item, so that one that cannot be loaded is one usage error."""
+        """Load the model before the first item, so that one that cannot be loaded is one usage error.
+
+        So are tests of which none asks for a task; a worker then runs none, and tells the controller.
+        """
+        from pytest_mieb.collecting import asks_for_nothing, refusal
+
+        self.nothing = not session.testsfailed and asks_for_nothing(session.items)
+        if self.nothing and self.session.worker is None:
+            raise pytest.UsageError(refusal(self.session.settings.model.text))
+        if self.nothing:
+            session.items.clear()
         names, judged = _tasks_of(session.items, TASK), _tasks_of(session.items, VERDICT)
         self.named |= names
         self.run.selected |= judged
@@ -145,7 +169,9 @@ class ActiveRun:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """A worker knows also which of the user's own tests ask for a verdict; an id does not tell."""
-        self.run.selected |= set(getattr(node, "workeroutput", {}).get(SELECTED, ()))
+        output = getattr(node, "workeroutput", {})
+        self.run.selected |= set(output.get(SELECTED, ()))
+        self.nothing = self.nothing or bool(output.get(NOTHING))
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
@@ -160,17 +186,23 @@ class ActiveRun:
     def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:
         """After the last item: decide what only all of them together show."""
         try:
-            return (yield)
+            result = yield
         finally:
             if self.session.worker is None and not session.config.option.collectonly:
                 from pytest_mieb.report.items import conclude
 
                 conclude(self.run, session)
+        if self.nothing and self.session.worker is None:
+            from pytest_mieb.collecting import refusal
+
+            raise pytest.UsageError(refusal(self.session.settings.model.text))
+        return result
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
         if self.session.worker is not None:
-            session.config.workeroutput[SELECTED] = sorted(self.session.selected)  # type: ignore[attr-defined]
+            output = session.config.workeroutput  # type: ignore[attr-defined]
+            output |= {SELECTED: sorted(self.session.selected), NOTHING: self.nothing}
             return
         if session.config.option.collectonly:
             return

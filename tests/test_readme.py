@@ -134,7 +134,8 @@ def test_the_readmes_own_test_passes_on_the_miniature(miniature_cache: Path, tmp
     (tmp_path / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     (tmp_path / "test_own.py").write_text(program, encoding="utf-8")
     options = ["--mieb-model=miniature", "--mieb-baseline=none", f"--mieb-cache={miniature_cache}"]
-    finished = run(["-m", "pytest", "test_own.py", *options], tmp_path, HF_HUB_OFFLINE="1")
+    (test,) = re.findall(r"^def (test_\w+)", program, re.MULTILINE)
+    finished = run(["-m", "pytest", f"test_own.py::{test}", *options], tmp_path, HF_HUB_OFFLINE="1")
     assert finished.returncode == pytest.ExitCode.OK, finished.stdout + finished.stderr
     assert "1 passed" in finished.stdout
 

@@ -9,7 +9,8 @@ from random import Random
 
 import pytest
 
-from pytest_mieb.plugin import INCOMPLETE, SUITE
+from pytest_mieb.collecting import SUITE
+from pytest_mieb.plugin import INCOMPLETE
 from tests.plugin.running import SOUND, Toys, assert_no_traceback, summary
 from tests.plugin.toy import BROKEN, MEAN, OF_IMAGES_ONLY, TASKS, write_sts
 
@@ -93,7 +94,7 @@ def test_other({asked}): ...
 def test_a_users_test_that_asks_for_no_verdict_needs_none(there: tuple[Toys, str], asked: str) -> None:
     here, baseline = there
     (here.folder / "test_own.py").write_text(OWN.format(asked=asked), encoding="utf-8")
-    result = here.run("sound", baseline, "test_own.py")
+    result = here.run("sound", baseline, "test_own.py::test_own", "test_own.py::test_other")
     assert result.ret == pytest.ExitCode.OK, summary(result)
     result.assert_outcomes(passed=8, skipped=8, deselected=260)
     assert not any(line.startswith(("errors", "did not run", "not applicable")) for line in summary(result))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.plugin.running import Toys, summary
+from tests.plugin.running import Toys, assert_refused, summary
 from tests.plugin.toy import MEAN, OF_COLOURS, TASKS
 
 Ran = tuple[Toys, pytest.RunResult]
@@ -108,8 +108,27 @@ def test_a_test_of_ones_own_counts_among_the_comparisons(recorded: Ran, toys: To
         here = toys.at(tmp_path / "-".join(["own", *workers]))
         shutil.copytree(recorded[0].baseline.parent, here.baseline.parent)
         (here.folder / "test_own.py").write_text("def test_gate(mieb_task, mieb_verdict): ...\n", encoding="utf-8")
-        here.run("sound", *workers, "-k", "ToyZeroShot or ToyShades or ToyLanguages", "test_own.py")
+        here.run("sound", *workers, "-k", "ToyZeroShot or ToyShades or ToyLanguages", "test_own.py::test_gate")
         verdicts.append(here.verdict())
     assert verdicts[1] == verdicts[0]
     assert verdicts[0]["family"] == {"tasks": 3, "subsets": 3, "means": 1}
     assert set(verdicts[0]["tasks"]) == {"ToyZeroShot", "ToyShades", "ToyLanguages"}
+
+
+def test_beside_a_named_file_the_suite_runs_on_the_workers_too(recorded: Ran, toys: Toys, tmp_path: Path) -> None:
+    here = toys.at(tmp_path)
+    shutil.copytree(recorded[0].baseline.parent, here.baseline.parent)
+    (here.folder / "test_own.py").write_text("def test_shades(): ...\n", encoding="utf-8")
+    result = here.run("sound", "-n", "2", "-k", "ToyShades or test_shades", "-p", "no:cacheprovider", "test_own.py")
+    assert (result.ret, result.parseoutcomes()) == (pytest.ExitCode.OK, {"passed": 2})
+    assert set(here.verdict()["tasks"]) == {"ToyShades"}
+
+
+def test_a_gate_that_would_judge_nothing_is_one_usage_error_on_workers_too(toys: Toys, tmp_path: Path) -> None:
+    here = toys.at(tmp_path)
+    text = "import pathlib\n\ndef test_plain(): pathlib.Path('ran').touch()\n"
+    (here.folder / "test_own.py").write_text(text, encoding="utf-8")
+    result = here.run("sound", "--mieb-baseline=none", "-k", "test_plain", "-n", "2", "test_own.py::test_plain")
+    assert_refused(result, "--mieb-model=toymodels:sound is given, but none of the selected tests asks for a MIEB task")
+    assert not (here.folder / "ran").exists()
+    assert not summary(result)
