@@ -191,6 +191,7 @@ class ActiveRun:
             if self.session.worker is None and not session.config.option.collectonly:
                 from pytest_mieb.report.items import conclude
 
+                self.session.record_run(self.run)
                 conclude(self.run, session)
         if self.nothing and self.session.worker is None:
             from pytest_mieb.collecting import refusal

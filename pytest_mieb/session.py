@@ -127,10 +127,17 @@ class MiebSession:
         except ModelError as error:
             raise pytest.UsageError(str(error)) from error
 
-    def finish(self, run: Run) -> None:
-        """Write the verdict on the run, or record it."""
-        if self.settings.update and run.records and run.context:
+    def record_run(self, run: Run) -> None:
+        """Record what was measured in the baseline; where that fails, the run says so."""
+        if not (self.settings.update and run.records and run.context):
+            return
+        try:
             run.notes += self.record({record.task: record.measured for record in run.ordered}, run.context)
+        except (BaselineError, OSError) as error:
+            run.unrecorded = f"nothing was recorded: {error}\nthe results lie in {self.settings.results_of_model}"
+
+    def finish(self, run: Run) -> None:
+        """Write the verdict on the run."""
         if run.decision and self.baseline:
             from pytest_mieb.report.files import write_verdict
             from pytest_mieb.report.verdict_file import content

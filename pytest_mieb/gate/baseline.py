@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -240,12 +242,25 @@ def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def write(baseline: Baseline, path: Path) -> None:
-    """Write a baseline whole or not at all."""
+def write(baseline: Baseline, path: Path, still: Callable[[], bool] = lambda: True) -> bool:
+    """Write a baseline whole or not at all; not where `still` says no just before, and then False."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(_text(baseline), encoding="utf-8")
-    os.replace(temporary, path)
+    with whole(path) as temporary:
+        temporary.write_text(_text(baseline), encoding="utf-8")
+        allowed = still()
+        if allowed:
+            os.replace(temporary, path)
+        return allowed
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A file beside `path` to write in and to put in its place; its name is no other process's, on whatever host."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
+    try:
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _text(baseline: Baseline) -> str:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from pytest_mieb.gate.baseline import Baseline, BaselineError, TaskBaseline, read, write
+from pytest_mieb.gate.baseline import Baseline, BaselineError, TaskBaseline, read, whole
+from pytest_mieb.gate.changing import Lock, change, exclusive
 from pytest_mieb.gate.context import Context
 from pytest_mieb.gate.outcomes import digest
 from pytest_mieb.gate.verdict import percent, points
@@ -24,39 +26,63 @@ def record(
     revision: str | None,
     data: str,
     today: date | None = None,
+    lock: Lock = exclusive,
 ) -> list[str]:
     """Write `tasks` into the baseline at `path`, keeping its other tasks; the lines say what changed.
 
     The outcomes are copied from the folder `outcomes`, `<task>.npz` each, into the folder of the baseline's name beside
-    it, before the YAML that names their hashes.
+    it, before the YAML that names their hashes; nobody else records meanwhile.
 
     Raises:
         BaselineError: there is a file that cannot be read; it is left as it is. Or the baseline's outcomes would lie
-            among the results.
+            among the results, or others write it all the time.
     """
-    old = read(path) if path.is_file() else None
     folder = path.with_suffix("")
     if folder.resolve() == outcomes.resolve():
         raise BaselineError(
             f"{path}: its outcomes would lie among the results in {folder}, which the next run writes over; choose "
             "another --mieb-baseline"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    stored = {}
-    for name, task in tasks.items():
-        kept = folder / f"{name}.npz"
-        shutil.copyfile(outcomes / f"{name}.npz", kept)
-        stored[name] = replace(task, outcomes=digest(kept), run=context.name)
+    sources = {name: outcomes / f"{name}.npz" for name in tasks}
     new = Baseline(
         model=model,
         data=data,
         revision=revision or "",
         date=(today or date.today()).isoformat(),
         runs={context.name: context},
-        tasks=stored,
+        tasks={name: replace(task, outcomes=digest(sources[name]), run=context.name) for name, task in tasks.items()},
     )
-    write(old.updated(new) if old else new, path)
-    return [*_changes(old or replace(new, tasks={}), new), f"recorded {len(tasks)} tasks in {path}"]
+    old = replace(new, tasks={})
+
+    def edit() -> Baseline:
+        nonlocal old
+        old = read(path) if path.is_file() else replace(new, tasks={})
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, source in sources.items():
+            _copy(source, folder / f"{name}.npz")
+        return old.updated(new)
+
+    change(path, edit, lambda: _held(old, new, path), lock)
+    return [*_changes(old, new), f"recorded {len(tasks)} tasks in {path}"]
+
+
+def _copy(source: Path, target: Path) -> None:
+    with whole(target) as temporary:
+        shutil.copyfile(source, temporary)
+        os.replace(temporary, target)
+
+
+def _held(old: Baseline, new: Baseline, path: Path) -> bool:
+    """Whether what was written is there, each task with its outcomes, or what somebody recorded of it afterwards."""
+    found, folder = read(path).tasks, path.with_suffix("")
+    for name, task in new.tasks.items():
+        entry = found.get(name)
+        own = entry is not None and (entry.outcomes, entry.run) == (task.outcomes, task.run)
+        if entry is None or (entry == old.tasks.get(name) and not own):
+            return False
+        if digest(folder / f"{name}.npz") != entry.outcomes:
+            return False
+    return True
 
 
 def _changes(old: Baseline, new: Baseline) -> list[str]:

@@ -15,10 +15,10 @@ from pytest_mieb.report.run import Run
 def conclude(run: Run, session: pytest.Session) -> None:
     """Decide on the whole run, and hand its reports to whoever listens to those of the items."""
     decision = run.decide()
-    if decision is None:
-        return
     hook = session.config.hook
-    entries = list(reports_of(decision))
+    entries = list(reports_of(decision)) if decision else []
+    if run.unrecorded:
+        entries.append(_reports("recording", run.unrecorded, "call"))
     session.testscollected += len(entries)  # or the progress goes beyond 100 %
     for reports in entries:
         hook.pytest_runtest_logstart(nodeid=reports[0].nodeid, location=reports[0].location)

@@ -39,9 +39,9 @@ class Run:
 
     `args` is the command line, `selected` the tasks that were collected, `notes` lines for the summary, `model` what
     was loaded and `context` what it was measured with, in whatever process. `published_data`: on the data that the
-    published models were measured on. `strangers` counts failures that are none
-    of the suite's. `spent` has for each item the US dollars that an API took: for what it answered, and at most for the
-    rest.
+    published models were measured on. `strangers` counts failures that are none of the suite's. `unrecorded` says why
+    what was to be recorded was not. `spent` has for each item the US dollars that an API took: for what it answered,
+    and at most for the rest.
     """
 
     args: Sequence[str]
@@ -59,6 +59,7 @@ class Run:
     model: Description | None = None
     context: Context | None = None
     strangers: int = 0
+    unrecorded: str | None = None
     spent: dict[str, tuple[float, float]] = field(default_factory=dict)
     decision: Decision | None = None
 
@@ -83,7 +84,7 @@ class Run:
     @property
     def only_incomplete(self) -> bool:
         """No regression was seen, and nothing else failed, but some task or mean has no verdict."""
-        if self.strangers or (self.decision and self.decision.state == "regressed"):
+        if self.strangers or self.unrecorded or (self.decision and self.decision.state == "regressed"):
             return False
         return bool(self.decision.incomplete if self.decision else self.errors or self.not_run)
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from pytest_mieb.gate import outcomes
-from pytest_mieb.gate.baseline import Acceptance, Baseline, BaselineError, Mark, TaskBaseline, read, write
+from pytest_mieb.gate.baseline import Acceptance, BaselineError, Mark, TaskBaseline, read, write
+from pytest_mieb.gate.changing import Lock, exclusive
 from pytest_mieb.gate.comparison import Side, compare
 from pytest_mieb.gate.context import Context
 from pytest_mieb.gate.influence import Examples
@@ -181,14 +185,112 @@ def test_an_update_that_stops_between_outcomes_and_scores_is_noticed(
     path = tmp_path / "exp7.yaml"
     recorded(path, {"A": 0.5})
 
-    def full_disk(baseline: Baseline, path: Path) -> None:
+    def full_disk(*_arguments: object) -> bool:
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("pytest_mieb.gate.recording.write", full_disk)
+    monkeypatch.setattr("pytest_mieb.gate.changing.write", full_disk)
     with pytest.raises(OSError, match="no space left"):
         recorded(path, {"A": 0.4})
+    assert {each.name for each in tmp_path.iterdir()} == {"exp7.yaml", "exp7", "results"}
     with pytest.raises(BaselineError, match="--mieb-update -k A"):
         examples_of(read(path), "A")
-    monkeypatch.setattr("pytest_mieb.gate.recording.write", write)
+    monkeypatch.setattr("pytest_mieb.gate.changing.write", write)
     recorded(path, {"A": 0.4})
     assert examples_of(read(path), "A") is not None
+
+
+def unlocked(_path: Path) -> AbstractContextManager[None]:
+    """A lock that keeps nobody out."""
+    return nullcontext()
+
+
+PROCESSES, ROUNDS = 3, 3
+
+
+def record_often(folder: Path, number: int, ready: Barrier, lock: Lock) -> None:
+    """In a process of its own: in every round a task of its own and one that all record."""
+    results = folder / f"results-{number}"
+    results.mkdir()
+    for turn in range(ROUNDS):
+        scores = dict.fromkeys((f"own-{number}-{turn}", "shared"), (number * ROUNDS + turn + 1) / 20)
+        for name, score in scores.items():
+            outcomes.write(results / f"{name}.npz", {"default": Examples(np.full(50, score))})
+        tasks = {name: TaskBaseline(score) for name, score in scores.items()}
+        ready.wait(120)
+        context = Context(fingerprint=str(number))
+        record(folder / "m.yaml", tasks, context, results, model="m", revision=None, data="hub", lock=lock)
+
+
+@pytest.mark.parametrize("lock", [exclusive, unlocked])
+def test_who_records_at_the_same_time_loses_nothing(tmp_path: Path, lock: Lock) -> None:
+    spawned = multiprocessing.get_context("spawn")
+    ready = spawned.Barrier(PROCESSES)
+    own = [spawned.Process(target=record_often, args=(tmp_path, n, ready, lock)) for n in range(PROCESSES)]
+    for process in own:
+        process.start()
+    for process in own:
+        process.join(240)
+    assert [process.exitcode for process in own] == [0] * PROCESSES
+    found = read(tmp_path / "m.yaml")
+    scores = {f"own-{n}-{turn}": (n * ROUNDS + turn + 1) / 20 for n in range(PROCESSES) for turn in range(ROUNDS)}
+    assert {name: task.score for name, task in found.tasks.items() if name != "shared"} == scores
+    assert set(found.runs) == {Context(fingerprint=str(number)).name for number in range(PROCESSES)}
+    for name, task in found.tasks.items():  # also of the one that all recorded
+        examples = examples_of(found, name)
+        assert examples and examples["default"].outcomes.mean() == pytest.approx(task.score)
+    assert {each.name for each in tmp_path.iterdir() if not each.name.startswith("results")} == {"m", "m.yaml"}
+    assert {each.name for each in (tmp_path / "m").iterdir()} == {f"{name}.npz" for name in found.tasks}
+
+
+@pytest.mark.parametrize("lost", ["task", "outcomes", "neither"])
+def test_what_another_process_wrote_over_is_recorded_again(tmp_path: Path, lost: str) -> None:
+    """The lock lets somebody in who puts back what stood there before."""
+    path, times = tmp_path / "m.yaml", list[int]()
+    recorded(path, {"A": 0.5, "B": 0.5})
+    before, kept = path.read_bytes(), (tmp_path / "m" / "A.npz").read_bytes()
+
+    def interfere(_seconds: float) -> None:
+        times.append(1)
+        if len(times) > 1:
+            return
+        if lost == "task":
+            path.write_bytes(before)
+        elif lost == "outcomes":
+            (tmp_path / "m" / "A.npz").write_bytes(kept)
+
+    results = tmp_path / "others"
+    results.mkdir()
+    outcomes.write(results / "A.npz", {"default": Examples(np.full(4, 0.4))})
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pytest_mieb.gate.changing.time.sleep", interfere)
+        record(path, {"A": TaskBaseline(0.4)}, CONTEXT, results, model="m", revision=None, data="hub", lock=unlocked)
+    assert len(times) == (1 if lost == "neither" else 3)
+    found = read(path)
+    assert {name: task.score for name, task in found.tasks.items()} == {"A": 0.4, "B": 0.5}
+    examples = examples_of(found, "A")
+    assert examples and examples["default"].outcomes.tolist() == pytest.approx([0.4] * 4)
+
+
+def test_what_another_process_recorded_afterwards_stands(tmp_path: Path) -> None:
+    path, times = tmp_path / "m.yaml", list[int]()
+    recorded(path, {"A": 0.5})
+
+    def later(_seconds: float) -> None:
+        times.append(1)
+        if len(times) == 1:
+            recorded(path, {"A": 0.3}, Context(fingerprint="later"))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("pytest_mieb.gate.changing.time.sleep", later)
+        outcomes.write(tmp_path / "results" / "A.npz", {"default": Examples(np.full(4, 0.4))})
+        record(
+            path,
+            {"A": TaskBaseline(0.4)},
+            CONTEXT,
+            tmp_path / "results",
+            model="m",
+            revision=None,
+            data="hub",
+            lock=unlocked,
+        )
+    assert read(path).tasks["A"].score == 0.3

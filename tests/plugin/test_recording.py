@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import yaml
 
 from pytest_mieb.plugin import INCOMPLETE
-from tests.plugin.running import SOUND, Toys, assert_refused, summary
+from tests.plugin.running import SOUND, Toys, assert_no_traceback, assert_refused, summary
 from tests.plugin.toy import TASKS
 
 Ran = tuple[Toys, pytest.RunResult]
@@ -119,3 +120,20 @@ def test_a_run_that_scores_nothing_records_nothing(apart: Toys) -> None:
     assert result.ret == pytest.ExitCode.OK
     result.assert_outcomes(skipped=1, deselected=137)
     assert apart.baseline.read_text(encoding="utf-8") == before
+
+
+def test_scores_that_cannot_be_recorded_fail_the_run_and_leave_the_baseline(apart: Toys) -> None:
+    """The folder of the outcomes is a file."""
+    before = apart.baseline.read_bytes()
+    shutil.rmtree(apart.baseline.with_suffix(""))
+    apart.baseline.with_suffix("").touch()
+    result = apart.run("sound", "--mieb-update", "-k", "ToyChoice", "--junitxml=junit.xml")
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    result.assert_outcomes(passed=1, failed=1, deselected=137)
+    (said,) = (line for line in result.outlines if line.startswith("nothing was recorded: "))
+    assert str(apart.baseline.with_suffix("")) in said
+    assert f"the results lie in {apart.folder / 'mieb-results' / SOUND}" in result.outlines
+    assert apart.junit()["mieb::recording"] == "failure"
+    assert any(line.startswith("embedded ") for line in summary(result))
+    assert_no_traceback([line for line in result.outlines if "test_mieb.py" not in line])
+    assert apart.baseline.read_bytes() == before

@@ -92,3 +92,20 @@ def test_whoever_listens_to_the_items_hears_of_the_means_too(baseline: Baseline 
     assert session.testscollected == 2 + len(names)  # or the progress would go beyond 100 %
     hooks = ("logstart", "logreport", "logreport", "logfinish")
     assert listener.calls == [(f"pytest_runtest_{hook}", name) for name in names for hook in hooks]
+
+
+def test_scores_that_could_not_be_recorded_are_a_failure() -> None:
+    listener, reports = Listener(), list[pytest.TestReport]()
+    listener.pytest_runtest_logreport = lambda report: reports.append(report)  # type: ignore[attr-defined]
+    session: Any = SimpleNamespace(testscollected=1, config=SimpleNamespace(hook=listener))
+    run = Run(
+        [], TASKS, None, records={"A": a_record("A", 0.5)}, selected={"A"}, unrecorded="nothing was recorded: full"
+    )
+    conclude(run, session)
+    assert [(each.nodeid, each.outcome) for each in reports] == [
+        ("mieb::recording", "failed"),
+        ("mieb::recording", "passed"),
+    ]
+    assert reports[0].longreprtext == "nothing was recorded: full"
+    run.errors["B"] = "gated"
+    assert not run.only_incomplete
