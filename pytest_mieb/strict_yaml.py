@@ -17,7 +17,7 @@ _DAY = "tag:yaml.org,2002:timestamp"
 
 class YamlError(ValueError):
     """A file that cannot be read as what it says; the message says what is wrong, with the line and, if known, the
-    key, but not which file."""
+    key, and what to do, but not which file."""
 
 
 def load(path: Path) -> Any:
@@ -32,7 +32,7 @@ def load(path: Path) -> Any:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
-        raise YamlError(f"cannot be read as text ({type(error).__name__})") from error
+        raise YamlError(f"cannot be read as text ({type(error).__name__}); restore it") from error
     conflict = _CONFLICT.search(text)
     if conflict:
         line = text.count("\n", 0, conflict.start()) + 1
@@ -50,7 +50,7 @@ def load(path: Path) -> Any:
         raise
     except (yaml.YAMLError, ValueError) as error:
         where = getattr(error, "problem_mark", None)
-        raise YamlError(f"not valid YAML{f' at line {where.line + 1}' if where else ''}") from error
+        raise YamlError(f"not valid YAML{f' at line {where.line + 1}' if where else ''}; correct it") from error
     finally:
         loader.dispose()
 

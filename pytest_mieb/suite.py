@@ -205,7 +205,7 @@ def read_card(path: Path) -> Task:
     try:
         content = load(path)
     except YamlError as error:
-        raise CardError(f"{path}: {error}; mend the file") from error
+        raise CardError(f"{path}: {error}") from error
     if not isinstance(content, dict):
         raise CardError(f"{path}: a card is a mapping of keys to values; start with 'name: ...'")
     return _Card(path, content).task()

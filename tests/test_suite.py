@@ -343,15 +343,15 @@ REFUSED = {
     ),
     "list instead of mapping": ("- name: Birds\n", "a card is a mapping of keys to values; start with 'name: ...'"),
     "nothing": ("", "a card is a mapping of keys to values; start with 'name: ...'"),
-    "broken YAML": ("name: Birds\nsuites: [lite\ncategory: x\n", "not valid YAML at line 3; mend the file"),
+    "broken YAML": ("name: Birds\nsuites: [lite\ncategory: x\n", "not valid YAML at line 3; correct it"),
     "a day that is none": (CARD + "license: 2024-13-45\n", "line 15: license: 2024-13-45 is no day"),
     "a key that stands twice": (
         CARD + "metric: ari\n",
-        "line 15: metric stands there twice, first in line 6; keep one of the two; mend the file",
+        "line 15: metric stands there twice, first in line 6; keep one of the two",
     ),
     "a conflict that git left": (
         changed(CARD, ("metric: nmi\n", "<<<<<<< HEAD\nmetric: nmi\n")),
-        "line 6: '<<<<<<< HEAD' was left by a merge in git; resolve the conflict; mend the file",
+        "line 6: '<<<<<<< HEAD' was left by a merge in git; resolve the conflict",
     ),
 }
 
@@ -367,7 +367,7 @@ def test_a_refused_card_names_file_key_and_remedy(tmp_path: Path, case: str) -> 
 def test_a_card_of_other_bytes_than_utf_8_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "Birds.yaml"
     path.write_bytes(b"notes: \xff\xfe\n")
-    with pytest.raises(CardError, match=r"cannot be read as text \(UnicodeDecodeError\); mend the file"):
+    with pytest.raises(CardError, match=r"cannot be read as text \(UnicodeDecodeError\); restore it"):
         read_card(path)
 
 

@@ -32,7 +32,7 @@ _TASK = (
 )
 _ACCEPTED = ("until", "reason")
 _SUBSET = ("score", "error")
-_REMEDY = "correct it, or remove the file and record the baseline anew with --mieb-update"
+_REMEDY = "or remove the file and record the baseline anew with --mieb-update"
 
 
 class BaselineError(Exception):
@@ -132,7 +132,7 @@ def read(path: Path) -> Baseline:
     try:
         content = load(path)
     except YamlError as error:
-        raise BaselineError(f"{path}: {error}; {_REMEDY}") from error
+        raise BaselineError(f"{path}: {error}, {_REMEDY}") from error
     return _Reader(path).baseline(content)
 
 
@@ -143,7 +143,7 @@ class _Reader:
     path: Path
 
     def refuse(self, key: str, sentence: str) -> BaselineError:
-        return BaselineError(f"{self.path}: {key}: {sentence}; {_REMEDY}")
+        return BaselineError(f"{self.path}: {key}: {sentence}; correct it, {_REMEDY}")
 
     def baseline(self, content: Any) -> Baseline:
         if not isinstance(content, dict) or not isinstance(content.get("tasks"), dict):

@@ -277,7 +277,6 @@ def command(args: Sequence[str], drop: Sequence[str]) -> str:
 
 
 def _baseline_scores(run: Run) -> dict[str, float]:
-    """The baseline's, without those of another part of the data than this run's."""
-    parts = {name: record.measured.part for name, record in run.records.items()}
-    known = run.baseline.tasks if run.baseline else {}
-    return {name: task.score for name, task in known.items() if parts.get(name, task.part) == task.part}
+    """But for tasks that do not compare with the baseline's, of which a change would say nothing."""
+    old = run.baseline.tasks if run.baseline else {}
+    return {name: mark.score for name, mark in old.items() if name not in run.errors}

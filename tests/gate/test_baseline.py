@@ -160,7 +160,7 @@ REFUSED = {
     "a tag": ("revision: !!python/object:os.system {}\n" + SOUND, "not valid YAML at line 1"),
     "a task that stands twice": (
         "tasks:\n  A: {score: 0.5}\n  A: {score: 0.01}\n",
-        "line 3: tasks.A stands there twice, first in line 2; keep one of the two; correct it",
+        "line 3: tasks.A stands there twice, first in line 2; keep one of the two, or remove the file and record",
     ),
     "a conflict that git left": (
         "tasks:\n        "tasks.A.threshold: unknown key; the legal ones are score, error, tolerance, accepted, spread, dataset, "

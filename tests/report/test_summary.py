@@ -242,6 +242,11 @@ def test_a_task_without_a_baseline_has_none_in_the_table_and_is_in_the_next_comm
     assert lines[-1].endswith(" -k CIFAR100Clustering")
 
 
+def test_a_task_that_does_not_compare_with_its_baseline_has_no_change() -> None:
+    run = a_run({"Fashion": 0.6}, errors={"Fashion": "Fashion: scored 1.00, while its outcomes make up 50.00"})
+    assert ["retrieval", "1", "60.00", "-", "-"] in [line.split()[:5] for line in summary_lines(run)]
+
+
 def test_measuring_only_ends_with_the_command_that_records() -> None:
     run = a_run(dict.fromkeys(LITE, 0.5), None, ["--mieb-model=exp7", "--mieb-baseline=none", "-m", "lite"])
     lines = summary_lines(run)
