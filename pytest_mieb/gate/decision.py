@@ -167,9 +167,11 @@ def _mean(
     if outcome != "regressed":
         return mean
     beyond = " beyond known drift" if any(comparisons[task].drift for task in weights) else ""
+    fitted = any(comparisons[task].difference.fits for task in weights)
     lines = [
         f"{name} regressed: mean of {len(weights)} tasks {percent(pair.score)}, baseline {percent(pair.baseline)} "
         f"({points(pair.score - pair.baseline)}), tolerance {percent(tolerance)}",
+        *(["of clusterings the mean over fits that start alike counts, not the score"] if fitted else ()),
         *drop_of(pair.difference, beyond),
         reason_of(pair, rule),
         *([mean.without] if mean.without else ()),

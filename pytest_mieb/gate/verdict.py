@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from pytest_mieb.gate.baseline import Acceptance
 from pytest_mieb.gate.comparison import Comparison, Pair
 from pytest_mieb.gate.interval import CONFIDENCE, interval
-from pytest_mieb.gate.policy import Family, Policy
+from pytest_mieb.gate.policy import TOLERANCE, Family, Policy
 from pytest_mieb.gate.significance import Difference, smallest_detectable, upper_bound
 
 Outcome = Literal["passed", "improved", "suspect", "accepted", "regressed", "measured"]
@@ -173,7 +173,8 @@ def failure_of(name: str, comparison: Comparison, pair: Pair, rule: Rule, more: 
         [
             *head,
             f"{name} regressed: {comparison.metric} {percent(pair.score)}, baseline {percent(pair.baseline)} "
-            f"({points(-pair.difference.drop)}), tolerance {percent(rule.tolerance)}{drift}",
+            f"({points(pair.score - pair.baseline)}), tolerance {percent(rule.tolerance)}{drift}",
+            *fits_of(pair.difference),
             *drop_of(pair.difference),
             reason_of(pair, rule),
             *more,
@@ -193,11 +194,32 @@ def _failure_by_language(comparison: Comparison, verdict: Verdict, rule: Rule) -
             f"{comparison.task} regressed in {len(verdict.languages)} of {len(verdict.subsets)} languages: "
             f"{_listed(verdict)}",
             f"their mean did not: {comparison.metric} {percent(comparison.score)}, baseline "
-            f"{percent(comparison.baseline)} ({points(-comparison.difference.drop)}), tolerance "
+            f"{percent(comparison.baseline)} ({points(comparison.score - comparison.baseline)}), tolerance "
             f"{percent(rule.tolerance)}",
             *worst[head:],
         ]
     )
+
+
+def fits_of(difference: Difference) -> list[str]:
+    """What is compared where the score is a single fit, as a line."""
+    if not difference.fits:
+        return []
+    now = difference.before - difference.drop
+    return [
+        f"the score is a single fit, which a restart moves; over {difference.fits} fits that start alike "
+        f"{percent(now)}, baseline {percent(difference.before)} ({points(-difference.drop)})"
+    ]
+
+
+def other_than_scores(comparisons: Mapping[str, Comparison]) -> list[str]:
+    """The tasks of which the score moved by half a point more or less than what is compared, as a line."""
+    moved = [
+        f"{name} {points(each.score - each.baseline)}, over its fits {points(-each.difference.drop)}"
+        for name, each in comparisons.items()
+        if each.difference.fits and abs(each.baseline - each.score - each.difference.drop) > TOLERANCE
+    ]
+    return [f"clustering is judged by fits that start alike, not by its score: {'; '.join(moved)}"] if moved else []
 
 
 def drop_of(difference: Difference, beyond: str = "") -> list[str]:
@@ -216,6 +238,7 @@ def reason_of(pair: Pair, rule: Rule) -> str:
     """What the decision rests on, in a sentence."""
     difference = pair.difference
     how = f"on {difference.examples:,} paired examples" if difference.examples else "by the sampling error of the score"
+    how += f" in {difference.fits} fits" if difference.fits else ""
     if rule.policy.kind == "non-inferiority":
         bound = percent(upper_bound(difference, rule.alpha))
         return f"with {100 * (1 - rule.alpha):g} % confidence the drop is below {bound} only, {how}"

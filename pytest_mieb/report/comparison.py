@@ -12,7 +12,7 @@ from pytest_mieb.gate.comparison import Pair
 from pytest_mieb.gate.interval import CONFIDENCE
 from pytest_mieb.gate.significance import upper_bound
 from pytest_mieb.gate.stored import Outcome, Stored
-from pytest_mieb.gate.verdict import acceptance_of, blame, percent, points, shown_interval
+from pytest_mieb.gate.verdict import acceptance_of, blame, other_than_scores, percent, points, shown_interval
 from pytest_mieb.means import group_of, groups
 from pytest_mieb.report.table import aligned, github
 
@@ -226,6 +226,7 @@ def _known(outcome: Outcome) -> list[str]:
             f"{outcome.old.name} has {_count(len(outcome.left_out), 'task')} more than was asked for: "
             f"{_listed(outcome.left_out)}; --select names those that must be there"
         )
+    lines += other_than_scores(outcome.comparisons)
     warnings = Counter(sentence for each in outcome.comparisons.values() for sentence in each.warnings)
     return [*lines, *(f"warning: {sentence}" for sentence in warnings)]
 

@@ -10,7 +10,7 @@ from statistics import median
 from pytest_mieb.gate.comparison import Pair
 from pytest_mieb.gate.interval import CONFIDENCE
 from pytest_mieb.gate.policy import means_of
-from pytest_mieb.gate.verdict import Verdict, acceptance_of, blame, percent, points, shown_interval
+from pytest_mieb.gate.verdict import Verdict, acceptance_of, blame, other_than_scores, percent, points, shown_interval
 from pytest_mieb.means import group_means, group_of, groups, mean_en, mean_m
 from pytest_mieb.report.run import Run
 from pytest_mieb.report.table import aligned
@@ -95,7 +95,10 @@ def _moved(pair: Pair) -> str:
     change = points(pair.score - pair.baseline)
     found = shown_interval(pair.difference)
     within = f"{100 * CONFIDENCE:g} % interval of the drop {found}, " if found else ""
-    return f"{percent(pair.score)} from {percent(pair.baseline)} ({change}), {within}p = {pair.difference.p_drop:.1g}"
+    fits = pair.difference.fits
+    over = f"over {fits} fits that start alike {points(-pair.difference.drop)}, " if fits else ""
+    chance = f"p = {pair.difference.p_drop:.1g}"
+    return f"{percent(pair.score)} from {percent(pair.baseline)} ({change}), {over}{within}{chance}"
 
 
 def _lost(run: Run) -> list[str]:
@@ -227,6 +230,7 @@ def _basis(run: Run) -> list[str]:
         )
         reasons = Counter(reason for name, reason in run.baseline.unusable.items() if name in run.records)
         lines += [f"not compared ({count}): {reason}" for reason, count in reasons.items()]
+    lines += other_than_scores(run.comparisons)
     warnings = Counter(sentence for each in run.comparisons.values() for sentence in each.warnings)
     lines += [f"warning: {sentence}" for sentence in warnings]
     return lines

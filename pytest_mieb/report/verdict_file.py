@@ -75,7 +75,7 @@ def _pair(pair: Pair | None) -> dict[str, Any]:
     difference = {
         name: _finite(value)
         for name, value in asdict(pair.difference).items()
-        if name in ("drop", "standard_error", "p_drop", "p_gain", "examples")
+        if name in ("drop", "standard_error", "p_drop", "p_gain", "examples", "fits")
     }
     found = interval(pair.difference)
     bounds = {"interval": [_finite(bound) for bound in found] if found else None}

@@ -12,7 +12,17 @@ from pytest_mieb.gate.baseline import Acceptance
 from pytest_mieb.gate.comparison import Pair
 from pytest_mieb.gate.policy import Family, Policy
 from pytest_mieb.gate.significance import Difference, smallest_detectable
-from pytest_mieb.gate.verdict import Rule, acceptance_of, blame, detectable, judge, outcome_of, percent, points
+from pytest_mieb.gate.verdict import (
+    Rule,
+    acceptance_of,
+    blame,
+    detectable,
+    judge,
+    other_than_scores,
+    outcome_of,
+    percent,
+    points,
+)
 from tests.gate.builders import comparison, pair
 
 TEN = Family(10)  # each at a tenth of 5 %
@@ -237,6 +247,39 @@ def test_a_regression_says_score_baseline_drop_tolerance_and_chance() -> None:
         "drop 4.88 points, 95 % interval 2.92 to 6.84\n"
         "p = 0.0001 on 1,000 paired examples, significant at 0.005\n"
         "if the drop is meant, record it with --mieb-update"
+    )
+
+
+def test_where_fits_are_compared_the_text_tells_them_from_the_score() -> None:
+    by_fits = replace(comparison().difference, drop=0.02, p_drop=1e-9, fits=16, before=0.75, standard_error=0.004)
+    verdict = judge(replace(comparison(drop=0.05), difference=by_fits), Policy(), TEN)
+    assert verdict.failure is not None
+    lines = verdict.failure.splitlines()
+    assert lines[0] == "Some regressed: accuracy 65.00, baseline 70.00 (-5.00), tolerance 0.50"
+    assert lines[1].startswith(
+        "the score is a single fit, which a restart moves; over 16 fits that start alike 73.00, "
+    )
+    assert lines[1].endswith("baseline 75.00 (-2.00)")
+    assert lines[2].startswith("drop 2.00 points, 95 % interval 1.2")
+    assert lines[3] == "p = 1e-09 on 1,000 paired examples in 16 fits, significant at 0.005"
+
+
+@pytest.mark.parametrize(
+    ("fits", "drop", "lines"),
+    [
+        (16, 0.006, 0),
+        (0, 0.0, 0),
+        (16, 0.002, 1),
+        (16, 0.03, 1),
+        (16, -0.02, 1),
+    ],
+)
+def test_scores_that_moved_otherwise_than_what_is_compared_are_told(fits: int, drop: float, lines: int) -> None:
+    moved = replace(comparison(drop=0.01), difference=replace(comparison().difference, drop=drop, fits=fits))
+    told = other_than_scores({"Some": moved, "Other": comparison(drop=0.02)})
+    assert len(told) == lines
+    assert all(
+        "by fits that start alike" in line and f"Some -1.00, over its fits {points(-drop)}" in line for line in told
     )
 
 

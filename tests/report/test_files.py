@@ -52,7 +52,7 @@ def a_result(metrics: Mapping[str, float] | None = None) -> TaskResult:
         metrics or {"nmi": 0.5, "ari": 0.25},
         np.array([1, 0, 1], np.uint8),
         np.array([0.5, 1.5, 2.5]),
-        {"samples_per_label": 16},
+        details={"samples_per_label": 16},
     )
     norwegian = Scored({"nmi": 0.25}, np.array([0.25, 1 / 3]))
     return TaskResult(

@@ -107,6 +107,24 @@ def test_a_run_that_regressed_starts_with_what_did_and_ends_with_the_next_comman
 _OF_NO = "  XFlickr: 30.00 from 30.00 (0.00), p = 1; 1 of 2 languages regressed: no 10.00, baseline 20.00 (-10.00)"
 
 
+def test_a_clustering_says_what_its_fits_lost_beside_its_score() -> None:
+    of_fits = a_comparison("CIFAR10Clustering", 0.35, 0.4)
+    lost, kept = (
+        replace(of_fits, difference=replace(of_fits.difference, drop=drop, p_drop=p, fits=16, before=0.5))
+        for drop, p in ((0.02, 1e-9), (0.001, 0.4))
+    )
+    lines = summary_lines(a_run({"CIFAR10Clustering": 0.35}, comparisons={"CIFAR10Clustering": lost}))
+    assert (
+        "  CIFAR10Clustering: 35.00 from 40.00 (-5.00), over 16 fits that start alike -2.00, 95 % interval" in lines[1]
+    )
+    lines = summary_lines(a_run({"CIFAR10Clustering": 0.35}, comparisons={"CIFAR10Clustering": kept}))
+    assert not any(line.startswith("regressed") for line in lines)
+    told = (
+        "clustering is judged by fits that start alike, not by its score: CIFAR10Clustering -5.00, over its fits -0.10"
+    )
+    assert told in lines
+
+
 def test_a_regression_in_one_language_is_named() -> None:
     lost = a_comparison("XFlickr", 0.3, 0.3, subsets={"en": a_pair(0.5, 0.4), "no": a_pair(0.1, 0.2)})
     lines = summary_lines(a_run({"XFlickr": 0.3}, comparisons={"XFlickr": lost}))
@@ -333,13 +351,6 @@ def test_scores_of_a_part_have_no_rank_and_are_told() -> None:
     assert f"measured on a part of the data (1): {names[0]}" in lines
     (ranks,) = (line for line in lines if "rank" in line)
     assert "Mean" not in ranks
-
-
-def test_a_part_is_not_shown_beside_the_baselines_whole() -> None:
-    run = a_run({"Fashion": 0.501, "CIFAR10Clustering": 0.4})
-    run.records["Fashion"] = replace(run.records["Fashion"], measured=TaskBaseline(0.501, part="30 of 40 rows"))
-    (row,) = (line.split() for line in summary_lines(run) if line.startswith("retrieval "))
-    assert row[1:5] == ["1", "50.10", "-", "-"]
 
 
 def test_data_that_does_not_fit_is_told_by_task() -> None:
