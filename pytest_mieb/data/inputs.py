@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from pytest_mieb.data.errors import DatasetError
+from pytest_mieb.data.origin import Origin
 from pytest_mieb.rgb import as_rgb
 
 if TYPE_CHECKING:
@@ -23,25 +23,21 @@ class Images(Sequence["Image"]):
     """An image column of a dataset; a picture is decoded when it is asked for, and never kept.
 
     The column may be an image column or raw bytes of image files. `datasets` decides what a picture is: it turns it as
-    its EXIF data says. With `reencode` each picture is decoded and encoded once more, in its own format at Pillow's
-    default quality. `error` makes the DatasetError for a picture that cannot be decoded.
+    its EXIF data says. It comes in RGB.
+
+    Args:
+        origin: where the rows lie in the dataset, for errors.
+        reencode: each picture is decoded and encoded once more, in its own format at Pillow's default quality.
     """
 
-    def __init__(
-        self,
-        dataset: Dataset,
-        column: str,
-        *,
-        reencode: bool = False,
-        error: Callable[[str], DatasetError] = DatasetError,
-    ) -> None:
+    def __init__(self, dataset: Dataset, column: str, origin: Origin | None = None, *, reencode: bool = False) -> None:
         import datasets
 
         undecoded = datasets.Image(decode=False)
         self._rows = dataset.select_columns([column]).cast_column(column, undecoded)
         self._column = column
+        self.origin = origin or Origin.whole("without a name", "its only split", len(dataset))
         self._reencode = reencode
-        self._error = error
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -51,13 +47,20 @@ class Images(Sequence["Image"]):
     @overload
     def __getitem__(self, index: slice) -> Sequence[Image]: ...
     def __getitem__(self, index: int | slice) -> Image | Sequence[Image]:
-        """The picture in RGB."""
+        """The picture.
+
+        Raises:
+            DatasetError: it cannot be decoded; the message names its row.
+        """
         if isinstance(index, slice):
             return self.take(range(len(self))[index])
         try:
             return self._decode(self._rows[index][self._column])
         except (OSError, SyntaxError, ValueError) as error:
-            raise self._error(f"column {self._column!r} holds a damaged image in row {index} ({error})") from error
+            place = self.origin.place(index)
+            raise self.origin.error(
+                f"column {self._column!r} holds a damaged image in {place} ({error})", place
+            ) from error
 
     def _decode(self, row: dict[str, Any]) -> Image:
         import datasets
@@ -72,6 +75,7 @@ class Images(Sequence["Image"]):
         chosen = object.__new__(Images)
         chosen.__dict__ |= {name: value for name, value in self.__dict__.items() if name != "keys"}
         chosen._rows = self._rows.select(indices)
+        chosen.origin = self.origin.take(indices)
         return chosen
 
     @cached_property

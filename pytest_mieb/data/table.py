@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.data.inputs import Images
+from pytest_mieb.data.origin import Origin, Place
 from pytest_mieb.suite import DatasetRef
 
 if TYPE_CHECKING:
@@ -16,16 +17,13 @@ if TYPE_CHECKING:
 
     from pytest_mieb.data.sources import Source
 
-REMEDY = "check the card against the dataset, or download it again"
-
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of one config and split; a column that is not there raises a DatasetError."""
+    """Rows of a config and split, or of several; a column that is not there raises a DatasetError."""
 
     dataset: Dataset
-    ref: DatasetRef
-    where: str
+    origin: Origin
 
     def __len__(self) -> int:
         return len(self.dataset)
@@ -39,8 +37,9 @@ class Table:
         self._require(column)
         missing = next((row for row, gap in enumerate(self._gaps(column)) if gap), None)
         if missing is not None:
-            raise self.error(f"column {column!r} holds no image in row {missing}")
-        return Images(self.dataset, column, reencode=reencode, error=self.error)
+            place = self.place(missing)
+            raise self.error(f"column {column!r} holds no image in {place}", place)
+        return Images(self.dataset, column, self.origin, reencode=reencode)
 
     def values(self, column: str) -> list[Any]:
         """The values of a column of texts, numbers or lists."""
@@ -51,7 +50,8 @@ class Table:
         values = self.values(column)
         for row, value in enumerate(values):
             if not isinstance(value, str):
-                raise self.error(f"column {column!r} holds {value!r} in row {row} where a text should be")
+                place = self.place(row)
+                raise self.error(f"column {column!r} holds {value!r} in {place} where a text should be", place)
         return values
 
     def lists(self, column: str) -> list[list[str]]:
@@ -59,7 +59,8 @@ class Table:
         values = self.values(column)
         for row, value in enumerate(values):
             if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
-                raise self.error(f"column {column!r} holds {value!r} in row {row} where a list of texts should be")
+                place = self.place(row)
+                raise self.error(f"column {column!r} holds {value!r} in {place} where a list of texts should be", place)
         return values
 
     def ids(self, column: str) -> list[str]:
@@ -67,7 +68,8 @@ class Table:
         values = self.values(column)
         missing = next((row for row, value in enumerate(values) if value is None or value != value), None)
         if missing is not None:
-            raise self.error(f"column {column!r} holds no id in row {missing}")
+            place = self.place(missing)
+            raise self.error(f"column {column!r} holds no id in {place}", place)
         return [str(value) for value in values]
 
     def feature(self, column: str) -> Any:
@@ -76,12 +78,18 @@ class Table:
         return self.dataset.features[column]
 
     def take(self, rows: Sequence[int]) -> Table:
-        return Table(self.dataset.select(rows), self.ref, self.where)
+        return Table(self.dataset.select(rows), self.origin.take(rows))
 
-    def error(self, sentence: str, remedy: str = REMEDY) -> DatasetError:
-        return DatasetError(
-            f"dataset {self.ref.path} (revision {self.ref.revision}), {self.where}: {sentence}; {remedy}"
-        )
+    def place(self, row: int) -> Place:
+        """Where a row of the table lies in the dataset."""
+        return self.origin.place(row)
+
+    def error(self, sentence: str, place: Place | None = None) -> DatasetError:
+        return self.origin.error(sentence, place)
+
+    def refusal(self, sentence: str, remedy: str) -> DatasetError:
+        """An error with a remedy of its own."""
+        return self.origin.error(sentence, remedy=remedy)
 
     def _require(self, column: str) -> None:
         if column not in self.dataset.column_names:
@@ -119,9 +127,10 @@ class Opener:
     def table(self, split: str, config: str | None = None) -> Table:
         where = f"split {split}" if config is None else f"config {config}, split {split}"
         dataset = self.source.load(self.ref, config, split)
+        table = Table(dataset, Origin.whole(f"{self.ref.path} (revision {self.ref.revision})", where, len(dataset)))
         if not len(dataset):
-            raise Table(dataset, self.ref, where).error("no rows")
-        return Table(dataset, self.ref, where)
+            raise table.error("no rows")
+        return table
 
     def files(self, split: str) -> list[Path]:
         """The parquet files of a split of the only config, as far as they are there."""

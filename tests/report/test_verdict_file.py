@@ -83,7 +83,7 @@ def test_a_task_has_its_numbers_and_what_they_rest_on() -> None:
         "p_drop": 1e-9,
         "p_gain": 1 - 1e-9,
         "examples": 100,
-            "fits": 0,
+        "fits": 0,
         "tolerance": 0.02,
         "paired": True,
         "drift": 0.0,

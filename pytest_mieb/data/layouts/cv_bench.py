@@ -22,7 +22,8 @@ def read(task: Task, subset: str, opener: Opener) -> Collection:
     judgements: list[Judgement] = []
     for row, (choices, answer) in enumerate(zip(table.lists("choices"), table.values("answer"), strict=True)):
         if ANSWERS.get(answer, len(choices)) >= len(choices):
-            raise table.error(f"column 'answer' holds {answer!r} in row {row} for {len(choices)} choices")
+            place = table.place(row)
+            raise table.error(f"column 'answer' holds {answer!r} in {place} for {len(choices)} choices", place)
         for choice in choices:
             documents.setdefault(choice, f"corpus-{options['split']}-{len(documents)}")
         correct = choices[ANSWERS[answer]]

@@ -48,15 +48,16 @@ def _split(
     options = task.dataset.options
     table = opener.table(split)
     column = options["label"]
-    rows = [row for row in range(len(table)) if row not in dropped]
-    if len(rows) < len(table):
-        table = table.take(rows)
+    kept = [row for row in range(len(table)) if row not in dropped]
+    if len(kept) < len(table):
+        table = table.take(kept)
     values, said = table.values(column), names_of(table.feature(column))
     names = _own_names(table, opener, split, column) or said
     several = task.protocol == "multilabel_linear_probe"
     if names and not said:
         values = list(map(_uncast, values))
-    labels = Labels(column, table.where, values, rows, names, several, table.error)
+    rows = table.origin.row.tolist()
+    labels = Labels(column, table.origin.where, values, rows, names, several, table.refusal)
     return Inputs(images=table.images(options["image"])), labels, said
 
 
@@ -70,7 +71,7 @@ def _own_names(table: Table, opener: Opener, split: str, column: str) -> tuple[s
     for other in own[1:]:
         if moved := misplaced(other, own[0]):
             name, here, there = moved
-            raise table.error(
+            raise table.refusal(
                 f"column {column!r} has its classes in another order in each file: {name!r} is class {there} in one "
                 f"and class {here} in another",
                 "write all files with one list of classes",

@@ -6,6 +6,7 @@ import datasets
 
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.layouts.ranked import Judgement, collection
+from pytest_mieb.data.origin import Origin
 from pytest_mieb.data.rows import Collection
 from pytest_mieb.data.table import Opener, Table
 from pytest_mieb.suite import Task
@@ -39,8 +40,10 @@ def _with_text(table: Table) -> Table:
 
 
 def _concatenated(tables: list[Table]) -> Table:
-    first = tables[0]
-    return Table(datasets.concatenate_datasets([table.dataset for table in tables]), first.ref, "all splits")
+    return Table(
+        datasets.concatenate_datasets([table.dataset for table in tables]),
+        Origin.joined([table.origin for table in tables], "all splits"),
+    )
 
 
 def _directed(

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pytest_mieb.data import DatasetError, load_rows
+from pytest_mieb.data import DatasetError, Images, Inputs, load_rows
 from pytest_mieb.suite import Task
 from tests.builders import a_task
 from tests.data.mirrors import Columns, Numbered, mirror, pictures, plain
@@ -414,7 +415,7 @@ REFUSED: dict[str, tuple[Task, Tables, str, str]] = {
     "hateful memes: no text": (
         HATEFUL,
         {"": {split: {"id": [1], "image": RED, "text": [None]} for split in ("train", "validation", "test")}},
-        "all splits",
+        "split test",
         "column 'text' holds None in row 0 where a text should be",
     ),
     "hateful memes: no id": (
@@ -606,3 +607,149 @@ def test_the_tables_that_the_refusals_start_from_are_sound(tmp_path: Path, task:
     found = load_rows(task, "default", mirror(tmp_path, tables, ["image", "other"]))
     assert set(found.sizes.values()) <= {1, 2, 3}
     assert found.findings == ()
+
+
+def damaged(*colours: str | None) -> list[dict[str, Any] | None]:
+    """Pictures, of which those without a colour are cut short."""
+    return [{"bytes": plain(colour or "red")[: None if colour else -30], "path": None} for colour in colours]
+
+
+def memes(column: str, **changes: Any) -> Tables:
+    sound = {"id": [1, 2, 3], "image": pictures("red", "green", "blue"), column: ["one", "two", "three"]}
+    splits = {name: dict(sound) for name in ("train", "validation", "test")}
+    for split, columns in changes.items():
+        splits[split] |= columns
+    return {"": splits}
+
+
+DROPPED = replace(PROBED, dataset=replace(PROBED.dataset, options=PROBED.dataset.options | {"drop_train_rows": (0, 2)}))
+# What is wrong lies elsewhere than in the dataset: rows were left out before it, or those of other splits put there.
+MOVED: dict[str, tuple[Task, Tables, str, str]] = {
+    "rows of the training split that the card drops": (
+        DROPPED,
+        {
+            "": {
+                "test": {"image": RED * 2, "kind": [1, 2]},
+                "train": {"image": damaged("red", "green", "blue", None), "kind": [1, 2, 3, 4]},
+            }
+        },
+        "split train",
+        "row 3",
+    ),
+    "rows of another task": (
+        CV_BENCH,
+        cv_bench(
+            task=["Depth", "Count", "Depth", "Count"],
+            image=damaged("red", "green", "blue", None),
+            question=["?"] * 4,
+            choices=[["1", "2"]] * 4,
+            answer=["(A)"] * 4,
+        ),
+        TEST,
+        "row 3",
+    ),
+    "documents whose id was there before": (
+        replace(BEIR, modalities="i2i"),
+        beir(
+            queries={"id": ["q"], "image": RED},
+            corpus={"id": ["d", "d", "e"], "image": damaged("red", "green", None)},
+        ),
+        CORPUS,
+        "row 2",
+    ),
+    "queries that nothing is known of": (
+        replace(BEIR, modalities="i2i"),
+        beir(queries={"id": ["p", "q"], "image": damaged("red", None)}),
+        "config queries, split test",
+        "row 1",
+    ),
+    "texts that were there before, in another split": (
+        replace(HATEFUL, modalities="t2i"),
+        memes("text", train={"id": [4, 5, 6], "text": ["a", "two", "c"], "image": damaged("red", "green", None)}),
+        "split train",
+        "row 2",
+    ),
+    "rows without a text": (
+        replace(MEMOTION, modalities="t2i"),
+        memes("text_corrected", validation={"text_corrected": [None, "b", "c"], "image": damaged("red", None, "blue")}),
+        "split validation",
+        "row 1",
+    ),
+    "candidates in the order of the judgements": (
+        IMAGECODE,
+        imagecode(corpus={"id": ["a", "b"], "image": damaged(None, "green")}),
+        "config corpus, split corpus",
+        "row 0",
+    ),
+}
+
+
+def pictures_of(rows: Any) -> list[Images]:
+    """All image columns of what a layout reads."""
+    if isinstance(rows, Inputs):
+        return [] if rows.images is None else [rows.images]
+    if isinstance(rows, tuple):
+        return [images for each in rows for images in pictures_of(each)]
+    return pictures_of(tuple(vars(rows).values())) if hasattr(rows, "__dataclass_fields__") else []
+
+
+@pytest.mark.parametrize("case", MOVED)
+def test_a_damaged_image_is_named_by_the_row_of_the_dataset(tmp_path: Path, case: str) -> None:
+    task, tables, where, row = MOVED[case]
+    found = load_rows(task, "default", mirror(tmp_path, tables))
+    with pytest.raises(DatasetError) as refusal:
+        for images in pictures_of(found):
+            list(images)
+    sentence = f"{where}: column 'image' holds a damaged image in {row} ("
+    assert str(refusal.value).startswith(f"dataset org/some-dataset (revision 0123456789abcdef), {sentence}")
+
+
+@pytest.mark.parametrize(
+    ("task", "tables", "sentence"),
+    [
+        (
+            DROPPED,
+            {
+                "": {
+                    "test": {"image": RED * 2, "kind": [1, 2]},
+                    "train": {"image": pictures(*["red"] * 4), "kind": [1, 2, 3, None]},
+                }
+            },
+            "split train: column 'kind' holds no label in 1 of 2 rows, the first of them row 3;",
+        ),
+        (
+            DROPPED,
+            {
+                "": {
+                    "test": {"image": RED * 2, "kind": [1, 2]},
+                    "train": {"image": pictures("red", "red", "red", None), "kind": [1, 2, 3, 4]},
+                }
+            },
+            "split train: column 'image' holds no image in row 3;",
+        ),
+        (
+            CV_BENCH,
+            cv_bench(
+                task=["Depth", "Count"], image=RED * 2, question=["?", None], choices=[[]] * 2, answer=["(A)"] * 2
+            ),
+            "split test: column 'answer' holds '(A)' in row 1 for 0 choices;",
+        ),
+        (
+            CV_BENCH,
+            cv_bench(
+                task=["Depth", "Count"], image=RED * 2, question=["?", None], choices=[["1"]] * 2, answer=["(A)"] * 2
+            ),
+            "split test: column 'question' holds None in row 1 where a text should be;",
+        ),
+        (
+            HATEFUL,
+            memes("text", validation={"text": ["one", None, "three"]}),
+            "split validation: column 'text' holds None in row 1 where a text should be;",
+        ),
+    ],
+    ids=["no label", "no image", "another letter", "no question", "no text"],
+)
+def test_what_else_is_wrong_is_named_by_it_too(tmp_path: Path, task: Task, tables: Tables, sentence: str) -> None:
+    with pytest.raises(DatasetError) as refusal:
+        load_rows(task, "default", mirror(tmp_path, tables))
+    assert sentence in str(refusal.value)
