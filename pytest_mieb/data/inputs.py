@@ -9,7 +9,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pytest_mieb.data.origin import Origin
-from pytest_mieb.rgb import as_rgb
+from pytest_mieb.rgb import RangeError, as_rgb, in_8_bits
 
 if TYPE_CHECKING:
     from datasets import Dataset
@@ -50,12 +50,19 @@ class Images(Sequence["Image"]):
         """The picture.
 
         Raises:
-            DatasetError: it cannot be decoded; the message names its row.
+            DatasetError: it cannot be decoded, or what its values mean is not known; the message names its row.
         """
         if isinstance(index, slice):
             return self.take(range(len(self))[index])
         try:
             return self._decode(self._rows[index][self._column])
+        except RangeError as error:
+            place = self.origin.place(index)
+            raise self.origin.error(
+                f"column {self._column!r} holds an image in {place} that cannot be shown: {error}",
+                place,
+                "convert it in a mirror of the dataset",
+            ) from error
         except (OSError, SyntaxError, ValueError) as error:
             place = self.origin.place(index)
             raise self.origin.error(
@@ -69,7 +76,7 @@ class Images(Sequence["Image"]):
         image: Image = feature.decode_example(row)
         if self._reencode:
             image = feature.decode_example({"bytes": _encoded_again(image), "path": None})
-        return as_rgb(image)
+        return as_rgb(in_8_bits(image))
 
     def take(self, indices: Sequence[int]) -> Images:
         chosen = object.__new__(Images)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from pytest_mieb.data import DatasetError
 from pytest_mieb.data.inputs import Images, Inputs
 from tests.data.mirrors import encoded, plain
 
@@ -49,9 +50,9 @@ FILES = {
     "grey": (encoded(grey(77)), (77, 77, 77)),
     "grey with alpha": (encoded(Image.new("LA", (3, 2), (77, 5))), (77, 77, 77)),
     "black and white": (encoded(Image.new("1", (3, 2), 1)), (255, 255, 255)),
-    # Pillow cuts 16 bits off at 255; the reference leaves it at that.
-    "16 bits, bright": (encoded(grey(40_000, "I;16")), (255, 255, 255)),
-    "16 bits, dark": (encoded(grey(77, "I;16")), (77, 77, 77)),
+    "16 bits": (encoded(grey(40_000, "I;16")), (156, 156, 156)),
+    "32 bits": (encoded(grey(77, "I"), "TIFF"), (77, 77, 77)),
+    "floats": (encoded(Image.new("F", (3, 2), 0.5), "TIFF"), (128, 128, 128)),
     "CMYK": (encoded(Image.new("CMYK", (3, 2), (0, 0, 0, 0)), "TIFF"), (255, 255, 255)),
 }
 
@@ -79,6 +80,12 @@ def test_an_image_is_turned_as_its_exif_data_says() -> None:
 def test_an_image_may_lie_in_a_file_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "red.png").write_bytes(plain("red"))
     assert images(str(tmp_path / "red.png"))[0].getpixel((0, 0)) == (255, 0, 0)
+
+
+def test_values_that_mean_nothing_known_are_refused_by_row() -> None:
+    column = images(plain("red"), encoded(Image.new("F", (3, 2), 300), "TIFF"))
+    with pytest.raises(DatasetError, match=r"an image in row 1 that cannot be shown: its values, of mode F, .* mirror"):
+        column[1]
 
 
 def test_reencoding_a_jpeg_loses_a_little_more() -> None:
