@@ -85,11 +85,11 @@ class Evaluator:
 
     @cached_property
     def pipeline(self) -> Pipeline:
-        from pytest_mieb.embedding import Pipeline, Store
+        from pytest_mieb.embedding import Pipeline, Store, folder_of
 
         embedder, size = self.embedder, self.settings.batch_size
         if embedder.fingerprint:
-            folder = self.settings.cache / "embeddings" / f"{embedder.fingerprint}-{size}"
+            folder = folder_of(self.settings.cache, embedder.fingerprint, size)
         else:
             folder = self._scratch_folder("embeddings")
         return Pipeline(embedder, Store(folder), size)

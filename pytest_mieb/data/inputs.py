@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import blake2b
+from threading import RLock
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from pytest_mieb.data.origin import Origin
+from pytest_mieb.data.errors import DatasetError
+from pytest_mieb.data.origin import Origin, Place
 from pytest_mieb.rgb import RangeError, as_rgb, in_8_bits
 
 if TYPE_CHECKING:
@@ -17,6 +20,7 @@ if TYPE_CHECKING:
 
 Modality = Literal["image", "text", "interleaved"]
 _ROWS_AT_ONCE = 256
+_DECODING = RLock()
 
 
 class Images(Sequence["Image"]):
@@ -54,29 +58,34 @@ class Images(Sequence["Image"]):
         """
         if isinstance(index, slice):
             return self.take(range(len(self))[index])
+        row = self._rows[index][self._column]
         try:
-            return self._decode(self._rows[index][self._column])
-        except RangeError as error:
-            place = self.origin.place(index)
-            raise self.origin.error(
+            return as_rgb(in_8_bits(self._decoded(row)))
+        except Exception as error:  # of a damaged file Pillow's readers make any error there is
+            raise self._refusal(self.origin.place(index), error) from error
+
+    def _decoded(self, row: dict[str, Any]) -> Image:
+        image = _opened(row)
+        return _opened({"bytes": _encoded_again(image), "path": None}) if self._reencode else image
+
+    def _refusal(self, place: Place, error: Exception) -> DatasetError:
+        from PIL.Image import DecompressionBombError
+
+        if isinstance(error, DecompressionBombError):
+            return self.origin.error(
+                f"column {self._column!r} holds an image in {place} that is larger than Pillow opens ({error})",
+                place,
+                "make it smaller in a mirror of the dataset, or raise PIL.Image.MAX_IMAGE_PIXELS in a conftest.py",
+            )
+        if isinstance(error, RangeError):
+            return self.origin.error(
                 f"column {self._column!r} holds an image in {place} that cannot be shown: {error}",
                 place,
                 "convert it in a mirror of the dataset",
-            ) from error
-        except (OSError, SyntaxError, ValueError) as error:
-            place = self.origin.place(index)
-            raise self.origin.error(
-                f"column {self._column!r} holds a damaged image in {place} ({error})", place
-            ) from error
-
-    def _decode(self, row: dict[str, Any]) -> Image:
-        import datasets
-
-        feature = datasets.Image()
-        image: Image = feature.decode_example(row)
-        if self._reencode:
-            image = feature.decode_example({"bytes": _encoded_again(image), "path": None})
-        return as_rgb(in_8_bits(image))
+            )
+        return self.origin.error(
+            f"column {self._column!r} holds a damaged image in {place} ({error or type(error).__name__})", place
+        )
 
     def take(self, indices: Sequence[int]) -> Images:
         chosen = object.__new__(Images)
@@ -93,6 +102,35 @@ class Images(Sequence["Image"]):
         for batch in self._rows.with_format("arrow").iter(batch_size=_ROWS_AT_ONCE):
             keys += [_key(kind, _file_bytes(row)) for row in batch[self._column].to_pylist()]
         return keys
+
+
+def _opened(row: dict[str, Any]) -> Image:
+    """The picture as `datasets` decodes it.
+
+    Where its file ends too early that is an error, whatever other code has told Pillow: it would make the rest up.
+    """
+    import datasets
+    from PIL import Image, ImageFile
+
+    feature = datasets.Image()
+    with _set(ImageFile, "LOAD_TRUNCATED_IMAGES", False):
+        try:
+            return feature.decode_example(row)
+        except Image.DecompressionBombWarning:  # raised where warnings are errors; what is too large is an error anyway
+            with _set(Image, "MAX_IMAGE_PIXELS", None):
+                return feature.decode_example(row)
+
+
+@contextmanager
+def _set(module: Any, name: str, value: object) -> Iterator[None]:
+    """Give a global of Pillow a value while a picture is decoded, in one thread at a time."""
+    with _DECODING:
+        before = getattr(module, name)
+        setattr(module, name, value)
+        try:
+            yield
+        finally:
+            setattr(module, name, before)
 
 
 def _encoded_again(image: Image) -> bytes:
@@ -112,8 +150,11 @@ def _file_bytes(row: dict[str, Any] | None) -> bytes:
     if row["bytes"] is not None:
         content: bytes = row["bytes"]
         return content
-    with open(row["path"], "rb") as file:
-        return file.read()
+    try:
+        with open(row["path"], "rb") as file:
+            return file.read()
+    except OSError:  # said where the picture is asked for, of its row
+        return f"no file {row['path']}".encode()
 
 
 def _key(kind: bytes, *parts: bytes) -> bytes:

@@ -1,6 +1,6 @@
 """From inputs to embeddings: looked up, or computed once."""
 
 from pytest_mieb.embedding.pipeline import EmbeddingError, Pipeline
-from pytest_mieb.embedding.store import Store
+from pytest_mieb.embedding.store import Store, folder_of
 
-__all__ = ["EmbeddingError", "Pipeline", "Store"]
+__all__ = ["EmbeddingError", "Pipeline", "Store", "folder_of"]

@@ -12,7 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 KEY_BYTES = 16
+# Counted up when a file's pixels come to models in another way: what was embedded before is another picture's.
+EDITION = 2
 _KEYS, _VECTORS = ".keys.npy", ".vectors.npy"
+
+
+def folder_of(cache: Path, fingerprint: str, batch_size: int) -> Path:
+    """Where the embeddings of a model are kept between runs, as batches of one size give them."""
+    return cache / "embeddings" / f"{fingerprint}-{batch_size}-{EDITION}"
 
 
 class _Place(NamedTuple):

@@ -45,12 +45,12 @@ def _direction(content: bytes) -> NDArray[np.float32]:
 def all_scores(embedder: Embedder, cache: Path) -> dict[str, float]:
     """The score of every task on the miniature."""
     from pytest_mieb.data import open_source
-    from pytest_mieb.embedding import Pipeline, Store
+    from pytest_mieb.embedding import Pipeline, Store, folder_of
     from pytest_mieb.evaluation import evaluate
     from pytest_mieb.suite import load_tasks
 
     source = open_source("miniature", cache, warnings.warn)
-    pipeline = Pipeline(embedder, Store(cache / "embeddings" / f"{embedder.fingerprint}-64"))
+    pipeline = Pipeline(embedder, Store(folder_of(cache, str(embedder.fingerprint), 64)))
     return {name: evaluate(task, source, pipeline).score for name, task in load_tasks().items()}
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import io
+import struct
+import time
+import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import datasets
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from pytest_mieb.data import DatasetError
 from pytest_mieb.data.inputs import Images, Inputs
+from pytest_mieb.data.origin import Origin
 from tests.data.mirrors import encoded, plain
 
 ORIENTATION = 0x0112
@@ -82,15 +87,112 @@ def test_an_image_may_lie_in_a_file_of_its_own(tmp_path: Path) -> None:
     assert images(str(tmp_path / "red.png"))[0].getpixel((0, 0)) == (255, 0, 0)
 
 
-def test_values_that_mean_nothing_known_are_refused_by_row() -> None:
-    column = images(plain("red"), encoded(Image.new("F", (3, 2), 300), "TIFF"))
-    with pytest.raises(DatasetError, match=r"an image in row 1 that cannot be shown: its values, of mode F, .* mirror"):
+def noisy(seed: int = 0, side: int = 32) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 255, (side, side, 3), dtype=np.uint8))
+
+
+WHERE = "dataset org/scans (revision main), split test: column 'img' holds"
+CUT = encoded(noisy())[:1000]
+UNREADABLE: dict[str, tuple[bytes, str]] = {
+    "cut short": (CUT, f"{WHERE} a damaged image in row 6 (image file is truncated"),
+    "a JPEG cut short": (
+        encoded(noisy(side=64), "JPEG")[:2000],
+        f"{WHERE} a damaged image in row 6 (image file is truncated",
+    ),
+    "no image": (b"no image", f"{WHERE} a damaged image in row 6 (cannot identify image file"),
+    "empty": (b"", f"{WHERE} a damaged image in row 6 (cannot identify image file"),
+    "floats beyond": (
+        encoded(Image.new("F", (3, 2), 300), "TIFF"),
+        f"{WHERE} an image in row 6 that cannot be shown: its values, of mode F, run from 300 to 300, where 0 to 1 or "
+        "0 to 255 can be shown; convert it in a mirror of the dataset",
+    ),
+    "32 bits beyond": (
+        encoded(Image.new("I", (3, 2), 70_000), "TIFF"),
+        f"{WHERE} an image in row 6 that cannot be shown: its values, of mode I, run from 70000 to 70000, where 0 to",
+    ),
+    "larger than Pillow opens": (
+        encoded(Image.new("1", (50, 50))),
+        f"{WHERE} an image in row 6 that is larger than Pillow opens (Image size (2500 pixels) exceeds limit of 2000",
+    ),
+}
+
+
+def scans(*files: bytes) -> Images:
+    """What was chosen of a column: the first of `files` lies in row 6 of the dataset."""
+    rows = [{"bytes": file, "path": None} for file in [plain("red")] * 6 + list(files)]
+    column = datasets.Dataset.from_dict({"img": rows}, features=datasets.Features({"img": datasets.Image()}))
+    origin = Origin.whole("org/scans (revision main)", "split test", len(rows))
+    return Images(column, "img", origin).take([2, *range(6, len(rows))])
+
+
+@pytest.mark.parametrize("tolerant", [False, True], ids=["", "where other code lets Pillow make pixels up"])
+@pytest.mark.parametrize("case", UNREADABLE)
+def test_an_image_that_cannot_be_read_is_named_by_its_row(
+    case: str, tolerant: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, sentence = UNREADABLE[case]
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", tolerant)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000 if "larger" in case else None)
+    found = scans(file)
+    assert found[0].getpixel((0, 0)) == (255, 0, 0)
+    with pytest.raises(DatasetError) as refusal:
+        found[1]
+    assert str(refusal.value).startswith(sentence)
+    assert ImageFile.LOAD_TRUNCATED_IMAGES is tolerant
+
+
+@pytest.mark.parametrize(
+    "error", [struct.error("unpack"), IndexError("4"), MemoryError(), ZeroDivisionError()], ids=repr
+)
+def test_whatever_a_reader_of_pillow_raises_is_a_damaged_image(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: datasets.Image, *arguments: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(datasets.Image, "decode_example", fail)
+    with pytest.raises(DatasetError, match=rf"damaged image in row 6 \({error or type(error).__name__}\); check"):
+        scans(plain("red"))[1]
+
+
+def test_a_file_that_is_not_there_is_a_damaged_image_of_its_row(tmp_path: Path) -> None:
+    (tmp_path / "red.png").write_bytes(plain("red"))
+    column = images(str(tmp_path / "red.png"), str(tmp_path / "gone.png"), str(tmp_path / "lost.png"))
+    assert len(set(column.keys)) == 3
+    with pytest.raises(DatasetError, match=r"damaged image in row 1 \(.*gone.png"):
         column[1]
 
 
+@pytest.mark.parametrize("action", ["default", "error"])
+def test_a_large_image_that_pillow_opens_is_warned_of_at_most(action: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow warns above its limit, and refuses twice as much."""
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter(action)
+        found = images(encoded(Image.new("RGB", (40, 40), (10, 20, 30))))[0]
+    assert (found.size, found.getpixel((39, 39))) == ((40, 40), (10, 20, 30))
+    assert [warning.category for warning in told] == [Image.DecompressionBombWarning] * (action == "default")
+    assert Image.MAX_IMAGE_PIXELS == 1000
+
+
+def test_threads_that_decode_at_once_leave_pillow_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    decode, seen = datasets.Image.decode_example, []
+
+    def slowly(self: datasets.Image, *arguments: Any) -> Any:
+        time.sleep(0.01)
+        seen.append(ImageFile.LOAD_TRUNCATED_IMAGES)
+        return decode(self, *arguments)
+
+    monkeypatch.setattr(datasets.Image, "decode_example", slowly)
+    column = images(*[plain("red")] * 8)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(column.__getitem__, range(8)))
+    assert (seen, ImageFile.LOAD_TRUNCATED_IMAGES) == ([False] * 8, True)
+
+
 def test_reencoding_a_jpeg_loses_a_little_more() -> None:
-    noise = np.random.default_rng(0).integers(0, 255, (32, 32, 3), dtype=np.uint8)
-    once = encoded(Image.fromarray(noise), "JPEG", quality=95)
+    once = encoded(noisy(), "JPEG", quality=95)
     twice = encoded(Image.open(io.BytesIO(once)), "JPEG")
     found = np.asarray(images(once, reencode=True)[0])
     assert np.array_equal(found, np.asarray(Image.open(io.BytesIO(twice))))
@@ -109,8 +211,7 @@ def test_take_keeps_order_and_repeats() -> None:
 
 
 def test_take_keeps_reencoding() -> None:
-    noise = np.random.default_rng(1).integers(0, 255, (32, 32, 3), dtype=np.uint8)
-    column = images(plain("red"), encoded(Image.fromarray(noise), "JPEG"), reencode=True)
+    column = images(plain("red"), encoded(noisy(1), "JPEG"), reencode=True)
     assert np.array_equal(np.asarray(column.take([1])[0]), np.asarray(column[1]))
     assert column.take([1]).keys == column.keys[1:]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytest_mieb.embedding.store import Store
+from pytest_mieb.embedding.store import EDITION, Store, folder_of
 
 A, B, C = (bytes([number]) * 16 for number in range(3))
 
@@ -47,6 +47,10 @@ def test_it_is_there_in_the_next_run(tmp_path: Path) -> None:
     assert found(Store(tmp_path), A) == {A: [1, 2]}
 
 
+def test_a_model_has_a_folder_for_each_size_of_batches_and_each_way_of_reading_pictures(tmp_path: Path) -> None:
+    assert folder_of(tmp_path, "exp7", 64) == tmp_path / "embeddings" / f"exp7-64-{EDITION}"
+
+
 def test_vectors_are_kept_to_the_last_bit(tmp_path: Path) -> None:
     given = np.random.default_rng(0).normal(size=(1, 9)).astype(np.float32)
     Store(tmp_path).add([A], given)
@@ -79,7 +83,7 @@ WRITE = """
 import sys
 from pathlib import Path
 import numpy as np
-from pytest_mieb.embedding.store import Store
+from pytest_mieb.embedding.store import EDITION, Store, folder_of
 store, first = Store(Path(sys.argv[1])), int(sys.argv[2])
 for number in range(first, first + 20):
     store.add([number.to_bytes(16, "big")], np.array([[number]], np.float32))
