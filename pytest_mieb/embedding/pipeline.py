@@ -2,23 +2,31 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from hashlib import blake2b
+from itertools import islice
+from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.embedding.store import Store
 from pytest_mieb.models.embedder import Embedder, Purpose
+from pytest_mieb.models.errors import ModelError, first_line
 
 # How much is embedded before it is written to the store.
 _BATCHES_AT_ONCE, _SECONDS_AT_ONCE = 64, 30.0
 _TEXTS_AT_ONCE = 1024
+# After how many items that cannot be embedded it is given up: finding each takes several batches.
+_FAILURES = 16
+_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -31,7 +39,17 @@ class Counts:
 
 
 class EmbeddingError(Exception):
-    """The model gave something that is no embedding; the message says what and where to look."""
+    """The model gave something that is no embedding, or nothing; the message says what and where to look."""
+
+
+Outcome = NDArray[np.float32] | Exception
+
+
+class _Batch(NamedTuple):
+    """What became of the rows of a batch: their vectors, or why they have none."""
+
+    vectors: Mapping[int, NDArray[np.float32]]
+    failed: Mapping[int, Exception]
 
 
 class Pipeline:
@@ -64,8 +82,10 @@ class Pipeline:
         embedding is the sum of the image's and the text's.
 
         Raises:
+            DatasetError: a picture cannot be read.
             EmbeddingError: an embedding is not finite, is zero, has another dimension than the others, all embeddings
-                of three or more distinct items are the same, or the device has no room for a batch.
+                of three or more distinct items are the same, the device has no room for a batch, or the model fails for
+                an item, or for all. What could be embedded is stored.
         """
         if inputs.modality == "interleaved" and "interleaved" not in self.embedder.modalities:
             return self.embed(Inputs(images=inputs.images), purpose) + self.embed(Inputs(texts=inputs.texts), purpose)
@@ -105,7 +125,8 @@ class Pipeline:
 
         What was embedded is stored also when the model stops on the way: by a limit of cost, or Ctrl-C. Nothing is
         stored while all embeddings are the same, those of `known` included: a few texts may well be cut to the same
-        tokens.
+        tokens. Items that cannot be read or embedded are left out; of them the error tells when all others are done,
+        or after a number of them.
         """
         if self._order is not None:
             rows = np.random.default_rng(self._order).permutation(rows).tolist()
@@ -121,16 +142,20 @@ class Pipeline:
                 store.add(unstored, np.stack([found[key] for key in unstored]))
                 unstored.clear()
 
+        failed: dict[int, Exception] = {}
         try:
             for batch in self._batches(embedder, inputs, rows):
-                _check_dimensions([*contrast, batch[0]], inputs.modality)
-                contrast = _contrast([*contrast, *batch])
-                keys = [inputs.keys[row] for row in rows[len(found) : len(found) + len(batch)]]
-                found.update(zip(keys, batch, strict=True))
+                failed |= batch.failed
+                _check_dimensions([*contrast, *islice(batch.vectors.values(), 1)], inputs.modality)
+                contrast = _contrast([*contrast, *batch.vectors.values()])
+                keys = [inputs.keys[row] for row in batch.vectors]
+                found.update(zip(keys, batch.vectors.values(), strict=True))
                 unstored += keys
                 if len(unstored) >= self.batch_size * _BATCHES_AT_ONCE or perf_counter() - kept_at > _SECONDS_AT_ONCE:
                     keep()
                     kept_at = perf_counter()
+                if len(failed) >= _FAILURES:
+                    break
         finally:
             keep()
             self.counts = replace(
@@ -138,23 +163,60 @@ class Pipeline:
                 embedded=self.counts.embedded + len(found),
                 seconds=self.counts.seconds + perf_counter() - started,
             )
+        if failed:
+            raise _failure(inputs, failed, broken=not known and not found) from failed[min(failed)]
         return found
 
-    def _batches(self, embedder: Embedder, inputs: Inputs, rows: Sequence[int]) -> Iterator[NDArray[np.float32]]:
+    def _batches(self, embedder: Embedder, inputs: Inputs, rows: Sequence[int]) -> Iterator[_Batch]:
         """Embed `rows` batch by batch, reading the next batch while the model works on one."""
         batches = list(_chunks(rows, self.batch_size))
         if not batches:
             return
         with ThreadPoolExecutor(1, thread_name_prefix="mieb-read") as reader:
             ahead = reader.submit(_read, inputs, batches[0])
-            for number, batch in enumerate(batches):
-                items = ahead.result()
+            for number in range(len(batches)):
+                items, failed = ahead.result()
                 if number + 1 < len(batches):
                     ahead = reader.submit(_read, inputs, batches[number + 1])
-                yield self._embed_batch(embedder, inputs.modality, items, len(batch))
+                outcomes = zip(items, self._embed_items(embedder, inputs.modality, list(items.values())), strict=True)
+                vectors: dict[int, NDArray[np.float32]] = {}
+                for row, outcome in outcomes:
+                    if isinstance(outcome, Exception):
+                        failed[row] = outcome
+                    else:
+                        vectors[row] = outcome
+                yield _Batch(vectors, failed)
 
-    def _embed_batch(self, model: Embedder, modality: str, items: list[Any], n: int) -> NDArray[np.float32]:
-        items += [items[-1]] * (self.batch_size - n)
+    def _embed_items(self, model: Embedder, modality: str, items: Sequence[Any]) -> list[Outcome]:
+        """Each item's embedding, or what the model raises for it alone.
+
+        A batch for which the model fails is cut in halves, each filled up as any batch is, down to single items.
+        """
+        if not items:
+            return []
+        try:
+            return list(self._embed_batch(model, modality, items))
+        except (EmbeddingError, ModelError):
+            raise
+        except Exception as error:  # code of others, which raises anything for an item that it does not take
+            if len(items) == 1:
+                return [error]
+            middle = len(items) // 2
+            outcomes = [
+                outcome
+                for half in (items[:middle], items[middle:])
+                for outcome in self._embed_items(model, modality, half)
+            ]
+            if not any(isinstance(outcome, Exception) for outcome in outcomes):
+                raise EmbeddingError(
+                    f"the model fails for {len(items)} {modality} inputs at once, and for none of them alone "
+                    f"({_said(error)}); it must take any that come together"
+                ) from error
+            return outcomes
+
+    def _embed_batch(self, model: Embedder, modality: str, items: Sequence[Any]) -> NDArray[np.float32]:
+        n = len(items)
+        items = [*items, *[items[-1]] * (self.batch_size - n)]
         embed: dict[str, Callable[[], Any]] = {
             "image": lambda: model.embed_images(items),
             "text": lambda: model.embed_texts(items),
@@ -231,12 +293,60 @@ def _longest_first(embedder: Embedder, texts: Sequence[str], rows: Sequence[int]
     return sorted(rows, key=lengths.__getitem__, reverse=True)
 
 
-def _read(inputs: Inputs, rows: Sequence[int]) -> list[Any]:
-    if inputs.texts is None:
-        return [inputs.images[row] for row in rows] if inputs.images is not None else []
+def _read(inputs: Inputs, rows: Sequence[int]) -> tuple[dict[int, Any], dict[int, Exception]]:
+    """The items of `rows` that can be read, and why the others cannot."""
+    items: dict[int, Any] = {}
+    failed: dict[int, Exception] = {}
+    for row in rows:
+        try:
+            image = None if inputs.images is None else inputs.images[row]
+        except DatasetError as error:
+            failed[row] = error
+        else:
+            text = None if inputs.texts is None else inputs.texts[row]
+            items[row] = (image, text) if inputs.modality == "interleaved" else text if image is None else image
+    return items, failed
+
+
+def _failure(inputs: Inputs, failed: Mapping[int, Exception], *, broken: bool) -> Exception:
+    """The error of the first item that failed, which names others; `broken`: none could be embedded at all."""
+    row, *others = sorted(failed)
+    error, images = failed[row], inputs.images
+    if broken and others and not any(isinstance(each, DatasetError) for each in failed.values()):
+        return EmbeddingError(
+            f"the model fails for every one of {len(failed)} {inputs.modality} inputs ({_said(error)}); check its "
+            "code, its weights and its preprocessing"
+        )
+    if isinstance(error, DatasetError):
+        said = str(error)
+    elif images is None:
+        said = f"the model fails for {_name(inputs, row)} ({_said(error)})"
+    else:
+        place = images.origin.place(row)
+        said = images.origin.sentence(
+            f"the model fails for the image in {place} ({_said(error)})",
+            place,
+            "let the model take it, or change it in a mirror of the dataset",
+        )
+    if others:
+        more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
+        said += f"; failed too: {', '.join(_name(inputs, other) for other in others[:_NAMED])}{more}"
+    return DatasetError(said) if isinstance(error, DatasetError) else EmbeddingError(said)
+
+
+def _name(inputs: Inputs, row: int) -> str:
+    """An item in an error: where its image lies, or the beginning of its text."""
     if inputs.images is None:
-        return [inputs.texts[row] for row in rows]
-    return [(inputs.images[row], inputs.texts[row]) for row in rows]
+        return f"the text {(inputs.texts or '')[row][:60]!r}"
+    place = inputs.images.origin.place(row)
+    return f"{place} of {place.split}"
+
+
+def _said(error: Exception) -> str:
+    """Type, message and place of an error in one line."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = f", in {Path(frames[-1].filename).name} line {frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}: {first_line(error)}{where}"
 
 
 def _chunks(rows: Sequence[int], size: int) -> Iterator[Sequence[int]]:

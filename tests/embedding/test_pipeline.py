@@ -8,15 +8,18 @@ from typing import Any
 
 import datasets
 import numpy as np
+import PIL.Image
 import pytest
 from numpy.typing import NDArray
 from PIL.Image import Image
 
+from pytest_mieb.data import DatasetError
 from pytest_mieb.data.inputs import Images, Inputs
+from pytest_mieb.data.origin import Origin
 from pytest_mieb.embedding import EmbeddingError, Pipeline, Store
 from pytest_mieb.models import Purpose
 from pytest_mieb.models.errors import ModelError
-from tests.data.mirrors import COLOURS, pictures
+from tests.data.mirrors import COLOURS, encoded, pictures
 
 NATIVE = frozenset({"image", "text", "interleaved"})
 
@@ -326,11 +329,172 @@ def test_an_embedding_depends_on_its_item_and_on_nothing_embedded_before(tmp_pat
     assert after() == after("two") == after("another", "two", *map(str, range(40)))
 
 
-def test_a_failure_to_read_an_image_is_not_swallowed() -> None:
-    broken = datasets.Dataset.from_dict({"img": [{"bytes": b"no image", "path": None}]})
-    inputs = Inputs(Images(broken.cast_column("img", datasets.Image()), "img"))
-    with pytest.raises(Exception, match="damaged image in row 0"):
-        Pipeline(Toy(), batch_size=2).embed(inputs)
+SCANS = "dataset org/scans (revision main), split test: "
+DAMAGED = "column 'img' holds a damaged image in row {} (image file is truncated"
+REFUSED_BY_MODEL = (
+    "the model fails for the image in row {} (ValueError: aspect ratio 300, in test_pipeline.py line {}); let the "
+    "model take it, or change it in a mirror of the dataset"
+)
+
+
+def scans(kinds: str) -> Inputs:
+    """Images in the rows from 10 on: `.` any, `x` one that `Choosy` does not take, `d` one whose file is cut short."""
+    files = []
+    for number, kind in enumerate(kinds):
+        file = encoded(PIL.Image.new("RGB", (4, 4), (number + 1, 255 if kind == "x" else 0, 0)))
+        files.append({"bytes": file[:-30] + bytes([number]) if kind == "d" else file, "path": None})
+    column = datasets.Dataset.from_dict({"img": files}).cast_column("img", datasets.Image())
+    origin = Origin.whole("org/scans (revision main)", "split test", 10 + len(files))
+    return Inputs(Images(column, "img", origin.take(range(10, 10 + len(files)))))
+
+
+class Choosy(Toy):
+    """It takes no picture that is green, and no text that begins with x."""
+
+    def __init__(self, modalities: frozenset[str] = frozenset({"image", "text"})) -> None:
+        super().__init__(modalities)
+        self.given: list[int] = []
+
+    def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
+        self.choose([image.getpixel((0, 0))[1] == 255 for image in images])  # type: ignore[index]
+        return super().embed_images(images)
+
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        self.choose([text.startswith("x") for text in texts])
+        return super().embed_texts(texts)
+
+    def embed_interleaved(self, images: Sequence[Image], texts: Sequence[str]) -> NDArray[np.float32]:
+        self.choose([text.startswith("x") for text in texts])
+        return super().embed_interleaved(images, texts)
+
+    def choose(self, refused: list[bool]) -> None:
+        self.given.append(len(refused))
+        if any(refused):
+            raise ValueError("aspect ratio 300\nand more")
+
+
+LINE = Choosy.choose.__code__.co_firstlineno + 3
+
+
+@pytest.mark.parametrize("batch_size", [1, 4, 5, 64])
+@pytest.mark.parametrize(
+    ("kinds", "first", "others"),
+    [
+        ("..d..", DAMAGED, ""),
+        ("..x..", REFUSED_BY_MODEL, ""),
+        ("x...", REFUSED_BY_MODEL, ""),
+        ("...x", REFUSED_BY_MODEL, ""),
+        ("....x", REFUSED_BY_MODEL, ""),
+        (".x.dx.", REFUSED_BY_MODEL, "row 13 of split test, row 14 of split test"),
+        (".d.xx.", DAMAGED, "row 13 of split test, row 14 of split test"),
+        ("dddd.", DAMAGED, "row 11 of split test, row 12 of split test, row 13 of split test"),
+        (
+            ".xxxxxxxx",
+            REFUSED_BY_MODEL,
+            ", ".join(f"row {row} of split test" for row in range(12, 17)) + " and 2 more",
+        ),
+    ],
+)
+def test_an_image_that_fails_is_named_by_its_row_and_costs_no_other(
+    tmp_path: Path, kinds: str, first: str, others: str, batch_size: int
+) -> None:
+    """What can be embedded is, and never again."""
+    inputs = scans(kinds)
+    sound = [place for place, kind in enumerate(kinds) if kind == "."]
+    before = Pipeline(Choosy(), Store(tmp_path), batch_size)
+    with pytest.raises((DatasetError, EmbeddingError)) as refusal:
+        before.embed(inputs)
+    row = 10 + next(place for place, kind in enumerate(kinds) if kind != ".")
+    assert isinstance(refusal.value, DatasetError) is (first is DAMAGED)
+    assert str(refusal.value).startswith(SCANS + first.format(row, LINE))
+    assert str(refusal.value).partition("; failed too: ")[2] == others
+    assert counts(before) == (len(sound), 0)
+    after = Pipeline(Choosy(), Store(tmp_path), batch_size)
+    assert after.embed(inputs.take(sound)).tolist() == [[place + 2, 1] for place in sound]
+    assert counts(after) == (0, len(sound))
+
+
+def test_the_others_are_embedded_in_full_batches_all_the_same() -> None:
+    """An embedding's last digits may depend on how many are computed at once."""
+    toy = Choosy()
+    with pytest.raises(EmbeddingError):
+        Pipeline(toy, batch_size=4).embed(scans("..x...."))
+    assert toy.given == [4] * 6  # all four, the first two, the last two, each of these, and the second batch
+
+
+@pytest.mark.parametrize(
+    ("inputs", "sentence"),
+    [
+        (
+            Inputs(texts=["a", "xyz" * 50, "b"]),
+            f"the model fails for the text '{'xyz' * 20}' (ValueError: aspect ratio",
+        ),
+        (
+            Inputs(scans("...").images, ["a", "xyz", "b"]),
+            f"{SCANS}the model fails for the image in row 11 (ValueError: aspect ratio 300, in test_pipeline.py line",
+        ),
+    ],
+    ids=["a text", "an image with its text"],
+)
+def test_what_else_fails_is_named_too(inputs: Inputs, sentence: str) -> None:
+    pipeline = Pipeline(Choosy(NATIVE), batch_size=2)
+    with pytest.raises(EmbeddingError) as refusal:
+        pipeline.embed(inputs)
+    assert str(refusal.value).startswith(sentence)
+    assert counts(pipeline) == (2, 0)
+
+
+@pytest.mark.parametrize(("batch_size", "tried"), [(64, 40), (40, 40), (4, 16), (1, 16)])
+def test_a_model_that_fails_for_all_is_told_from_images_that_fail(batch_size: int, tried: int) -> None:
+    with pytest.raises(EmbeddingError) as refusal:
+        Pipeline(Choosy(), batch_size=batch_size).embed(scans("x" * 40))
+    assert str(refusal.value) == (
+        f"the model fails for every one of {tried} image inputs (ValueError: aspect ratio 300, in test_pipeline.py "
+        f"line {LINE}); check its code, its weights and its preprocessing"
+    )
+    assert isinstance(refusal.value.__cause__, ValueError)
+
+
+def test_the_only_image_there_is_may_be_the_one_that_fails() -> None:
+    with pytest.raises(EmbeddingError, match="the model fails for the image in row 10"):
+        Pipeline(Choosy(), batch_size=4).embed(scans("x"))
+
+
+def test_after_many_failures_it_is_given_up() -> None:
+    pipeline = Pipeline(Choosy(), batch_size=4)
+    with pytest.raises(EmbeddingError, match=r"the image in row 11 .* and 10 more$"):
+        pipeline.embed(scans(".x" * 30))
+    assert counts(pipeline) == (16, 0)
+
+
+def test_images_that_fail_only_together_are_the_models_trouble(tmp_path: Path) -> None:
+    class Stacking(Toy):
+        def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
+            if len({image.getpixel((0, 0)) for image in images}) > 1:
+                raise ValueError("all input arrays must have the same shape")
+            return super().embed_images(images)
+
+    with pytest.raises(EmbeddingError) as refusal:
+        Pipeline(Stacking(), Store(tmp_path), 4).embed(scans("....."))
+    assert str(refusal.value).startswith(
+        "the model fails for 2 image inputs at once, and for none of them alone (ValueError: all input arrays must"
+    )
+    assert not list(tmp_path.rglob("*.npy"))
+
+
+@pytest.mark.parametrize(
+    "error", [ModelError("spent"), RuntimeError("CUDA out of memory"), KeyboardInterrupt()], ids=repr
+)
+def test_what_is_no_items_fault_is_not_tried_again(error: BaseException) -> None:
+    class Failing(Toy):
+        def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
+            self.batches.append(len(images))
+            raise error
+
+    toy = Failing()
+    with pytest.raises((EmbeddingError, type(error))):
+        Pipeline(toy, batch_size=4).embed(scans("...."))
+    assert toy.batches == [4]
 
 
 @pytest.mark.parametrize(

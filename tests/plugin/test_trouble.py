@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 from xml.etree import ElementTree
 
+import datasets
 import pytest
+from PIL import Image
 
+from pytest_mieb.data import Images
+from pytest_mieb.embedding import Store
 from pytest_mieb.plugin import INCOMPLETE
+from tests.data.mirrors import encoded
 from tests.plugin.running import Toys, assert_no_traceback, summary
-from tests.plugin.toy import BROKEN, MEAN, OF_IMAGES_ONLY, TASKS
+from tests.plugin.toy import BROKEN, MEAN, OF_IMAGES_ONLY, TASKS, spoil
 
 Ran = tuple[Toys, pytest.RunResult]
+
+
+def errors_of(result: pytest.RunResult) -> list[str]:
+    """What pytest says of errors, up to our summary."""
+    first = next(place for place, line in enumerate(result.outlines) if line.strip("= ") == "ERRORS")
+    return result.outlines[first : result.outlines.index(summary(result)[0])]
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +57,58 @@ def test_data_that_cannot_be_used_is_an_error_of_its_task_alone(in_part: Ran, to
         assert line.endswith(sentence)
     assert f"errors (2): {', '.join(sorted(BROKEN))}" in summary(result)
     assert set(here.results("vision_only").contents) == set(OF_IMAGES_ONLY)
-    errors = result.outlines.index(next(line for line in result.outlines if line.strip("= ") == "ERRORS"))
-    assert_no_traceback(result.outlines[errors : result.outlines.index(summary(result)[0])])
+    assert_no_traceback(errors_of(result))
+
+
+class Twice(NamedTuple):
+    """Two runs of the same, and the files of embeddings that each left."""
+
+    toys: Toys
+    results: list[pytest.RunResult]
+    kept: list[list[Path]]
+
+
+@pytest.fixture(scope="module")
+def bad_pictures(toys: Toys) -> Twice:
+    """One picture of a training split is cut short, one of another dataset too wide for the model.
+
+    In the second run other code has told Pillow to make up what a file lacks.
+    """
+    root = toys.mirror.parent / "bad-pictures"
+    shutil.copytree(toys.mirror, root / "mirror")
+    spoil(root / "mirror", "toy/colours", "train", 13, "image", lambda file: file[:-40])
+    spoil(root / "mirror", "toy/sts", "test", 5, "sentence2", lambda file: encoded(Image.new("RGB", (34, 2), "red")))
+    twice = Twice(replace(toys.at(root), mirror=root / "mirror", cache=root / "cache"), [], [])
+    for conftest in ("", "from PIL import ImageFile\n\nImageFile.LOAD_TRUNCATED_IMAGES = True\n"):
+        (root / "conftest.py").write_text(conftest)
+        twice.results.append(twice.toys.run("choosy", "--mieb-baseline=none"))
+        twice.kept.append(sorted((root / "cache" / "embeddings").rglob("*.npy")))
+    return twice
+
+
+def test_a_picture_that_cannot_be_used_is_named_by_its_row_and_spoils_no_other_task(bad_pictures: Twice) -> None:
+    for result in bad_pictures.results:
+        result.assert_outcomes(passed=6, errors=2, deselected=130)
+        for sentence in (
+            "dataset toy/colours (revision main), split train: column 'image' holds a damaged image in row 13 (",
+            "dataset toy/sts (revision main), split test: the model fails for the image in row 5 (ValueError: aspect "
+            "ratio 17, in toymodels.py line ",
+        ):
+            assert len([line for line in result.outlines if line.startswith(sentence)]) == 1
+        assert "errors (2): ToyProbe, ToySTS" in summary(result)
+        assert_no_traceback(errors_of(result))
+    assert set(bad_pictures.toys.results("choosy").contents) == {*TASKS} - {"ToyProbe", "ToySTS"}
+
+
+def test_the_pictures_beside_it_are_embedded_and_not_again(bad_pictures: Twice) -> None:
+    first, second = bad_pictures.kept
+    assert first == second
+    store = Store(first[0].parent)
+    for dataset, split, column, row in (("toy/sts", "test", "sentence2", 5), ("toy/colours", "train", "image", 13)):
+        file = str(bad_pictures.toys.mirror / dataset / f"{split}.parquet")
+        keys = Images(datasets.Dataset.from_parquet(file, cache_dir=str(bad_pictures.toys.cache)), column).keys
+        assert keys[row] not in store.find(keys)
+        assert len(store.find(keys)) > 20
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "with a worker"])

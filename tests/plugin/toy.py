@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import permutations
 from pathlib import Path
 from random import Random
@@ -169,6 +169,16 @@ def write_sts(folder: Path, random: Random) -> None:
             {"sentence1": datasets.Image(), "sentence2": datasets.Image(), "score": datasets.Value("float64")}
         ),
     )
+
+
+def spoil(mirror: Path, dataset: str, split: str, row: int, column: str, change: Callable[[bytes], bytes]) -> None:
+    """Put another file in the place of one picture."""
+    file = mirror / dataset / f"{split}.parquet"
+    table = datasets.Dataset.from_parquet(str(file), cache_dir=str(mirror / "cache"))
+    pictures = table.cast_column(column, datasets.Image(decode=False))[column][:]
+    pictures[row]["bytes"] = change(pictures[row]["bytes"])
+    spoiled = table.remove_columns(column).add_column(column, pictures)
+    spoiled.cast(table.features).to_parquet(str(file))
 
 
 def picture(random: Random, left: str, right: str | None = None, side: int = 16) -> Image.Image:

@@ -72,6 +72,18 @@ def dies() -> FunctionEmbedder:
     )
 
 
+def choosy() -> FunctionEmbedder:
+    """Refuses a picture that is more than 16 times as wide as high, as a processor of Qwen2-VL's kind does."""
+
+    def look(images: Sequence[Image]) -> NDArray[np.float32]:
+        for image in images:
+            if image.width > 16 * image.height:
+                raise ValueError(f"aspect ratio {image.width / image.height:g}")
+        return thumbnails(images)
+
+    return FunctionEmbedder(look, paint, fingerprint="toy-choosy")
+
+
 def grumbles() -> FunctionEmbedder:
     """Warns as it is loaded, and at every batch."""
 
