@@ -1,6 +1,7 @@
 """Pictures of any mode: with 8 bits a channel, and in RGB.
 
-The reference leaves both to Pillow's `convert`. What comes to a model here has the same pixels but for these modes:
+The reference leaves both to Pillow's `convert`, or to transformers. What comes to a model here has the same pixels but
+for these modes:
 
     I;16    16 bits: Pillow cuts off at 255, and a scan is white all over; here 65535 becomes 255.
     I       32 bits, without a scale of their own: up to 255 as they are, there and here; where a value is above that,
@@ -9,6 +10,9 @@ The reference leaves both to Pillow's `convert`. What comes to a model here has 
             black, and here 1 becomes 255.
 
 What lies outside is refused, and so is what is no number: Pillow would cut it to 0 or 255.
+
+What is transparent depends on who makes RGB of a picture. The reference's loader does in two layouts, as Pillow does it
+(`as_rgb`); in all others a model gets the mode of the file, and its own preprocessing decides.
 """
 
 from __future__ import annotations
@@ -54,10 +58,24 @@ def in_8_bits(image: Image) -> Image:
 
 
 def as_rgb(image: Image) -> Image:
-    """The picture in RGB, without its transparency; itself where it is RGB."""
-    if image.mode == "RGB":
+    """The picture in RGB as Pillow converts it: without alpha; a colour that stands for it stays noted in `info`."""
+    return image if image.mode == "RGB" else without_alphas(image).convert("RGB")
+
+
+def on_white(image: Image) -> Image:
+    """The picture in RGB as transformers converts it: what is transparent is composed on white."""
+    if "A" not in image.getbands() and image.info.get(_KEY) is None:
+        return as_rgb(image)
+    import PIL.Image
+
+    image = image.convert("RGBA")
+    return PIL.Image.alpha_composite(PIL.Image.new("RGBA", image.size, "white"), image).convert("RGB")
+
+
+def without_alphas(image: Image) -> Image:
+    """The picture, if with a palette without the colours' alphas, which Pillow drops as well, but with a warning."""
+    if image.mode != "P" or not isinstance(image.info.get(_KEY), bytes):
         return image
-    if image.mode == "P" and "transparency" in image.info:
-        image = image.copy()
-        del image.info["transparency"]  # RGB has none; Pillow warns when it drops it
-    return image.convert("RGB")
+    image = image.copy()
+    del image.info[_KEY]
+    return image

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from transformers.image_transforms import convert_to_rgb
 
-from pytest_mieb.rgb import RangeError, in_8_bits
+from pytest_mieb.rgb import RangeError, as_rgb, in_8_bits, on_white, without_alphas
+from tests.models.battery import ODD_MODES, TRANSPARENT, noise
 
 
 def picture(mode: str, *values: Any) -> Image.Image:
@@ -79,3 +82,37 @@ def test_values_that_mean_nothing_known_are_refused(mode: str, values: list[floa
     with pytest.raises(RangeError) as refusal:
         in_8_bits(picture(mode, *values))
     assert str(refusal.value) == sentence
+
+
+@pytest.mark.parametrize("case", TRANSPARENT)
+def test_what_is_transparent_is_put_on_white_as_transformers_puts_it(case: str) -> None:
+    image = TRANSPARENT[case]
+    found, opaque = on_white(image), as_rgb(image)
+    assert np.array_equal(np.asarray(found), convert_to_rgb(image, return_numpy=True))
+    assert found.mode == "RGB"
+    assert found.tobytes() != opaque.tobytes()
+
+
+@pytest.mark.parametrize("case", ODD_MODES)
+def test_where_nothing_is_transparent_both_are_pillows(case: str) -> None:
+    image = ODD_MODES[case]
+    assert on_white(image).tobytes() == as_rgb(image).tobytes() == image.convert("RGB").tobytes()
+
+
+@pytest.mark.filterwarnings("ignore:Palette images with Transparency:UserWarning")
+@pytest.mark.parametrize("case", TRANSPARENT)
+def test_alpha_is_dropped_as_pillow_drops_it(case: str) -> None:
+    image = TRANSPARENT[case]
+    expected = image.convert("RGB")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found, plain = as_rgb(image), without_alphas(image)
+    assert (found.tobytes(), found.info.get("transparency")) == (expected.tobytes(), expected.info.get("transparency"))
+    assert ("colour" in case or "level" in case) is ("transparency" in found.info)
+    assert (plain is image) is (case != "palette with alphas")
+    assert plain.tobytes() == image.tobytes()
+
+
+def test_rgb_is_itself() -> None:
+    image = noise(3, 4)
+    assert as_rgb(image) is on_white(image) is without_alphas(image) is image

@@ -27,14 +27,23 @@ class Images(Sequence["Image"]):
     """An image column of a dataset; a picture is decoded when it is asked for, and never kept.
 
     The column may be an image column or raw bytes of image files. `datasets` decides what a picture is: it turns it as
-    its EXIF data says. It comes in RGB.
+    its EXIF data says. It comes in the mode that its file has, with 8 bits a channel.
 
     Args:
         origin: where the rows lie in the dataset, for errors.
         reencode: each picture is decoded and encoded once more, in its own format at Pillow's default quality.
+        in_rgb: it comes in RGB, as Pillow makes it.
     """
 
-    def __init__(self, dataset: Dataset, column: str, origin: Origin | None = None, *, reencode: bool = False) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        column: str,
+        origin: Origin | None = None,
+        *,
+        reencode: bool = False,
+        in_rgb: bool = False,
+    ) -> None:
         import datasets
 
         undecoded = datasets.Image(decode=False)
@@ -42,6 +51,7 @@ class Images(Sequence["Image"]):
         self._column = column
         self.origin = origin or Origin.whole("without a name", "its only split", len(dataset))
         self._reencode = reencode
+        self._in_rgb = in_rgb
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -60,7 +70,8 @@ class Images(Sequence["Image"]):
             return self.take(range(len(self))[index])
         row = self._rows[index][self._column]
         try:
-            return as_rgb(in_8_bits(self._decoded(row)))
+            image = in_8_bits(self._decoded(row))
+            return as_rgb(image) if self._in_rgb else image
         except Exception as error:  # of a damaged file Pillow's readers make any error there is
             raise self._refusal(self.origin.place(index), error) from error
 
@@ -96,8 +107,8 @@ class Images(Sequence["Image"]):
 
     @cached_property
     def keys(self) -> list[bytes]:
-        """One key an image, of the bytes of its file."""
-        kind = b"reencoded" if self._reencode else b"image"
+        """One key an image, of the bytes of its file and of what is done to them."""
+        kind = (b"reencoded" if self._reencode else b"image") + (b" in RGB" if self._in_rgb else b"")
         keys = []
         for batch in self._rows.with_format("arrow").iter(batch_size=_ROWS_AT_ONCE):
             keys += [_key(kind, _file_bytes(row)) for row in batch[self._column].to_pylist()]

@@ -32,14 +32,14 @@ class Table:
     def columns(self) -> list[str]:
         return list(self.dataset.column_names)
 
-    def images(self, column: str, *, reencode: bool = False) -> Images:
+    def images(self, column: str, *, reencode: bool = False, in_rgb: bool = False) -> Images:
         """An image column, or one of raw bytes, none of them missing."""
         self._require(column)
         missing = next((row for row, gap in enumerate(self._gaps(column)) if gap), None)
         if missing is not None:
             place = self.place(missing)
             raise self.error(f"column {column!r} holds no image in {place}", place)
-        return Images(self.dataset, column, self.origin, reencode=reencode)
+        return Images(self.dataset, column, self.origin, reencode=reencode, in_rgb=in_rgb)
 
     def values(self, column: str) -> list[Any]:
         """The values of a column of texts, numbers or lists."""

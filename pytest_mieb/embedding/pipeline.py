@@ -20,6 +20,7 @@ from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.embedding.store import Store
 from pytest_mieb.models.embedder import Embedder, Purpose
 from pytest_mieb.models.errors import ModelError, first_line
+from pytest_mieb.rgb import on_white
 
 # How much is embedded before it is written to the store.
 _BATCHES_AT_ONCE, _SECONDS_AT_ONCE = 64, 30.0
@@ -173,11 +174,11 @@ class Pipeline:
         if not batches:
             return
         with ThreadPoolExecutor(1, thread_name_prefix="mieb-read") as reader:
-            ahead = reader.submit(_read, inputs, batches[0])
+            ahead = reader.submit(_read, inputs, batches[0], embedder)
             for number in range(len(batches)):
                 items, failed = ahead.result()
                 if number + 1 < len(batches):
-                    ahead = reader.submit(_read, inputs, batches[number + 1])
+                    ahead = reader.submit(_read, inputs, batches[number + 1], embedder)
                 outcomes = zip(items, self._embed_items(embedder, inputs.modality, list(items.values())), strict=True)
                 vectors: dict[int, NDArray[np.float32]] = {}
                 for row, outcome in outcomes:
@@ -293,8 +294,8 @@ def _longest_first(embedder: Embedder, texts: Sequence[str], rows: Sequence[int]
     return sorted(rows, key=lengths.__getitem__, reverse=True)
 
 
-def _read(inputs: Inputs, rows: Sequence[int]) -> tuple[dict[int, Any], dict[int, Exception]]:
-    """The items of `rows` that can be read, and why the others cannot."""
+def _read(inputs: Inputs, rows: Sequence[int], embedder: Embedder) -> tuple[dict[int, Any], dict[int, Exception]]:
+    """The items of `rows` that can be read, as the embedder takes them, and why the others cannot."""
     items: dict[int, Any] = {}
     failed: dict[int, Exception] = {}
     for row in rows:
@@ -302,9 +303,11 @@ def _read(inputs: Inputs, rows: Sequence[int]) -> tuple[dict[int, Any], dict[int
             image = None if inputs.images is None else inputs.images[row]
         except DatasetError as error:
             failed[row] = error
-        else:
-            text = None if inputs.texts is None else inputs.texts[row]
-            items[row] = (image, text) if inputs.modality == "interleaved" else text if image is None else image
+            continue
+        if image is not None and not embedder.takes_any_mode:
+            image = on_white(image)
+        text = None if inputs.texts is None else inputs.texts[row]
+        items[row] = (image, text) if inputs.modality == "interleaved" else text if image is None else image
     return items, failed
 
 

@@ -41,7 +41,8 @@ class Embedder(Protocol):
     """A loaded model.
 
     Embeddings are NumPy float32 of shape (n, dimension), as the model gives them: normalised only if it does so.
-    Images come as RGB Pillow images of any size. A method whose modality the model lacks is never called.
+    Images come as Pillow images of any size, in RGB unless `takes_any_mode`. A method whose modality the model lacks is
+    never called.
     """
 
     @property
@@ -66,6 +67,14 @@ class Embedder(Protocol):
     def description(self) -> Description | None:
         """What was loaded, for people; None where there is nothing to say."""
         return None
+
+    @property
+    def takes_any_mode(self) -> bool:
+        """Whether images may come in any mode that has 8 bits a channel: grey, with a palette, with alpha.
+
+        Else they come in RGB, with what is transparent on white.
+        """
+        return False
 
     def prompted(self, purpose: Purpose) -> Embedder:
         """The embedder for one purpose: itself, unless the model is told what an embedding is for.
@@ -96,7 +105,8 @@ class FunctionEmbedder(Embedder):
     """An `Embedder` from functions: what a `package.module:factory` returns in a few lines.
 
     Args:
-        images: a function from a list of RGB Pillow images to their embeddings, (n, d), or None.
+        images: a function from a list of RGB Pillow images to their embeddings, (n, d), or None; what is transparent
+            comes on white.
         texts: the same for a list of texts, or None.
         dimension: d; by default that of the first embedding made of a blank image or a short text.
         fingerprint: what names these weights and this preprocessing, so that embeddings are kept between runs. Give a

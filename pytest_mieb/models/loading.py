@@ -222,6 +222,7 @@ _MEMBERS = (
     "dimension",
     "fingerprint",
     "description",
+    "takes_any_mode",
     "prompted",
     "text_lengths",
     "embed_images",

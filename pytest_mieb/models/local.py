@@ -64,6 +64,10 @@ class LocalEmbedder(Embedder):
     def description(self) -> Description:
         return self._description
 
+    @property
+    def takes_any_mode(self) -> bool:
+        return True
+
     def run(self, function: Callable[..., Any], inputs: Mapping[str, Any]) -> NDArray[np.float32]:
         """Call `function` with the tensors of `inputs` on the model's device, floating ones in its dtype."""
         import torch

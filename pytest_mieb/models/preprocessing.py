@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pytest_mieb.models.errors import ModelError
+from pytest_mieb.rgb import as_rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -117,6 +118,15 @@ def _check_lanczos() -> None:
             f"the image processor asks for lanczos, which torchvision {version} does not have, and transformers takes "
             "bicubic instead: upgrade torchvision to 0.27, or accept it with --mieb-model-arg=interpolation=bicubic"
         )
+
+
+def taken(image_processor: Any, images: Iterable[Image]) -> list[Image]:
+    """The pictures as an image processor of transformers takes them.
+
+    Nearly all make RGB of them, with what is transparent on white. For one that does not they come without alpha: by
+    itself it fails for a picture with alpha, and takes the indices of a palette for levels of grey.
+    """
+    return list(images) if getattr(image_processor, "do_convert_rgb", None) else [as_rgb(image) for image in images]
 
 
 def thickened(image: Image, side: int) -> Image:

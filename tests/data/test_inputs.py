@@ -45,29 +45,32 @@ def palette(**options: Any) -> bytes:
     return encoded(image, "PNG", **options)
 
 
-FILES = {
-    "RGB": (encoded(Image.new("RGB", (3, 2), (10, 20, 30))), (10, 20, 30)),
-    "RGBA drops its alpha": (encoded(Image.new("RGBA", (3, 2), (10, 20, 30, 0))), (10, 20, 30)),
-    "palette": (palette(), (10, 20, 30)),
-    "palette with a transparent colour": (palette(transparency=1), (10, 20, 30)),
-    "palette with an alpha for each colour": (palette(transparency=b"\x00\x80"), (10, 20, 30)),
-    "GIF": (encoded(Image.new("RGB", (3, 2), (10, 20, 30)), "GIF"), (10, 20, 30)),
-    "grey": (encoded(grey(77)), (77, 77, 77)),
-    "grey with alpha": (encoded(Image.new("LA", (3, 2), (77, 5))), (77, 77, 77)),
-    "black and white": (encoded(Image.new("1", (3, 2), 1)), (255, 255, 255)),
-    "16 bits": (encoded(grey(40_000, "I;16")), (156, 156, 156)),
-    "32 bits": (encoded(grey(77, "I"), "TIFF"), (77, 77, 77)),
-    "floats": (encoded(Image.new("F", (3, 2), 0.5), "TIFF"), (128, 128, 128)),
-    "CMYK": (encoded(Image.new("CMYK", (3, 2), (0, 0, 0, 0)), "TIFF"), (255, 255, 255)),
+# File, mode, a pixel in that mode, and in RGB.
+FILES: dict[str, tuple[bytes, str, Any, tuple[int, int, int]]] = {
+    "RGB": (encoded(Image.new("RGB", (3, 2), (10, 20, 30))), "RGB", (10, 20, 30), (10, 20, 30)),
+    "RGBA": (encoded(Image.new("RGBA", (3, 2), (10, 20, 30, 0))), "RGBA", (10, 20, 30, 0), (10, 20, 30)),
+    "palette": (palette(), "P", 1, (10, 20, 30)),
+    "palette with a transparent colour": (palette(transparency=1), "P", 1, (10, 20, 30)),
+    "palette with an alpha for each colour": (palette(transparency=b"\x00\x80"), "P", 1, (10, 20, 30)),
+    "GIF": (encoded(Image.new("RGB", (3, 2), (10, 20, 30)), "GIF"), "P", 0, (10, 20, 30)),
+    "grey": (encoded(grey(77)), "L", 77, (77, 77, 77)),
+    "grey with alpha": (encoded(Image.new("LA", (3, 2), (77, 5))), "LA", (77, 5), (77, 77, 77)),
+    "black and white": (encoded(Image.new("1", (3, 2), 1)), "1", 255, (255, 255, 255)),
+    "16 bits": (encoded(grey(40_000, "I;16")), "L", 156, (156, 156, 156)),
+    "32 bits": (encoded(grey(77, "I"), "TIFF"), "L", 77, (77, 77, 77)),
+    "floats": (encoded(Image.new("F", (3, 2), 0.5), "TIFF"), "L", 128, (128, 128, 128)),
+    "CMYK": (encoded(Image.new("CMYK", (3, 2), (0, 0, 0, 0)), "TIFF"), "CMYK", (0, 0, 0, 0), (255, 255, 255)),
 }
 
 
 @pytest.mark.parametrize("case", FILES)
-def test_every_image_becomes_rgb(case: str) -> None:
-    file, colour = FILES[case]
-    for found in (images(file)[0], raw(file)[0]):
-        assert (found.mode, found.size) == ("RGB", (3, 2))
-        assert {found.getpixel((x, y)) for x in range(3) for y in range(2)} == {colour}
+def test_an_image_has_the_mode_of_its_file_with_8_bits_or_is_rgb_without_alpha(case: str) -> None:
+    file, mode, pixel, colour = FILES[case]
+    for found in (images(file), raw(file)):
+        assert (found[0].mode, found[0].size) == (mode, (3, 2))
+        assert {found[0].getpixel((x, y)) for x in range(3) for y in range(2)} == {pixel}
+    converted = images(file, in_rgb=True)[0]
+    assert (converted.mode, converted.getpixel((2, 1))) == ("RGB", colour)
 
 
 def test_an_image_is_turned_as_its_exif_data_says() -> None:
@@ -201,8 +204,10 @@ def test_reencoding_a_jpeg_loses_a_little_more() -> None:
 
 @pytest.mark.parametrize("case", FILES)
 def test_reencoding_a_lossless_image_changes_nothing(case: str) -> None:
-    file, _ = FILES[case]
-    assert np.array_equal(np.asarray(images(file, reencode=True)[0]), np.asarray(images(file)[0]))
+    file, *_ = FILES[case]
+    again, once = images(file, reencode=True)[0], images(file)[0]
+    assert (again.mode, again.info.get("transparency")) == (once.mode, once.info.get("transparency"))
+    assert np.array_equal(np.asarray(again), np.asarray(once))
 
 
 def test_take_keeps_order_and_repeats() -> None:
@@ -256,8 +261,10 @@ def test_keys_of_more_images_than_are_read_at_once() -> None:
     assert column.keys[599] == images(files[599]).keys[0]
 
 
-def test_a_reencoded_image_is_another_one() -> None:
-    assert images(plain("red"), reencode=True).keys != images(plain("red")).keys
+def test_an_image_that_comes_in_another_way_is_another_one() -> None:
+    ways = [images(plain("red"), reencode=a, in_rgb=b) for a in (False, True) for b in (False, True)]
+    assert len({way.keys[0] for way in ways}) == 4
+    assert all(way.take([0]).keys == way.keys and way.take([0])[0].mode == "RGB" for way in ways)
 
 
 def test_keys_tell_modalities_apart() -> None:

@@ -32,6 +32,7 @@ class Toy:
 
     dimension = 2
     fingerprint = "toy"
+    takes_any_mode = False
 
     def __init__(self, modalities: frozenset[str] = frozenset({"image", "text"})) -> None:
         self.modalities = modalities
@@ -87,6 +88,28 @@ def test_images_come_in_the_order_of_the_inputs_each_embedded_once() -> None:
     found = Pipeline(toy, batch_size=2).embed(Inputs(images("green", "red", "blue", "green")))
     assert found.tolist() == [[1, 256], [256, 1], [1, 1], [1, 256]]
     assert len(toy.seen) == 3
+
+
+@pytest.mark.parametrize(
+    ("any_mode", "seen"), [(True, ["(200, 0, 0, 0)"]), (False, ["(255, 255, 255)"])], ids=["any mode", "RGB"]
+)
+def test_an_image_comes_as_the_model_takes_it(any_mode: bool, seen: list[str]) -> None:
+    class Looking(Toy):
+        takes_any_mode = any_mode
+
+        def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
+            self.note([str(image.getpixel((0, 0))) for image in images])
+            return np.ones((len(images), 2), np.float32)
+
+        def embed_interleaved(self, images: Sequence[Image], texts: Sequence[str]) -> NDArray[np.float32]:
+            return self.embed_images(images)
+
+    file = {"bytes": encoded(PIL.Image.new("RGBA", (4, 4), (200, 0, 0, 0))), "path": None}
+    column = Images(datasets.Dataset.from_dict({"img": [file]}).cast_column("img", datasets.Image()), "img")
+    toy = Looking(NATIVE)
+    Pipeline(toy, batch_size=1).embed(Inputs(column))
+    Pipeline(toy, batch_size=1).embed(Inputs(column, ["a"]))
+    assert toy.seen == seen * 2
 
 
 @pytest.mark.parametrize(

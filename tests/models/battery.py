@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+from collections.abc import Callable, Sequence
 from typing import Any
 from unittest.mock import patch
 
@@ -35,16 +36,68 @@ def noise(height: int, width: int) -> Image.Image:
 
 
 IMAGES = (noise(32, 32), noise(50, 90), noise(200, 40), noise(1, 1), noise(10, 4000))
-_PALETTE = noise(40, 40).quantize(8)
 ODD_MODES = {
     "RGBA": noise(40, 60).convert("RGBA"),
     "grey": noise(40, 60).convert("L"),
-    "one bit": noise(40, 60).convert("1"),
     "CMYK": noise(40, 60).convert("CMYK"),
-    "palette": _PALETTE,
+    "one bit": noise(40, 60).convert("1"),
+    "palette": noise(40, 40).quantize(8),
 }
-_PLAIN = [image.convert("RGB") for image in ODD_MODES.values()]
-_PALETTE.info["transparency"] = 0
+
+
+def _as_png(image: Image.Image, **options: Any) -> Image.Image:
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", **options)
+    return Image.open(buffer)
+
+
+def _see_through(image: Image.Image) -> Image.Image:
+    """With a half that is not there, and a quarter that is there in part."""
+    alpha = Image.new("L", image.size, 255)
+    alpha.paste(0, (0, 0, image.width // 2, image.height))
+    alpha.paste(90, (image.width // 2, 0, image.width, image.height // 2))
+    image.putalpha(alpha)
+    return image
+
+
+def _with_a_level(level: int) -> Image.Image:
+    return noise(40, 60).convert("L").point(lambda value: level if value < 128 else value)
+
+
+def _with_a_colour(*colour: int) -> Image.Image:
+    image = noise(40, 60)
+    image.paste(colour, (0, 0, 30, 30))
+    return image
+
+
+# All ways in which a PNG can be transparent.
+TRANSPARENT = {
+    "RGBA": _as_png(_see_through(noise(40, 60))),
+    "grey with alpha": _as_png(_see_through(noise(40, 60).convert("L"))),
+    "palette with alphas": _as_png(noise(40, 60).quantize(8), transparency=bytes([0, 90, 255, 0, 255, 255, 255, 0])),
+    "palette with a colour": _as_png(noise(40, 60).quantize(8), transparency=3),
+    "grey with a level": _as_png(_with_a_level(40), transparency=40),
+    "RGB with a colour": _as_png(_with_a_colour(1, 2, 3), transparency=(1, 2, 3)),
+}
+
+
+def on_white(image: Image.Image) -> Image.Image:
+    image = image.convert("RGBA")
+    white = Image.new("RGB", image.size, "white")
+    white.paste(image, mask=image.getchannel("A"))
+    return white
+
+
+def opaque(image: Image.Image) -> Image.Image:
+    rgb = image.convert("RGBA").convert("RGB")
+    rgb.info.clear()
+    return rgb
+
+
+def opaque_first(image: Image.Image) -> Image.Image:
+    """As Pillow makes RGB of it and transformers takes that: alphas are gone, a colour that stands for one is white."""
+    keyed = isinstance(image.info.get("transparency"), (int, tuple))
+    return on_white(image) if keyed else opaque(image)
 
 
 def tinted(height: int, width: int, *colour: float) -> Image.Image:
@@ -78,14 +131,27 @@ def assert_scattered(vectors: NDArray[np.float32]) -> None:
     assert cosines.max() < 0.9999, f"two items lie {cosines.max():.6f} close"
 
 
-def check_images(model: Embedder, images: Sequence[Image.Image] = IMAGES) -> None:
-    """Batch equals single, order does not matter, and a picture of any mode is embedded as its RGB."""
+def check_images(
+    model: Embedder,
+    images: Sequence[Image.Image] = IMAGES,
+    alpha: Callable[[Image.Image], Image.Image] | None = on_white,
+) -> None:
+    """Batch equals single, order does not matter, and a picture of any mode is embedded as its RGB.
+
+    Args:
+        alpha: how RGB is made of a transparent picture; None where that is done after resizing.
+    """
     together = model.embed_images(images)
     assert (together.dtype, together.shape) == (np.float32, (len(images), model.dimension))
     assert np.isfinite(together).all()
     assert_same(np.concatenate([model.embed_images([image]) for image in images]), together)
     assert_same(model.embed_images(images[::-1])[::-1], together)
-    assert_same(model.embed_images(list(ODD_MODES.values())), model.embed_images(_PLAIN))
+    assert model.takes_any_mode
+    odd = [image for name, image in ODD_MODES.items() if alpha or name in ("RGBA", "grey")]
+    assert_same(model.embed_images(odd), model.embed_images([image.convert("RGB") for image in odd]))
+    if alpha:
+        seen = list(TRANSPARENT.values())
+        assert_same(model.embed_images(seen), model.embed_images(list(map(alpha, seen))))
 
 
 def check_texts(model: Embedder, texts: Sequence[str] = TEXTS) -> None:

@@ -86,7 +86,7 @@ def test_a_factory_returns_the_model() -> None:
         ("my_factories:sounds", "my_factories has no function sounds; it has sound"),
         (
             "my_factories:half",
-            "what half() returns lacks modalities, fingerprint, description, prompted, text_lengths, "
+            "what half() returns lacks modalities, fingerprint, description, takes_any_mode, prompted, text_lengths, "
             "embed_texts, embed_interleaved; "
             "return a pytest_mieb.FunctionEmbedder, or a subclass of pytest_mieb.Embedder",
         ),

@@ -19,9 +19,9 @@ Vectors = NDArray[np.float32]
 
 
 def image_key(image: Image) -> bytes:
-    """A key of what the picture shows in RGB, whatever file it came from."""
-    image = image if image.mode == "RGB" else image.convert("RGB")
-    return b"image" + blake2b(image.tobytes(), digest_size=16, person=b"%dx%d" % image.size).digest()
+    """A key of the picture as a model gets it: mode, size, pixels, and what is transparent; whatever its file."""
+    kind = f"{image.mode} {image.size} {image.getpalette()} {image.info.get('transparency')}"
+    return b"image" + blake2b(image.tobytes() + kind.encode(), digest_size=16).digest()
 
 
 def text_key(text: str) -> bytes:
@@ -76,6 +76,10 @@ class Remembering(Embedder):
     @property
     def fingerprint(self) -> str | None:
         return None
+
+    @property
+    def takes_any_mode(self) -> bool:
+        return self._embedder is None or self._embedder.takes_any_mode
 
     def embed_images(self, images: Sequence[Image]) -> Vectors:
         return self._remember([image_key(image) for image in images], lambda model: model.embed_images(images))

@@ -82,11 +82,9 @@ def own_wrapper(folder: Path, table: Table) -> AbsEncoder:
     """The reference's wrapper of the family, on a local folder; what it embeds is written to `table`.
 
     The wrappers take any name that transformers loads, and a folder is one. They run as they are: what their two
-    embedding methods are given is noted, and what they return is kept. Only open_clip's transform gets its pictures in
-    RGB: it would resize one with a palette, or with transparency, before it converts it.
+    embedding methods are given is noted, and what they return is kept.
     """
-    in_rgb = (folder / "open_clip_config.json").is_file()
-    if in_rgb:
+    if (folder / "open_clip_config.json").is_file():
         encoder, modalities = _open_clip(folder), ["image", "text"]
     else:
         family = json.loads((folder / "config.json").read_text())["model_type"]
@@ -94,7 +92,7 @@ def own_wrapper(folder: Path, table: Table) -> AbsEncoder:
         modalities = ["image"] if family in VISION_ONLY else ["image", "text"]
     encoder.mteb_model_meta = _meta(str(folder), modalities)
     for method in ("get_image_embeddings", "get_text_embeddings"):
-        setattr(encoder, method, _kept(getattr(encoder, method), table, in_rgb))
+        setattr(encoder, method, _kept(getattr(encoder, method), table))
     return encoder
 
 
@@ -118,25 +116,23 @@ def _open_clip(folder: Path) -> AbsEncoder:
 class _Noted:
     """Batches of the reference, with the keys of what was taken from them."""
 
-    def __init__(self, batches: Any, column: str, in_rgb: bool) -> None:
-        self._batches, self._column, self._in_rgb = batches, column, in_rgb
+    def __init__(self, batches: Any, column: str) -> None:
+        self._batches, self._column = batches, column
         self.keys: list[bytes] = []
 
     def __iter__(self) -> Iterator[Any]:
         key: Any = image_key if self._column == "image" else text_key
         for batch in self._batches:
             self.keys.extend(map(key, batch[self._column]))
-            if self._in_rgb and "image" in batch:
-                batch = batch | {"image": [image.convert("RGB") for image in batch["image"]]}
             yield batch
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batches, name)
 
 
-def _kept(method: Any, table: Table, in_rgb: bool) -> Any:
+def _kept(method: Any, table: Table) -> Any:
     def embed(batches: Any, show_progress_bar: bool = False, **options: Any) -> Any:
-        noted = _Noted(batches, "image" if "image" in method.__name__ else "text", in_rgb)
+        noted = _Noted(batches, "image" if "image" in method.__name__ else "text")
         vectors = method(noted, show_progress_bar=show_progress_bar, **options)
         table.add(noted.keys, vectors.numpy())
         return vectors
@@ -162,7 +158,7 @@ class SameEmbeddings(AbsEncoder):
         if "text" in columns:
             sides.append(self.embedder.embed_texts(batch["text"]))
         if "image" in columns:
-            sides.append(self.embedder.embed_images([image.convert("RGB") for image in batch["image"]]))
+            sides.append(self.embedder.embed_images(batch["image"]))
         return sides[0] if len(sides) == 1 else sides[0] + sides[1]
 
 

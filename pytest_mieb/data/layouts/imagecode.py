@@ -45,7 +45,7 @@ def read(task: Task, subset: str, opener: Opener) -> CaptionedImages:
     sizes = sorted(set(map(len, candidates)))
     if len(sizes) > 1:
         raise qrels.error(f"queries have between {sizes[0]} and {sizes[-1]} candidates where all should have as many")
-    images = corpus.images("image", reencode=options.get("reencode", False))
+    images = corpus.images("image", reencode=options.get("reencode", False), in_rgb=True)
     return CaptionedImages(
         images=tuple(Inputs(images=images.take(list(column))) for column in zip(*candidates, strict=True)),
         texts=(Inputs(texts=queries.texts("text")),),

@@ -1,4 +1,7 @@
-"""`pairs`: named image columns and named text columns; what belongs together has the same place in both."""
+"""`pairs`: named image columns and named text columns; what belongs together has the same place in both.
+
+The reference makes RGB of the pictures before a model sees them, here and in `imagecode` alone.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,6 @@ def read(task: Task, subset: str, opener: Opener) -> CaptionedImages:
     options = task.dataset.options
     table = opener.table(options["split"])
     return CaptionedImages(
-        images=tuple(Inputs(images=table.images(column)) for column in options["images"]),
+        images=tuple(Inputs(images=table.images(column, in_rgb=True)) for column in options["images"]),
         texts=tuple(Inputs(texts=table.texts(column)) for column in options["texts"]),
     )

@@ -17,9 +17,8 @@ from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files import read_json
 from pytest_mieb.models.local import LocalEmbedder, described, load_processor, load_transformers
-from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, of_processor
+from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, of_processor, taken
 from pytest_mieb.models.request import Request
-from pytest_mieb.rgb import as_rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -45,7 +44,8 @@ class Blip(LocalEmbedder):
         def embed(pixel_values: Any) -> Any:
             return _projected(self._model.vision_model(pixel_values=pixel_values), self._model.vision_proj)
 
-        pixels = self._processor.image_processor([as_rgb(image) for image in images], return_tensors="pt")
+        image_processor = self._processor.image_processor
+        pixels = image_processor(taken(image_processor, images), return_tensors="pt")
         return self.run(embed, {"pixel_values": pixels["pixel_values"]})
 
     def text_lengths(self, texts: Sequence[str]) -> list[int]:

@@ -17,9 +17,8 @@ from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files import read_json
 from pytest_mieb.models.local import LocalEmbedder, described, load_processor, load_transformers
-from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, of_processor
+from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, of_processor, taken
 from pytest_mieb.models.request import Request
-from pytest_mieb.rgb import as_rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -73,7 +72,8 @@ class Blip2(LocalEmbedder):
         return self._by_text(texts, self._longest, embed, self._pixels(images))
 
     def _pixels(self, images: Sequence[Image]) -> dict[str, Any]:
-        inputs = self._processor.image_processor([as_rgb(image) for image in images], return_tensors="pt")
+        image_processor = self._processor.image_processor
+        inputs = image_processor(taken(image_processor, images), return_tensors="pt")
         return {"pixel_values": inputs["pixel_values"]}
 
     def _seen(self, pixel_values: Any) -> tuple[Any, Any]:

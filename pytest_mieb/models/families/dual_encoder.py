@@ -16,7 +16,7 @@ from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files import read_json
 from pytest_mieb.models.local import LocalEmbedder, described, load_processor, load_transformers
-from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, of_processor
+from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, of_processor, taken
 from pytest_mieb.models.request import Request
 from pytest_mieb.rgb import as_rgb
 
@@ -45,6 +45,9 @@ LIMITS: Mapping[str, int] = {"align": 64, "siglip2": 64, "tipsv2": 64, "flava": 
 # What NaFlex's processor takes, whatever its image processor says.
 PATCHES: Mapping[str, int] = {"siglip2": 256}
 OPTIONS: Mapping[str, tuple[str, ...]] = {"siglip2": ("mean", "std", "interpolation", "max_num_patches")}
+# Of a picture with alpha the reference's wrapper makes RGB before the image processor could put it on white; but this
+# still finds a colour that stands for alpha.
+OPAQUE = ("siglip", "siglip2", "tipsv2")
 # FLAVA projects every token; the first one is its class token.
 TOKENWISE = ("flava",)
 # Weights of published checkpoints that embed nothing.
@@ -64,9 +67,12 @@ class DualEncoder(LocalEmbedder):
         self._padding = padding
         self._max_length = max_length
         self._tokenwise = self._model.config.model_type in TOKENWISE
+        self._opaque = self._model.config.model_type in OPAQUE
 
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
-        inputs = self._processor.image_processor([as_rgb(image) for image in images], return_tensors="pt")
+        image_processor = self._processor.image_processor
+        pictures = [as_rgb(image) for image in images] if self._opaque else taken(image_processor, images)
+        inputs = image_processor(pictures, return_tensors="pt")
         return self.run(lambda **tensors: self._pooled(self._model.get_image_features(**tensors)), inputs)
 
     def text_lengths(self, texts: Sequence[str]) -> list[int]:

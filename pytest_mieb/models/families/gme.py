@@ -159,6 +159,7 @@ def instruction(purpose: Purpose) -> str:
 def resized(image: Image) -> Image:
     """The picture in RGB at the size that comes first: both sides multiples of 28, 4 to 16384 patches of 28x28.
 
+    Alpha is dropped; a colour that stands for it is white where Qwen2-VL's processor still finds it after resizing.
     A picture more than 200 times as long as wide is squeezed to 200, in the reference too; Qwen2-VL's own processor
     would refuse it.
     """

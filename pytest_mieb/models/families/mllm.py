@@ -17,9 +17,8 @@ from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.local import LocalEmbedder, described, load_processor, load_transformers
-from pytest_mieb.models.preprocessing import of_processor
+from pytest_mieb.models.preprocessing import of_processor, taken
 from pytest_mieb.models.request import Request
-from pytest_mieb.rgb import as_rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -95,7 +94,8 @@ class PromptedModel(LocalEmbedder):
         return prompt.replace(TEXT, text)
 
     def _embed_one(self, prompt: str, image: Image) -> NDArray[np.float32]:
-        inputs = self._processor(text=[prompt], images=[as_rgb(image)], return_tensors="pt")
+        images = taken(self._processor.image_processor, [image])
+        inputs = self._processor(text=[prompt], images=images, return_tensors="pt")
         vector: NDArray[np.float32] = self._embed(inputs)[0]
         return vector
 

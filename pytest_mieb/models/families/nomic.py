@@ -26,10 +26,9 @@ from pytest_mieb.models.local import (
     load_transformers,
     refusing,
 )
-from pytest_mieb.models.preprocessing import of_processor
+from pytest_mieb.models.preprocessing import of_processor, taken
 from pytest_mieb.models.request import Request
 from pytest_mieb.models.weights import put_weights, read_weights, weights_in
-from pytest_mieb.rgb import as_rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -75,7 +74,7 @@ class Nomic(LocalEmbedder):
         self._max_length = max_length
 
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
-        return self.run(self._see, self._processor([as_rgb(image) for image in images], return_tensors="pt"))
+        return self.run(self._see, self._processor(taken(self._processor, images), return_tensors="pt"))
 
     def text_lengths(self, texts: Sequence[str]) -> list[int]:
         return token_lengths(self._tokenizer, texts, self._max_length)

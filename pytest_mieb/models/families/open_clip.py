@@ -20,7 +20,7 @@ from pytest_mieb.models.open_clip_sources import BESIDE, CHOICES, CONFIG, Source
 from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, numbers, pixels, thickened
 from pytest_mieb.models.request import Request
 from pytest_mieb.models.weights import averaged, put_weights, read_weights
-from pytest_mieb.rgb import as_rgb
+from pytest_mieb.rgb import without_alphas
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -39,7 +39,11 @@ _POSITIONS = "visual.positional_embedding"
 
 
 class OpenClip(LocalEmbedder):
-    """A model of open_clip with its evaluation transform and its tokenizer, which pads all texts to one length."""
+    """A model of open_clip with its evaluation transform and its tokenizer, which pads all texts to one length.
+
+    The transform resizes a picture in the mode that it has, and makes RGB of it afterwards: what is transparent all
+    over comes out black, and a palette is resized to the nearest neighbour.
+    """
 
     def __init__(self, transform: Callable[[Image], Any], tokenizer: Callable[[list[str]], Any], *args: Any) -> None:
         super().__init__(*args)
@@ -49,7 +53,7 @@ class OpenClip(LocalEmbedder):
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
         import torch
 
-        tensors = torch.stack([self._transform(as_rgb(image)) for image in images])
+        tensors = torch.stack([self._transform(without_alphas(image)) for image in images])
         return self.run(lambda pixels: self._model.encode_image(pixels), {"pixels": tensors})
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:

@@ -22,7 +22,6 @@ from pytest_mieb.models.embedder import Embedder, Purpose, as_array
 from pytest_mieb.models.errors import ModelError, did_you_mean, first_line
 from pytest_mieb.models.files import fingerprint
 from pytest_mieb.models.request import Request
-from pytest_mieb.rgb import as_rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -88,6 +87,10 @@ class ReferenceEmbedder(Embedder):
         return blake2b(f"{own}\n{self._purpose}".encode(), digest_size=16).hexdigest()
 
     @property
+    def takes_any_mode(self) -> bool:
+        return True
+
+    @property
     def description(self) -> Description:
         known = self._resolved
         steps = {
@@ -106,7 +109,7 @@ class ReferenceEmbedder(Embedder):
         return view
 
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
-        return self._encode({"image": [as_rgb(image) for image in images]})
+        return self._encode({"image": list(images)})
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return self._encode({"text": list(texts)})
@@ -114,7 +117,7 @@ class ReferenceEmbedder(Embedder):
     def embed_interleaved(self, images: Sequence[Image], texts: Sequence[str]) -> NDArray[np.float32]:
         if self._refusal:
             return super().embed_interleaved(images, texts)
-        return self._encode({"image": [as_rgb(image) for image in images], "text": list(texts)})
+        return self._encode({"image": list(images), "text": list(texts)})
 
     def _encode(self, columns: Mapping[str, list[Any]]) -> NDArray[np.float32]:
         """What the wrapper makes of one batch, given as mteb's own tasks give theirs."""
@@ -253,18 +256,34 @@ def _metadata(purpose: Purpose) -> Any:
     return example.metadata.model_copy(update=changed)
 
 
-def _batches(columns: Mapping[str, list[Any]]) -> Any:
-    """One batch in a loader over a dataset with the columns as features, which is how wrappers tell modalities."""
-    from datasets import Dataset, Features, Image, Value
-    from torch.utils.data import DataLoader
+class _Rows:
+    """Rows of named columns, as they are given: a dataset would encode pictures once more, a JPEG with loss.
 
-    features = Features({name: Image() if name == "image" else Value("string") for name in columns})
-    dataset: Any = Dataset.from_dict(dict(columns), features=features)
+    Wrappers tell modalities by the features.
+    """
+
+    def __init__(self, columns: Mapping[str, Sequence[Any]]) -> None:
+        from datasets import Features, Image, Value
+
+        self.features = Features({name: Image() if name == "image" else Value("string") for name in columns})
+        self._columns = columns
+
+    def __len__(self) -> int:
+        return len(next(iter(self._columns.values())))
+
+    def __getitem__(self, row: int) -> dict[str, Any]:
+        return {name: column[row] for name, column in self._columns.items()}
+
+
+def _batches(columns: Mapping[str, list[Any]]) -> Any:
+    """One batch in a loader."""
+    from torch.utils.data import DataLoader
 
     def collate(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
         return {name: [row[name] for row in rows] for name in columns}
 
-    return DataLoader(dataset, batch_size=len(dataset), collate_fn=collate)
+    rows: Any = _Rows(columns)
+    return DataLoader(rows, batch_size=len(rows), collate_fn=collate)
 
 
 @contextmanager

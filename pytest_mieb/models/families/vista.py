@@ -100,7 +100,7 @@ class Vista(LocalEmbedder):
     def embed_interleaved(self, images: Sequence[Image], texts: Sequence[str]) -> NDArray[np.float32]:
         import torch
 
-        pixels = torch.stack([self._transform(as_rgb(image)) for image in images])
+        pixels = torch.stack([self._transform(image) for image in images])
         patches = torch.from_numpy(self.run(self._patches, {"pixels": pixels}))
 
         def embed(tokens: Mapping[str, Any]) -> NDArray[np.float32]:
@@ -286,12 +286,14 @@ def _max_length(tokenizer: Any, config: Any) -> int:
 
 
 def _transform(side: int, resampling: str, mean: list[float], std: list[float]) -> Any:
+    """A picture is resized in the mode that it has, and comes to RGB afterwards, as in EVA-CLIP's own transform."""
     from torchvision import transforms
 
     return transforms.Compose(
         [
             transforms.Resize(side, transforms.InterpolationMode(resampling)),
             transforms.CenterCrop(side),
+            as_rgb,
             transforms.ToTensor(),
             transforms.Normalize(mean, std),
         ]

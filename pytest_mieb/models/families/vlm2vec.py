@@ -23,7 +23,6 @@ from pytest_mieb.models.files import download, read_json
 from pytest_mieb.models.local import TOKENIZERS, LocalEmbedder, described, load_processor, load_transformers, refusing
 from pytest_mieb.models.preprocessing import of_processor
 from pytest_mieb.models.request import Request
-from pytest_mieb.rgb import as_rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -63,7 +62,7 @@ class Vlm2Vec(LocalEmbedder):
         return embed_singly(pairs, lambda pair: self._embed_one(BOTH_PROMPT + _IMAGE_TOKEN.sub("", pair[1]), pair[0]))
 
     def _embed_one(self, prompt: str, image: Image) -> NDArray[np.float32]:
-        inputs = self._processor(text=prompt, images=[as_rgb(image)], return_tensors="pt")
+        inputs = self._processor(text=prompt, images=[image], return_tensors="pt")
         vector: NDArray[np.float32] = self._embed(inputs)[0]
         return vector
 

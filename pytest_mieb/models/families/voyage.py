@@ -88,6 +88,10 @@ class VoyageEmbedder(Embedder):
         return fingerprint([], {**self._known, "preprocessing": self._preprocessing})
 
     @property
+    def takes_any_mode(self) -> bool:
+        return True
+
+    @property
     def description(self) -> Description:
         version = f"behind an API, client {self._known['client']}"
         return Description("Voyage", self._model, version, DIMENSION, "float32", self._preprocessing)
@@ -224,12 +228,11 @@ def load(request: Request) -> Embedder:
 
 
 def fitted(image: Image) -> Image:
-    """The image as it is sent: RGB, and no larger than the API takes."""
+    """The image as it is sent: no larger than the API takes, and then made RGB, without alpha."""
     from PIL.Image import Resampling
 
-    image = as_rgb(image)
     size = _fitted_size(image.size)
-    return image if size == image.size else image.resize(size, Resampling.LANCZOS)
+    return as_rgb(image if size == image.size else image.resize(size, Resampling.LANCZOS))
 
 
 def _fitted_size(size: tuple[int, int]) -> tuple[int, int]:

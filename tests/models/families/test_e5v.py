@@ -17,6 +17,7 @@ from tests.models.batches import Batches, columns, embed
 from tests.models.battery import (
     IMAGES,
     TEXTS,
+    TRANSPARENT,
     assert_same,
     assert_scattered,
     check_images,
@@ -109,10 +110,11 @@ def test_as_the_reference_embeds(model: Embedder, decoder: Any, processor: Any, 
     wrapper.text_prompt = TURN.format("<sent>\nSummary above sentence in one word: ")
     wrapper.img_prompt = IMAGE
     wrapper.composed_prompt = BOTH.replace("{text}", "{}")
+    images, texts = [*IMAGES[:4], *TRANSPARENT.values()], [*SHORT, *["a dog"] * len(TRANSPARENT)]
     expected = wrapper.encode(
-        Batches(**columns(what, IMAGES[:4], SHORT)), task_metadata=None, hf_split="", hf_subset=""
+        Batches(**columns(what, images, texts)), task_metadata=None, hf_split="", hf_subset=""
     ).numpy()
-    assert_same(embed(model, what, IMAGES[:4], SHORT), expected)
+    assert_same(embed(model, what, images, texts), expected)
 
 
 def test_a_text_too_long_is_cut_and_the_prompt_is_not(model: Embedder, decoder: Any, processor: Any) -> None:

@@ -24,7 +24,9 @@ from pytest_mieb.models.families.gme import first_size, instruction
 from pytest_mieb.suite import Task, load_tasks
 from tests.models.battery import (
     IMAGES,
+    ODD_MODES,
     TEXTS,
+    TRANSPARENT,
     assert_same,
     assert_scattered,
     check_images,
@@ -127,7 +129,7 @@ def test_positions_are_not_those_of_qwen2_vl(model: Embedder, decoder: Any, proc
 
 def test_whatever_is_embedded_together(model: Embedder) -> None:
     assert model.modalities == {"image", "text", "interleaved"}
-    check_images(model)
+    check_images(model, alpha=None)
     check_texts(model)
     check_interleaved(model)
 
@@ -157,8 +159,10 @@ def reference_encoder(decoder: Any, processor: Any) -> Any:
 
 
 LONG = "a cat and a dog " * 200
+OLDER_NAMES = pytest.mark.filterwarnings("ignore:`past_key_values` is deprecated:FutureWarning")
 
 
+@OLDER_NAMES
 @pytest.mark.parametrize("told", [None, TASK])
 def test_as_the_reference_embeds(model: Embedder, decoder: Any, processor: Any, told: str | None) -> None:
     encoder = reference_encoder(decoder, processor)
@@ -172,12 +176,21 @@ def test_as_the_reference_embeds(model: Embedder, decoder: Any, processor: Any, 
         assert_same(ours.embed_interleaved(images, texts), encoder.embed(texts, images, "cpu", told))
 
 
+@OLDER_NAMES
+@pytest.mark.filterwarnings("ignore:Palette images with Transparency:UserWarning")
+def test_pictures_of_other_modes_as_the_reference_embeds_them(model: Embedder, decoder: Any, processor: Any) -> None:
+    images = [*TRANSPARENT.values(), *ODD_MODES.values()]
+    with torch.inference_mode():
+        expected = reference_encoder(decoder, processor).embed([None] * len(images), images, "cpu", None)
+    assert_same(model.embed_images(images), expected)
+
+
 def test_half_precision_is_its_own(folder: Path, model: Embedder) -> None:
     half = load_embedder(str(folder))
     assert half.description is not None and half.description.dtype == "float16"
     found, expected = half.embed_images(IMAGES), model.embed_images(IMAGES)
     assert 0 < np.abs(found - expected).max() < 0.01
-    check_images(half, IMAGES[:3])
+    check_images(half, IMAGES[:3], alpha=None)
     check_texts(half, SHORT)
 
 

@@ -23,7 +23,16 @@ from transformers import AutoTokenizer
 
 from pytest_mieb.models import Embedder, ModelError, load_embedder
 from pytest_mieb.models.families.jina_clip import CODE_REVISION
-from tests.models.battery import IMAGES, TEXTS, assert_same, assert_scattered, check_images, check_texts
+from tests.models.battery import (
+    IMAGES,
+    TEXTS,
+    TRANSPARENT,
+    assert_same,
+    assert_scattered,
+    check_images,
+    check_texts,
+    opaque,
+)
 from tests.models.families.builders_vista import bge_tokenizer
 from tests.models.folders import Content, change_json, check_keys, code_of, copied, with_weights
 from tests.models.hub_cache import go_offline, lay
@@ -130,6 +139,7 @@ def test_embeds_by_its_own_code(folder: Path, model: Embedder) -> None:
     assert_same(model.embed_texts(TEXTS), texts)
 
 
+@pytest.mark.filterwarnings("ignore:Palette images with Transparency:UserWarning")
 def test_embeds_as_the_references_wrapper_does(folder: Path, model: Embedder, tmp_path: Path) -> None:
     """The wrapper computes in the dtype of the weights, so it gets a copy in ours."""
     from mteb.models.model_implementations.jina_clip import JinaCLIPModel
@@ -140,14 +150,15 @@ def test_embeds_as_the_references_wrapper_does(folder: Path, model: Embedder, tm
     copy = with_weights(folder, tmp_path / "model", widen)
     (copy / "config.json").write_text((copy / "config.json").read_text().replace("float16", "float32"))
     reference = JinaCLIPModel(str(copy), revision=None, device="cpu")  # type: ignore[arg-type]
-    images = reference.get_image_embeddings([{"image": list(IMAGES)}], show_progress_bar=False)
+    seen = [*IMAGES, *TRANSPARENT.values()]
+    images = reference.get_image_embeddings([{"image": seen}], show_progress_bar=False)
     texts = reference.get_text_embeddings([{"text": list(TEXTS)}], show_progress_bar=False)
-    assert_same(model.embed_images(IMAGES), images)
+    assert_same(model.embed_images(seen), images)
     assert_same(model.embed_texts(TEXTS), texts)
 
 
 def test_stands_the_battery(model: Embedder) -> None:
-    check_images(model)
+    check_images(model, alpha=opaque)
     check_texts(model)
     assert model.modalities == {"image", "text"}
     assert_same(

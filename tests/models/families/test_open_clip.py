@@ -23,7 +23,16 @@ from safetensors.torch import load_file, save_file
 from pytest_mieb.models import Embedder, ModelError, load_embedder
 from pytest_mieb.models.registry import MODELS as MODELS_OF_THE_PAPER
 from tests.hub import MODELS, Hub
-from tests.models.battery import IMAGES, TEXTS, assert_same, assert_scattered, check_images, check_texts
+from tests.models.battery import (
+    IMAGES,
+    ODD_MODES,
+    TEXTS,
+    TRANSPARENT,
+    assert_same,
+    assert_scattered,
+    check_images,
+    check_texts,
+)
 from tests.models.families.builders_open_clip import EVA, PREPROCESSING, TINY, TINY_COCA, TINY_EVA, build, save
 from tests.models.folders import Change, change_json, change_weights, copied, plus, refusal, without
 from tests.models.hub_cache import REVISION, go_offline, lay
@@ -103,7 +112,7 @@ def test_a_folder_as_open_clip_computes_it(folders: dict[str, Path], models: dic
 
 @pytest.mark.parametrize("name", ["tiny", "eva02"])
 def test_a_batch_changes_nothing(models: dict[str, Embedder], name: str) -> None:
-    check_images(models[name])
+    check_images(models[name], alpha=None)
     check_texts(models[name])
 
 
@@ -179,7 +188,7 @@ def test_images_fitted_by_their_longer_edge(weights: Path) -> None:
     model = load_embedder(f"open_clip:{ARCHITECTURE}@{weights}", options=options)
     images, _ = computed(ARCHITECTURE, images=IMAGES[:-1], pretrained=str(weights), **given(options))
     assert_same(model.embed_images(IMAGES[:-1]), images)
-    check_images(model)
+    check_images(model, alpha=None)
 
 
 def test_what_bare_weights_leave_open_is_guessed_aloud(weights: Path) -> None:
@@ -517,7 +526,9 @@ def test_texts_are_not_cut_at_random(folders: dict[str, Path], models: dict[str,
 # The reference, and a hub over HTTP.
 
 
-@pytest.mark.filterwarnings("ignore:`torch.cuda.amp.autocast:FutureWarning", "ignore:CUDA is not available")
+@pytest.mark.filterwarnings(
+    "ignore:`torch.cuda.amp.autocast:FutureWarning", "ignore:CUDA is not available", "ignore:Palette images with"
+)
 @pytest.mark.parametrize("name", ["tiny", "eva02"])
 def test_the_reference_wrapper_embeds_alike(
     folders: dict[str, Path], models: dict[str, Embedder], name: str, monkeypatch: pytest.MonkeyPatch
@@ -533,6 +544,8 @@ def test_the_reference_wrapper_embeds_alike(
     images = wrapper.get_image_embeddings([{"image": list(IMAGES)}], show_progress_bar=False)
     texts = wrapper.get_text_embeddings([{"text": list(TEXTS)}], show_progress_bar=False)
     assert_embeds(models[name], (images.numpy(), texts.numpy()))
+    odd = [*TRANSPARENT.values(), *ODD_MODES.values()]
+    assert_same(models[name].embed_images(odd), wrapper.get_image_embeddings([{"image": odd}], show_progress_bar=False))
 
 
 OVER_HTTP = """

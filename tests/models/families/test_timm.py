@@ -19,7 +19,7 @@ from timm.models import _registry, save_for_hf
 from timm.models.vision_transformer import _create_vision_transformer
 
 from pytest_mieb.models import Embedder, ModelError, load_embedder
-from tests.models.battery import IMAGES, assert_same, assert_scattered, check_images
+from tests.models.battery import IMAGES, assert_same, assert_scattered, check_images, opaque
 from tests.models.folders import Change, change_json, check_keys, copied, refusal
 from tests.models.hub_cache import REVISION, go_offline, lay
 
@@ -80,7 +80,7 @@ def test_a_folder_as_timm_computes_it(folders: dict[str, Path], models: dict[str
 
 @pytest.mark.parametrize("name", ["test_vit", "test_resnet"])
 def test_a_batch_changes_nothing(models: dict[str, Embedder], name: str) -> None:
-    check_images(models[name])
+    check_images(models[name], alpha=opaque)
 
 
 def test_what_was_loaded_is_said(models: dict[str, Embedder]) -> None:
@@ -135,7 +135,7 @@ def test_images_fitted_by_their_longer_edge(folders: dict[str, Path], tmp_path: 
     reconfigure(folder, lambda content: content["pretrained_cfg"].update(crop_mode="border"))
     model = load_embedder(str(folder))
     assert model.description.preprocessing["crop_mode"] == "border"
-    check_images(model)
+    check_images(model, alpha=opaque)
 
 
 # Bare weights: the architecture is named, and the rest is the architecture's, or given.

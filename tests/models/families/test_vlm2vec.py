@@ -24,6 +24,7 @@ from tests.models.batches import Batches, columns, embed
 from tests.models.battery import (
     IMAGES,
     TEXTS,
+    TRANSPARENT,
     assert_same,
     assert_scattered,
     check_images,
@@ -118,17 +119,18 @@ def test_as_the_reference_embeds(model: Embedder, decoder: Any, processor: Any, 
     wrapper = VLM2VecWrapper.__new__(VLM2VecWrapper)
     wrapper.mdl, wrapper.processor, wrapper.device = decoder, processor, "cpu"
     wrapper.pooling, wrapper.normalize = "last", True
+    images, texts = [*IMAGES[:4], *TRANSPARENT.values()], [*SHORT, *["a dog"] * len(TRANSPARENT)]
     expected = [
         # One by one: the tests' small model takes one picture at a time.
         wrapper.encode(
-            Batches(**{name: [values[row]] for name, values in columns(what, IMAGES[:4], SHORT).items()}),
+            Batches(**{name: [values[row]] for name, values in columns(what, images, texts).items()}),
             task_metadata=None,
             hf_split="",
             hf_subset="",
         )[0].numpy()
-        for row in range(4)
+        for row in range(len(images))
     ]
-    assert_same(embed(model, what, IMAGES[:4], SHORT), expected)
+    assert_same(embed(model, what, images, texts), expected)
 
 
 def test_an_image_token_in_a_text_is_taken_out(model: Embedder) -> None:

@@ -17,7 +17,17 @@ from pytest_mieb.models import Embedder, ModelError, Purpose, load_embedder
 from pytest_mieb.models.api import Bill, Price, Usage, dollars, wait_before, worth_another_try
 from pytest_mieb.models.families import voyage
 from pytest_mieb.models.registry import MODELS
-from tests.models.battery import IMAGES, TEXTS, check_images, check_interleaved, check_texts, noise
+from tests.models.battery import (
+    IMAGES,
+    ODD_MODES,
+    TEXTS,
+    TRANSPARENT,
+    check_images,
+    check_interleaved,
+    check_texts,
+    noise,
+    opaque,
+)
 from tests.voyage import KEY, Answer, Voyage, expected, picture, serving
 
 SPEC = "voyage:voyage-multimodal-3"
@@ -48,7 +58,7 @@ def bill_of(model: Embedder) -> Bill:
 def test_it_stands_what_every_family_must() -> None:
     model = load_embedder(SPEC)
     assert (model.modalities, model.dimension) == ({"image", "text", "interleaved"}, 1024)
-    check_images(model)
+    check_images(model, alpha=opaque)
     check_texts(model)
     check_interleaved(model)
 
@@ -81,14 +91,16 @@ def test_what_is_sent(spec: str, api: Voyage) -> None:
     assert set(api.keys) == {f"Bearer {KEY}"}
 
 
+@pytest.mark.filterwarnings("ignore:Palette images with Transparency:UserWarning")
 def test_the_client_itself_would_send_the_same(api: Voyage) -> None:
     import voyageai
 
-    images = [noise(40, 60), noise(40, 60).convert("RGBA")]
+    images = [noise(40, 60), *TRANSPARENT.values(), *ODD_MODES.values()]
+    texts = [f"picture {number}" for number in range(len(images))]
     model = load_embedder(SPEC)
-    model.embed_interleaved(images, ["one", "two"])
+    model.embed_interleaved(images, texts)
     client = voyageai.Client(base_url=api.url)
-    client.multimodal_embed([["one", images[0]], ["two", images[1]]], "voyage-multimodal-3", "document")
+    client.multimodal_embed([list(pair) for pair in zip(texts, images, strict=True)], "voyage-multimodal-3", "document")
     ours, theirs = api.requests
     assert ours == theirs
 
@@ -104,7 +116,7 @@ def test_the_references_wrapper_gives_the_same(api: Voyage, monkeypatch: pytest.
     plain = voyageai.Client
     monkeypatch.setattr(voyageai, "Client", lambda: plain(base_url=api.url))
     wrapper = voyage_v_loader("mongodb/voyage-multimodal-3")
-    images, texts = [RED, noise(50, 90), noise(3, 10001)], ["a dog", "a cat", "犬"]
+    images, texts = [RED, TRANSPARENT["RGBA"], noise(3, 10001).quantize(8)], ["a dog", "a cat", "犬"]
 
     class Items(Dataset):
         def __init__(self, columns: dict[str, list[Any]]) -> None:

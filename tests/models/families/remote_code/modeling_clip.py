@@ -64,7 +64,8 @@ class JinaCLIPModel(PreTrainedModel):
         side = self.config.side
         vectors = []
         for start in range(0, len(images), batch_size):
-            small = [np.asarray(image.resize((side, side)), np.float32) for image in images[start : start + batch_size]]
+            rgb = [image.convert("RGB") for image in images[start : start + batch_size]]
+            small = [np.asarray(image.resize((side, side)), np.float32) for image in rgb]
             pixels = torch.from_numpy(np.stack(small)).to(self.device, self.dtype) / 255
             vectors.append(self.pixels(pixels.flatten(1)))
         return self._given(torch.cat(vectors), normalize_embeddings, convert_to_tensor)

@@ -7,6 +7,7 @@ import torch
 import transformers
 from transformers import AutoImageProcessor, BatchFeature, ProcessorMixin
 from transformers.image_processing_utils import BaseImageProcessor
+from transformers.image_transforms import convert_to_rgb
 
 SIDE, PATCHES = 28, 4
 
@@ -22,7 +23,7 @@ class Phi3VImageProcessor(BaseImageProcessor):
 
     def preprocess(self, images, return_tensors=None):
         pixels, sizes = [], []
-        for image in images:
+        for image in map(convert_to_rgb, images):
             wide = max(1, min(self.num_crops, round(image.width / image.height)))
             values = [self._values(image.resize((side * SIDE, SIDE))) for side in (1, wide)]
             crops = torch.cat([part for value in values for part in value[None].split(SIDE, dim=-1)])
