@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 IMAGE_BACKEND = "torchvision"
 LANCZOS_SINCE = (0, 27)  # of torchvision's versions
 INTERPOLATIONS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
+# How many times as long as wide a picture may be before it is trimmed, and how many pixels may be made of one.
+LONGEST, MOST_PIXELS = 64, 1 << 25
+_LEVELS = 5 / 255  # of all that there is: far less than pictures of noise differ by
 # `--mieb-model-arg` that every family with a fixed picture size understands.
 IMAGE_OPTIONS = ("mean", "std", "size", "interpolation")
 
@@ -120,13 +123,68 @@ def _check_lanczos() -> None:
         )
 
 
-def taken(image_processor: Any, images: Iterable[Image]) -> list[Image]:
-    """The pictures as an image processor of transformers takes them.
+class Pictures:
+    """Pictures as an image processor of transformers takes them.
 
     Nearly all make RGB of them, with what is transparent on white. For one that does not they come without alpha: by
     itself it fails for a picture with alpha, and takes the indices of a palette for levels of grey.
+
+    A very thin one is trimmed where its centre alone is kept, and refused where it would become too large.
     """
-    return list(images) if getattr(image_processor, "do_convert_rgb", None) else [as_rgb(image) for image in images]
+
+    def __init__(self, image_processor: Any) -> None:
+        self._converts = bool(getattr(image_processor, "do_convert_rgb", None))
+        size = dict(getattr(image_processor, "size", None) or {})
+        self._edge = int(size.get("shortest_edge") or 0)
+        by_edge = not size or (self._edge and not size.get("longest_edge"))
+        looked = by_edge and getattr(image_processor, "do_resize", True)
+        self._crops, self._grows = _what_counts(image_processor) if looked else (False, False)
+
+    def __call__(self, images: Iterable[Image]) -> list[Image]:
+        """The pictures, in order.
+
+        Raises:
+            ValueError: more pixels would be made of one than `MOST_PIXELS`.
+        """
+        taken = [image if self._converts else as_rgb(image) for image in images]
+        if self._crops:
+            return [trimmed(image) for image in taken]
+        for image in taken if self._grows else ():
+            width, height = (side * self._edge // min(image.size) for side in image.size)
+            if width * height > MOST_PIXELS:
+                raise ValueError(f"{image.width}x{image.height} pixels would be resized to {width}x{height}")
+        return taken
+
+
+def _what_counts(image_processor: Any) -> tuple[bool, bool]:
+    """Whether the centre alone of an oblong picture counts; and if not, whether what comes out is as long as it."""
+    import numpy as np
+    import torch
+    from PIL import Image
+
+    whole = Image.fromarray(np.random.default_rng(0).integers(0, 256, (4, 32, 3), dtype=np.uint8))
+    centre = whole.crop((8, 0, 24, 4))
+    long, short = (image_processor([image], return_tensors="pt") for image in (whole, centre))
+    named = [name for name, value in long.items() if isinstance(value, torch.Tensor) and value.is_floating_point()]
+    tensors = [(long[name], short[name]) for name in named]
+    if all(one.shape == other.shape for one, other in tensors):
+        return all((one - other).abs().max() < _LEVELS * (one.max() - one.min()) for one, other in tensors), False
+    return False, any(one.numel() == 2 * other.numel() for one, other in tensors)
+
+
+def trimmed(image: Image) -> Image:
+    """A picture without ends of which nothing is left when it is resized by its shorter edge and its centre cropped.
+
+    To make 224x224 of 2x4000 pixels, 224x448000 would be made first. A picture that is more than 64 times as long as
+    wide is cut to about that, on both sides by a multiple of twice its width, which comes to whole pixels. What is left
+    is resized and cropped to the same pixels, or within 2 of 255 levels where the longer edge came to no whole number.
+    """
+    edge, long = sorted(image.size)
+    cut = (long - LONGEST * edge) // 2 // (2 * edge) * 2 * edge
+    if cut <= 0:
+        return image
+    wide = image.width > image.height
+    return image.crop((cut, 0, long - cut, edge) if wide else (0, cut, edge, long - cut))
 
 
 def thickened(image: Image, side: int) -> Image:

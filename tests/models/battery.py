@@ -10,6 +10,7 @@ from unittest.mock import patch
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from torchvision.transforms.v2 import functional
 
 from pytest_mieb.models import Embedder
 from pytest_mieb.models.batching import LENGTH_STEP
@@ -135,23 +136,45 @@ def check_images(
     model: Embedder,
     images: Sequence[Image.Image] = IMAGES,
     alpha: Callable[[Image.Image], Image.Image] | None = on_white,
+    most: int = 3_000_000,
 ) -> None:
     """Batch equals single, order does not matter, and a picture of any mode is embedded as its RGB.
 
     Args:
         alpha: how RGB is made of a transparent picture; None where that is done after resizing.
+        most: how many pixels may be made of a very thin one.
     """
     together = model.embed_images(images)
     assert (together.dtype, together.shape) == (np.float32, (len(images), model.dimension))
     assert np.isfinite(together).all()
     assert_same(np.concatenate([model.embed_images([image]) for image in images]), together)
     assert_same(model.embed_images(images[::-1])[::-1], together)
+    assert largest_made(model, noise(1, 8000)) < most
     assert model.takes_any_mode
     odd = [image for name, image in ODD_MODES.items() if alpha or name in ("RGBA", "grey")]
     assert_same(model.embed_images(odd), model.embed_images([image.convert("RGB") for image in odd]))
     if alpha:
         seen = list(TRANSPARENT.values())
         assert_same(model.embed_images(seen), model.embed_images(list(map(alpha, seen))))
+
+
+def largest_made(model: Embedder, image: Image.Image) -> int:
+    """The most pixels that a picture had after any resizing on its way to the model."""
+    made = [0]
+
+    def resize(image: Any, *arguments: Any, **keywords: Any) -> Any:
+        resized = of_torch(image, *arguments, **keywords)
+        made.append(resized.shape[-1] * resized.shape[-2])
+        return resized
+
+    def resize_in_pillow(image: Image.Image, size: tuple[int, int], *arguments: Any, **keywords: Any) -> Image.Image:
+        made.append(size[0] * size[1])
+        return of_pillow(image, size, *arguments, **keywords)
+
+    of_torch, of_pillow = functional.resize, Image.Image.resize
+    with patch.object(functional, "resize", resize), patch.object(Image.Image, "resize", resize_in_pillow):
+        model.embed_images([image])
+    return max(made)
 
 
 def check_texts(model: Embedder, texts: Sequence[str] = TEXTS) -> None:

@@ -17,7 +17,7 @@ from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files import read_json
 from pytest_mieb.models.local import LocalEmbedder, described, load_processor, load_transformers
-from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, of_processor, taken
+from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, Pictures, of_processor
 from pytest_mieb.models.request import Request
 
 if TYPE_CHECKING:
@@ -38,14 +38,14 @@ class Blip(LocalEmbedder):
     def __init__(self, processor: Any, max_length: int, *args: Any) -> None:
         super().__init__(*args)
         self._processor = processor
+        self._pictures = Pictures(processor.image_processor)
         self._max_length = max_length
 
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
         def embed(pixel_values: Any) -> Any:
             return _projected(self._model.vision_model(pixel_values=pixel_values), self._model.vision_proj)
 
-        image_processor = self._processor.image_processor
-        pixels = image_processor(taken(image_processor, images), return_tensors="pt")
+        pixels = self._processor.image_processor(self._pictures(images), return_tensors="pt")
         return self.run(embed, {"pixel_values": pixels["pixel_values"]})
 
     def text_lengths(self, texts: Sequence[str]) -> list[int]:

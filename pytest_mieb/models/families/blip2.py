@@ -17,7 +17,7 @@ from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files import read_json
 from pytest_mieb.models.local import LocalEmbedder, described, load_processor, load_transformers
-from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, of_processor, taken
+from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, Pictures, of_processor
 from pytest_mieb.models.request import Request
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Blip2(LocalEmbedder):
     def __init__(self, processor: Any, model: Any, description: Description, fingerprint: str) -> None:
         super().__init__(model, description, fingerprint, ("image", "text", "interleaved"))
         self._processor = processor
+        self._pictures = Pictures(processor.image_processor)
         self._longest = _positions(model)
 
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
@@ -72,8 +73,7 @@ class Blip2(LocalEmbedder):
         return self._by_text(texts, self._longest, embed, self._pixels(images))
 
     def _pixels(self, images: Sequence[Image]) -> dict[str, Any]:
-        image_processor = self._processor.image_processor
-        inputs = image_processor(taken(image_processor, images), return_tensors="pt")
+        inputs = self._processor.image_processor(self._pictures(images), return_tensors="pt")
         return {"pixel_values": inputs["pixel_values"]}
 
     def _seen(self, pixel_values: Any) -> tuple[Any, Any]:

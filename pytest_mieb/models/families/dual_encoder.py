@@ -16,7 +16,7 @@ from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files import read_json
 from pytest_mieb.models.local import LocalEmbedder, described, load_processor, load_transformers
-from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, of_processor, taken
+from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, Pictures, of_processor
 from pytest_mieb.models.request import Request
 from pytest_mieb.rgb import as_rgb
 
@@ -68,11 +68,11 @@ class DualEncoder(LocalEmbedder):
         self._max_length = max_length
         self._tokenwise = self._model.config.model_type in TOKENWISE
         self._opaque = self._model.config.model_type in OPAQUE
+        self._pictures = Pictures(processor.image_processor)
 
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
-        image_processor = self._processor.image_processor
-        pictures = [as_rgb(image) for image in images] if self._opaque else taken(image_processor, images)
-        inputs = image_processor(pictures, return_tensors="pt")
+        pictures = self._pictures(as_rgb(image) if self._opaque else image for image in images)
+        inputs = self._processor.image_processor(pictures, return_tensors="pt")
         return self.run(lambda **tensors: self._pooled(self._model.get_image_features(**tensors)), inputs)
 
     def text_lengths(self, texts: Sequence[str]) -> list[int]:

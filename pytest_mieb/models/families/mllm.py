@@ -17,7 +17,7 @@ from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.local import LocalEmbedder, described, load_processor, load_transformers
-from pytest_mieb.models.preprocessing import of_processor, taken
+from pytest_mieb.models.preprocessing import Pictures, of_processor
 from pytest_mieb.models.request import Request
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class PromptedModel(LocalEmbedder):
     ) -> None:
         super().__init__(model, description, fingerprint, [_MODALITIES[name] for name in prompts])
         self._processor = processor
+        self._pictures = Pictures(processor.image_processor)
         self._prompts = prompts
         self._max_length = max_length
         processor.tokenizer.padding_side = "right"
@@ -94,8 +95,7 @@ class PromptedModel(LocalEmbedder):
         return prompt.replace(TEXT, text)
 
     def _embed_one(self, prompt: str, image: Image) -> NDArray[np.float32]:
-        images = taken(self._processor.image_processor, [image])
-        inputs = self._processor(text=[prompt], images=images, return_tensors="pt")
+        inputs = self._processor(text=[prompt], images=self._pictures([image]), return_tensors="pt")
         vector: NDArray[np.float32] = self._embed(inputs)[0]
         return vector
 

@@ -26,7 +26,7 @@ from pytest_mieb.models.local import (
     load_transformers,
     refusing,
 )
-from pytest_mieb.models.preprocessing import of_processor, taken
+from pytest_mieb.models.preprocessing import Pictures, of_processor
 from pytest_mieb.models.request import Request
 from pytest_mieb.models.weights import put_weights, read_weights, weights_in
 
@@ -70,11 +70,12 @@ class Nomic(LocalEmbedder):
     def __init__(self, processor: Any, tokenizer: Any, max_length: int, *args: Any) -> None:
         super().__init__(*args)
         self._processor = processor
+        self._pictures = Pictures(processor)
         self._tokenizer = tokenizer
         self._max_length = max_length
 
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
-        return self.run(self._see, self._processor(taken(self._processor, images), return_tensors="pt"))
+        return self.run(self._see, self._processor(self._pictures(images), return_tensors="pt"))
 
     def text_lengths(self, texts: Sequence[str]) -> list[int]:
         return token_lengths(self._tokenizer, texts, self._max_length)

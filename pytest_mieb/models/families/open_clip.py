@@ -17,7 +17,7 @@ from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files import download, read_json
 from pytest_mieb.models.local import TOKENIZERS, LocalEmbedder, described, refusing
 from pytest_mieb.models.open_clip_sources import BESIDE, CHOICES, CONFIG, Source, find
-from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, numbers, pixels, thickened
+from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, numbers, pixels, thickened, trimmed
 from pytest_mieb.models.request import Request
 from pytest_mieb.models.weights import averaged, put_weights, read_weights
 from pytest_mieb.rgb import without_alphas
@@ -86,6 +86,8 @@ def load(request: Request) -> Embedder:
     side = steps.input_size[1:]
     if steps.resize_mode == "longest":
         transform = Compose([partial(thickened, side=min(side)), transform])
+    elif steps.resize_mode == "shortest":
+        transform = Compose([trimmed, transform])
     description, fingerprint = described(
         request,
         family="open_clip",

@@ -17,7 +17,7 @@ from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError, did_you_mean
 from pytest_mieb.models.files import download, read_json
 from pytest_mieb.models.local import LocalEmbedder, described, refusing
-from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, interpolation, numbers, pixels, thickened
+from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, interpolation, numbers, pixels, thickened, trimmed
 from pytest_mieb.models.request import Request
 from pytest_mieb.models.weights import averaged, fetch, put_weights, read_weights, safe_names, weights_in
 from pytest_mieb.rgb import as_rgb
@@ -102,6 +102,8 @@ def load(request: Request) -> Embedder:
         transform = create_transform(**steps, is_training=False)
     if steps["crop_mode"] == "border":
         transform = Compose([partial(thickened, side=min(steps["input_size"][1:])), transform])
+    elif steps["crop_mode"] == "center":
+        transform = Compose([trimmed, transform])
     architecture = ".".join(filter(None, (config["architecture"], config.get("tag"))))
     description, fingerprint = described(
         request,

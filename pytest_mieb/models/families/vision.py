@@ -14,7 +14,7 @@ from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError, first_line
 from pytest_mieb.models.files import read_json
 from pytest_mieb.models.local import LocalEmbedder, described, load_image_processor, load_transformers
-from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, of_processor, taken
+from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, Pictures, of_processor
 from pytest_mieb.models.request import Request
 
 if TYPE_CHECKING:
@@ -157,8 +157,10 @@ def load(request: Request) -> Embedder:
     )
     processor = load_image_processor(request)
 
+    pictures = Pictures(processor)
+
     def process(images: Sequence[Image]) -> Mapping[str, Any]:
-        inputs = dict(processor(taken(processor, images), return_tensors="pt"))
+        inputs = dict(processor(pictures(images), return_tensors="pt"))
         return inputs | _beside(kind, model.config, len(images))
 
     output, alike = _probed(model, process, request)

@@ -21,7 +21,7 @@ from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files import commit_of, part, read_json
 from pytest_mieb.models.local import LocalEmbedder, check_keys, described, load_tokenizer, refusing
-from pytest_mieb.models.preprocessing import interpolation, numbers
+from pytest_mieb.models.preprocessing import interpolation, numbers, trimmed
 from pytest_mieb.models.recognition import VISUALIZED
 from pytest_mieb.models.request import Request
 from pytest_mieb.models.weights import put_weights, read_weights
@@ -291,6 +291,7 @@ def _transform(side: int, resampling: str, mean: list[float], std: list[float]) 
 
     return transforms.Compose(
         [
+            trimmed,
             transforms.Resize(side, transforms.InterpolationMode(resampling)),
             transforms.CenterCrop(side),
             as_rgb,

@@ -32,6 +32,8 @@ from tests.models.battery import (
     assert_scattered,
     check_images,
     check_texts,
+    largest_made,
+    noise,
 )
 from tests.models.families.builders_open_clip import EVA, PREPROCESSING, TINY, TINY_COCA, TINY_EVA, build, save
 from tests.models.folders import Change, change_json, change_weights, copied, plus, refusal, without
@@ -189,6 +191,14 @@ def test_images_fitted_by_their_longer_edge(weights: Path) -> None:
     images, _ = computed(ARCHITECTURE, images=IMAGES[:-1], pretrained=str(weights), **given(options))
     assert_same(model.embed_images(IMAGES[:-1]), images)
     check_images(model, alpha=None)
+
+
+def test_of_a_very_thin_image_that_is_cropped_little_is_made(weights: Path) -> None:
+    model = load_embedder(f"open_clip:{ARCHITECTURE}@{weights}")
+    thin = [noise(1, 8000), noise(4000, 2)]
+    images, _ = computed(ARCHITECTURE, images=thin, pretrained=str(weights))
+    assert_same(model.embed_images(thin), images)
+    assert max(largest_made(model, image) for image in thin) < 200_000
 
 
 def test_what_bare_weights_leave_open_is_guessed_aloud(weights: Path) -> None:
