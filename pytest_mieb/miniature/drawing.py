@@ -23,6 +23,8 @@ PALETTE: dict[str, Colour] = {
     "cyan": (90, 205, 220),
     "grey": (130, 130, 135),
 }
+SEE_THROUGH_EVERY, SEE_THROUGH_COLOURS = 25, 32
+HIDDEN: Colour = (60, 20, 90)
 GROUNDS: dict[str, Colour] = {
     "": (188, 186, 180),
     "on grass": (120, 175, 95),
@@ -61,6 +63,33 @@ def noisy(image: Image.Image, rng: random.Random, amount: int) -> Image.Image:
     levels = np.random.default_rng(rng.getrandbits(32)).integers(-1, 2, pixels.shape[:2], dtype=np.int16)
     grain = levels * np.int16(amount)
     return Image.fromarray(np.clip(pixels + grain[..., None], 0, 255).astype(np.uint8))
+
+
+def see_through(image: Image.Image, number: int) -> Image.Image:
+    """Every 25th picture with a frame of which one half is not there, and the other in part; all others as they are.
+
+    They are transparent in four ways by turns: in colour and in grey with alpha, by a colour of a palette, and by an
+    alpha for each. What is not there is of a colour that shows where alpha is dropped.
+    """
+    turn, rest = divmod(number, SEE_THROUGH_EVERY)
+    if rest:
+        return image
+    width, height = image.size
+    rim = max(1, min(image.size) // 10)
+    framed = Image.new("RGB", image.size, HIDDEN)
+    framed.paste(image.crop((rim, rim, width - rim, height - rim)), (rim, rim))
+    if turn % 4 < 2:
+        alpha = Image.new("L", image.size)
+        alpha.paste(128, (rim, rim, width - rim, height - rim))
+        alpha.paste(255, (2 * rim, 2 * rim, width - 2 * rim, height - 2 * rim))
+        framed = framed.convert("L") if turn % 4 else framed
+        framed.putalpha(alpha)
+        return framed
+    framed = framed.quantize(SEE_THROUGH_COLOURS)
+    hidden, faint = framed.getpixel((0, 0)), framed.getpixel((rim, rim))
+    alphas = bytes({hidden: 0, faint: 128}.get(colour, 255) for colour in range(SEE_THROUGH_COLOURS))
+    framed.info["transparency"] = hidden if turn % 4 == 2 else alphas
+    return framed
 
 
 def _polygon(kind: str) -> list[tuple[float, float]]:

@@ -51,8 +51,10 @@ def encoded(image: Image.Image, form: str = "PNG") -> Encoded:
     image.save(buffer, form, **options[form])
     content = buffer.getvalue()
     seen = Image.open(io.BytesIO(content)) if form == "JPEG" else image
-    pixels = hashlib.sha256(f"{seen.mode}{seen.size}".encode() + seen.tobytes()).hexdigest()
-    return Encoded(content, pixels)
+    about = f"{seen.mode}{seen.size}"
+    if "transparency" in seen.info:
+        about += f"{seen.getpalette()}{seen.info['transparency']}"
+    return Encoded(content, hashlib.sha256(about.encode() + seen.tobytes()).hexdigest())
 
 
 @dataclass(frozen=True)

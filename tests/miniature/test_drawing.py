@@ -7,14 +7,16 @@ import sys
 
 import pytest
 
-from pytest_mieb.miniature.drawing import silhouette
+from pytest_mieb.miniature.drawing import see_through, silhouette
 from pytest_mieb.miniature.lessons import RENDERED
 from pytest_mieb.miniature.lettering import font, shaped
 from pytest_mieb.miniature.looks import DISTANCES, EXPRESSIONS, NUMBERS, PLANS, draw_look, look_of
 from pytest_mieb.miniature.pages import sentence_lines
 from pytest_mieb.miniature.scenes import Scene, Thing, draw_scene, some_scene, swapped
 from pytest_mieb.miniature.seeds import generator, spread
+from pytest_mieb.miniature.tables import encoded
 from pytest_mieb.miniature.words import COUNTS, PLACES, RELATIONS, SHAPES, languages
+from pytest_mieb.rgb import as_rgb, on_white
 
 
 def test_seeds_do_not_depend_on_the_process() -> None:
@@ -72,6 +74,27 @@ def test_swapping_keeps_the_words() -> None:
         other = swapped(scene, rng)
         assert other != scene
         assert sorted(other.told().split()) == sorted(scene.told().split())
+
+
+def test_every_25th_picture_is_transparent_in_one_of_four_ways() -> None:
+    image = draw_scene(some_scene(generator("frame")), generator("frame"), (40, 30))
+    assert all(see_through(image, number) is image for number in range(1, 25))
+    found = [see_through(image, 25 * turn) for turn in range(5)]
+    assert [each.mode for each in found] == ["RGBA", "LA", "P", "P", "RGBA"]
+    assert [type(each.info.get("transparency")) for each in found[2:4]] == [int, bytes]
+    for each in found:
+        alpha = each.convert("RGBA").getchannel("A")
+        assert (each.size, alpha.getpixel((0, 0)), alpha.getextrema()) == (image.size, 0, (0, 255))
+        assert as_rgb(each).getpixel((0, 0)) != on_white(each).getpixel((0, 0)) == (255, 255, 255)
+    assert found[0].tobytes() == found[4].tobytes()
+    assert {each.convert("RGBA").getchannel("A").getpixel((3, 3)) for each in (found[0], found[1], found[3])} == {128}
+
+
+def test_the_hash_of_a_picture_sees_what_is_transparent() -> None:
+    image = draw_scene(some_scene(generator("frame")), generator("frame"), (40, 30))
+    keyed, alphas = (see_through(image, number) for number in (50, 75))
+    assert keyed.tobytes() == alphas.tobytes()
+    assert encoded(keyed).pixels != encoded(alphas).pixels
 
 
 @pytest.mark.parametrize("language", RENDERED)

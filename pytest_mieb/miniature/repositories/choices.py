@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from pytest_mieb.miniature.drawing import SEE_THROUGH_EVERY, see_through
 from pytest_mieb.miniature.questions import (
     Question,
     count_question,
@@ -37,7 +38,8 @@ def _blink_pictures() -> Iterator[Table]:
         pair = [(scene, 1), (changed(scene, rng), 0)]
         rng.shuffle(pair)
         for k, (shown, score) in enumerate(pair):
-            corpus.append(Item(f"c{2 * i + k}", image=encoded(draw_scene(shown, rng))))
+            picture = see_through(draw_scene(shown, rng), 2 * i + k)
+            corpus.append(Item(f"c{2 * i + k}", image=encoded(picture)))
             qrels.append((f"q{i}", f"c{2 * i + k}", score))
     yield from beir(queries, corpus, qrels)
 
@@ -69,7 +71,8 @@ def _cv_bench() -> Iterator[Table]:
             q: Question = ask(rng)
             letter = f"({'ABCDEF'[q.choices.index(q.answer)]})"
             dimension = "2D" if kind in ("Count", "Relation") else "3D"
-            rows.append([len(rows), dimension, kind, encoded(q.image), q.text, list(q.choices), letter, q.text,
+            image = encoded(see_through(q.image, len(rows)))
+            rows.append([len(rows), dimension, kind, image, q.text, list(q.choices), letter, q.text,
                          f"{len(rows)}.png", "miniature", "miniature", "", None, None, None])  # fmt: skip
     yield table(features, rows)
 
@@ -77,7 +80,8 @@ def _cv_bench() -> Iterator[Table]:
 def _imagecode() -> Iterator[Table]:
     """A caption and ten similar pictures, of which it tells one."""
     rng = generator("imagecode to choose")
-    queries, corpus, qrels = [], [], []
+    corpus: list[Item] = []
+    queries, qrels = [], []
     for i in range(60):
         scene = some_scene(rng, pair=0.7)
         group = [scene]
@@ -86,7 +90,10 @@ def _imagecode() -> Iterator[Table]:
             if other not in group:
                 group.append(other)
         ids = [f"{i}-{k}" for k in range(10)]
-        corpus += [Item(name, image=encoded(draw_scene(s, rng), "JPEG")) for name, s in zip(ids, group, strict=True)]
+        for name, shown in zip(ids, group, strict=True):
+            number = len(corpus)
+            picture = see_through(draw_scene(shown, rng), number)
+            corpus.append(Item(name, image=encoded(picture, "JPEG" if number % SEE_THROUGH_EVERY else "PNG")))
         for k in rng.sample(range(10), 4):
             query = f"q{i}-{k}"
             queries.append(Item(query, group[k].told()))

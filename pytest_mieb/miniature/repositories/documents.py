@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator
 from functools import partial
 
+from pytest_mieb.miniature.drawing import see_through
 from pytest_mieb.miniature.pages import (
     distinct_pages,
     draw_figure,
@@ -31,11 +32,17 @@ VIDORE = {
 }
 
 
+SEE_THROUGH = "mteb/arxivqa_test_subsampled_beir"
+
+
 def _vidore(path: str) -> Iterator[Table]:
     domain, n_pages, n_questions = VIDORE[path]
     rng = generator(path)
     pages = distinct_pages(domain, n_pages, rng)
-    corpus = [(i, encoded(draw_page(page, rng))) for i, page in enumerate(pages)]
+    drawn = [draw_page(page, rng) for page in pages]
+    if path == SEE_THROUGH:
+        drawn = [see_through(page, i) for i, page in enumerate(drawn)]
+    corpus = list(enumerate(map(encoded, drawn)))
     corpus += [(n_pages + i, corpus[7 * i][1]) for i in range(2)]  # scanned twice
     asked = [i % n_pages for i in range(n_questions)]
     queries = [(i, pages[page].question(rng)) for i, page in enumerate(asked)]
@@ -47,7 +54,7 @@ def _vidore(path: str) -> Iterator[Table]:
 
 def _memes(n: int, rng: random.Random) -> list[tuple[Encoded, list[str]]]:
     lines = [some_meme(rng) for _ in range(n)]
-    return [(encoded(draw_meme(one, rng)), one) for one in lines]
+    return [(encoded(see_through(draw_meme(one, rng), i)), one) for i, one in enumerate(lines)]
 
 
 def _hateful_memes() -> Iterator[Table]:
@@ -84,7 +91,7 @@ def _scimmir() -> Iterator[Table]:
     for i in range(240):
         domain = ("science", "energy", "finance")[i % 3]
         page = distinct_pages(domain, 1, rng)[0]
-        image = encoded(draw_figure(page, rng))
+        image = encoded(see_through(draw_figure(page, rng), i))
         rows.append((f"fig-{i}", image, page.caption(), "fig_result", "figure", "result", "test"))
     features = {"file_name_index": TEXT, "image": IMAGE}
     features |= dict.fromkeys(("text", "class", "super_class", "sub_class", "split"), TEXT)

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from pytest_mieb.miniature.classes import Classes, classes
+from pytest_mieb.miniature.drawing import see_through
 from pytest_mieb.miniature.looks import draw_look
 from pytest_mieb.miniature.pages import draw_review, some_review
 from pytest_mieb.miniature.seeds import generator
@@ -18,6 +19,7 @@ from pytest_mieb.suite import load_tasks
 
 TEST_ROWS = 200
 TRAIN_ROWS_PER_CLASS = 17
+SEE_THROUGH = "mteb/cifar10"
 DIGITS_OF_THE_MODEL, DIGITS_OF_TRAIN = 1000, 1300
 """scikit-learn's digits up to the first number train the model, up to the second the probe; the rest are the test."""
 
@@ -64,7 +66,10 @@ def _labelled(path: str) -> Iterator[Table]:
     for name in sorted(map(str, train)):
         splits[name] = 300 if own.domain == "digit" else TRAIN_ROWS_PER_CLASS * len(own.shown)
     for split, n in splits.items():
-        rows = [(encoded(picture, form), cls) for picture, cls in _pictures(path, split, own, n)]
+        pictures = list(_pictures(path, split, own, n))
+        if path == SEE_THROUGH:
+            pictures = [(see_through(picture, i), cls) for i, (picture, cls) in enumerate(pictures)]
+        rows = [(encoded(picture, form), cls) for picture, cls in pictures]
         if web_dataset:
             keyed = [(f"s{i:07d}", picture, cls) for i, (picture, cls) in enumerate(rows)]
             yield table({"__key__": TEXT, image: IMAGE, label: feature}, keyed, split)

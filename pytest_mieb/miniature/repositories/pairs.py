@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 
+from pytest_mieb.miniature.drawing import see_through
 from pytest_mieb.miniature.pages import draw_sentence
 from pytest_mieb.miniature.scenes import Scene, changed, draw_scene, some_scene, swapped
 from pytest_mieb.miniature.seeds import generator
@@ -15,6 +16,8 @@ from pytest_mieb.miniature.words import COLOURS, PLACES, RELATIONS, SHAPES
 from pytest_mieb.suite import load_tasks
 
 ROWS = 200
+# Of the rendered sentences, those that are transparent here and there.
+SEE_THROUGH = "mteb/rendered-sts12"
 
 
 def shuffled(caption: str, rng: random.Random) -> str:
@@ -64,8 +67,7 @@ def _winoground() -> Iterator[Table]:
         scene = some_scene(rng, pair=1, plain=True)
         other = swapped(scene, rng)
         pictures = [draw_scene(s, rng) for s in (scene, other)]
-        if i % 20 == 0:
-            pictures[0] = pictures[0].convert("RGBA")
+        pictures[0] = see_through(pictures[0], i)
         rows.append((i, *map(encoded, pictures), scene.told(), other.told()))
     features = {"id": {"dtype": "int64", "_type": "Value"}, "image_0": IMAGE, "image_1": IMAGE}
     yield table(features | {"caption_0": TEXT, "caption_1": TEXT}, rows)
@@ -103,10 +105,12 @@ def _sentences(seed: str, languages: tuple[str, str], n: int, split: str, config
             other = replace(other, place=rng.choice(PLACES))
         sides = rng.choice((96, 112)), rng.choice((96, 112))
         pictures = [
-            encoded(draw_sentence(s, language, rng, side))
+            draw_sentence(s, language, rng, side)
             for s, language, side in zip((scene, other), languages, sides, strict=True)
         ]
-        rows.append((*pictures, max(0.0, min(5.0, kept + rng.choice((-0.4, -0.2, 0.0, 0.2, 0.4))))))
+        if seed == SEE_THROUGH and i % 2 == 0:
+            pictures[1] = see_through(pictures[1], i // 2)
+        rows.append((*map(encoded, pictures), max(0.0, min(5.0, kept + rng.choice((-0.4, -0.2, 0.0, 0.2, 0.4))))))
     rng.shuffle(rows)
     features = {"sentence1": IMAGE, "sentence2": IMAGE, "score": NUMBER}
     return table(features, rows, split, config)

@@ -10,6 +10,7 @@ from functools import partial
 from PIL import Image
 
 from pytest_mieb.miniature.classes import classes
+from pytest_mieb.miniature.drawing import see_through
 from pytest_mieb.miniature.entities import entities, paragraph, question, title
 from pytest_mieb.miniature.looks import draw_look, sketch
 from pytest_mieb.miniature.pages import distinct_pages
@@ -109,7 +110,7 @@ def _sketches_by_name() -> Iterator[Table]:
     own, rng = classes()["mteb/tu-berlin"], generator("tu-berlin")
     corpus = [(i % len(own.names), sketch(own.domain, own.names[i % len(own.names)], rng)) for i in range(240)]
     docs = [
-        Item(f"c{i}", image=encoded(image.convert("RGBA") if i % 16 == 0 else image.convert("L")))
+        Item(f"c{i}", image=encoded(see_through(image.convert("RGBA") if i % 16 == 0 else image.convert("L"), i)))
         for i, (_, image) in enumerate(corpus)
     ]
     queries = [Item(f"q{label}", text=name) for label, name in enumerate(own.names)]
@@ -191,7 +192,7 @@ def _wishes() -> Iterator[Table]:
     queries, corpus, qrels = [], [], []
     for i in range(QUERIES):
         edit = some_edit(rng)
-        before, after = (encoded(draw_scene(scene, rng)) for scene in (edit.before, edit.after))
+        before, after = (encoded(see_through(draw_scene(scene, rng), i)) for scene in (edit.before, edit.after))
         queries.append(Item(f"q{i}", text=edit.wish, image=before))
         corpus += [Item(f"c{2 * i}", image=after), Item(f"c{2 * i + 1}", image=before)]
         qrels.append((f"q{i}", f"c{2 * i}", 1))
@@ -231,6 +232,8 @@ def _answers(path: str, form: Form, odd_modes: bool = False) -> Iterator[Table]:
     queries = []
     for i, q in enumerate(asked):
         image = q.image.convert("P", palette=Image.Palette.ADAPTIVE) if odd_modes and i % 12 == 0 else q.image
+        if odd_modes:
+            image = see_through(image, i)
         queries.append(Item(f"q{i}", text=q.text, image=encoded(image)))
     corpus = [Item(f"c{i}", text=answer) for i, answer in enumerate(answers)]
     yield from beir(queries, corpus, [(f"q{i}", f"c{answers.index(q.answer)}", 1) for i, q in enumerate(asked)], form)
