@@ -88,7 +88,7 @@ def test_every_change_reaches_the_model_and_a_deterministic_one_does_not_move(
     calibration = Calibration(4, changed.model, load, tmp_path, batch_size=64, device="cpu", dtype="float32")
     scores = calibration.scores(result, source)
     assert list(scores) == [change.name for change in calibration.changes]
-    assert scores == dict.fromkeys(scores, result.score)
+    assert scores == dict.fromkeys(scores, result.repeatable)
     assert loaded == [{"dtype": "bfloat16"}]
     assert set(changed.batches) == {32, 64}
     by_order = changed.first[changed.batches.count(32)]

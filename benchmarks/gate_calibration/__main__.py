@@ -22,6 +22,7 @@ def main() -> None:
     parser.add_argument(
         "--refits-cap", type=int, default=300, help="examples of a synthetic subset at most, for refits"
     )
+    parser.add_argument("--workers", type=int, default=1, help="processes that simulate refits")
     parser.add_argument("--power-releases", type=int, default=100, help="simulated releases with drops")
     parser.add_argument("--outcomes", choices=("miniature", "synthetic"), action="append", help="by default both")
     parser.add_argument("--cap", type=int, default=5000, help="examples of a synthetic subset at most")
@@ -62,24 +63,15 @@ def _alarms(kind: str, options: argparse.Namespace) -> None:
 
 
 def _refits(kind: str, options: argparse.Namespace) -> None:
-    import torch
+    from benchmarks.gate_calibration.refits import Tally, run
 
-    from benchmarks.gate_calibration import embedded
-    from benchmarks.gate_calibration.refits import Refits
-    from pytest_mieb.settings import default_cache
-
-    torch.set_num_threads(1)  # the matrices are small
-    tasks = load_tasks()
-    refits = Refits(
-        tasks,
-        embedded.miniature_of_the_package(tasks, default_cache())
-        if kind == "miniature"
-        else embedded.synthetic(tasks, options.refits_cap),
-    )
-    for done in refits.run(options.refits):
-        if done == options.refits or (options.every and done % options.every == 0):
-            heading = f"### Everything computed again, {kind} embeddings, {done} releases of each noise"
-            print(f"{heading}\n\n{refits.table()}\n{refits.levels()}", flush=True)
+    total, every = Tally(), options.every
+    for part in run(kind, options.refits_cap, options.refits, options.workers):
+        before = total.releases
+        total.add(part)
+        if total.releases == options.refits or (every and before // every < total.releases // every):
+            heading = f"### Everything computed again, {kind} embeddings, {total.releases} releases of each noise"
+            print(f"{heading}\n\n{total.table()}\n{total.levels()}", flush=True)
 
 
 def _power(options: argparse.Namespace) -> None:

@@ -157,6 +157,7 @@ def checked(spec: str, embedder: Embedder) -> Embedder:
             probes["images"] = embedder.embed_images([Image.new("RGB", (64, 64), "grey")])
         if "text" in embedder.modalities:
             probes["texts"] = embedder.embed_texts(["a photo"])
+        said = embedder.dimension
     except ModelError:
         raise
     except Exception as error:
@@ -174,12 +175,10 @@ def checked(spec: str, embedder: Embedder) -> Embedder:
             f"--mieb-model={spec}: its images have {dimensions['images']} dimensions and its texts "
             f"{dimensions['texts']}, so they cannot be compared; load it with the projections that it was trained with"
         )
-    wrong = {name: number for name, number in dimensions.items() if number != embedder.dimension}
+    wrong = {name: number for name, number in dimensions.items() if number != said}
     if wrong:
         name, number = next(iter(wrong.items()))
-        raise ModelError(
-            f"--mieb-model={spec}: it says that its dimension is {embedder.dimension}, but its {name} have {number}"
-        )
+        raise ModelError(f"--mieb-model={spec}: it says that its dimension is {said}, but its {name} have {number}")
     return embedder
 
 
@@ -207,7 +206,7 @@ def _from_factory(text: str) -> Embedder:
         raise
     except Exception as error:
         raise ModelError(f"--mieb-model={text}: {attribute}() failed: {_said(error)}") from error
-    missing = [name for name in _MEMBERS if not hasattr(embedder, name)]
+    missing = [name for name in _MEMBERS if not _has(embedder, name)]
     if missing:
         raise ModelError(
             f"--mieb-model={text}: what {attribute}() returns lacks {', '.join(missing)}; "
@@ -215,6 +214,14 @@ def _from_factory(text: str) -> Embedder:
         )
     found: Embedder = embedder
     return found
+
+
+def _has(embedder: object, name: str) -> bool:
+    """A member that is there and fails, as a dimension does that asks a broken model, is for `checked` to tell."""
+    try:
+        return hasattr(embedder, name)
+    except Exception:
+        return True
 
 
 _MEMBERS = (

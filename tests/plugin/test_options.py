@@ -62,6 +62,10 @@ REFUSED = {
         ["--mieb-model=toymodels:raises", "--mieb-baseline=none"],
         ["toymodels:raises", "RuntimeError", "weights of step 40000 are truncated"],
     ),
+    "a factory whose model fails on a picture": (
+        ["--mieb-model=toymodels:breaks", "--mieb-baseline=none"],
+        ["toymodels:breaks: it was loaded, but embeds nothing: IndexError: no such layer"],
+    ),
     "a factory whose images and texts do not meet": (
         ["--mieb-model=toymodels:lopsided", "--mieb-baseline=none"],
         ["toymodels:lopsided: its images have 48 dimensions and its texts 64, so they cannot be compared"],

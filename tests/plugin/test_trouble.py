@@ -197,6 +197,7 @@ def test_a_worker_that_dies_is_an_error_of_the_task_that_it_was_at(toys: Toys, r
         "outcome": "incomplete",
         "tasks": 2,
         "missing": ["ToyZeroShot"],
+        "accepted": [],
         "score": None,
         "tolerance": None,
         "detectable": None,

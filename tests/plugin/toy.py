@@ -111,7 +111,7 @@ def write_cards(folder: Path, cards: Mapping[str, Mapping[str, str]]) -> Path:
 def write_mirror(folder: Path) -> Path:
     random = Random(7)
     write_colours(folder, random, train=6, test=8)
-    _write(
+    write_table(
         folder / "toy/languages",
         {language: list(_captioned(random, language, PAIRS[:24])) for language in LANGUAGES},
         datasets.Features(
@@ -122,7 +122,7 @@ def write_mirror(folder: Path) -> Path:
             }
         ),
     )
-    _write(
+    write_table(
         folder / "toy/pairs",
         {
             "test": [
@@ -138,7 +138,7 @@ def write_mirror(folder: Path) -> Path:
             {"image": datasets.Image(), "caption": datasets.Value("string"), "negative": datasets.Value("string")}
         ),
     )
-    _write(
+    write_table(
         folder / "toy/choice",
         {"test": [_question(random, number) for number in range(24)]},
         datasets.Features(
@@ -158,11 +158,11 @@ def write_mirror(folder: Path) -> Path:
 def write_colours(folder: Path, random: Random, **copies: int) -> None:
     """So many pictures of every colour in each split."""
     splits = {split: _labelled(random, number) for split, number in copies.items()}
-    _write(folder / "toy/colours", splits, datasets.Features(LABELS))
+    write_table(folder / "toy/colours", splits, datasets.Features(LABELS))
 
 
 def write_sts(folder: Path, random: Random) -> None:
-    _write(
+    write_table(
         folder / "toy/sts",
         {"test": [_scored_pair(random, number) for number in range(24)]},
         datasets.Features(
@@ -225,7 +225,7 @@ def _scored_pair(random: Random, number: int) -> dict[str, Any]:
     }
 
 
-def _write(folder: Path, splits: Mapping[str, Sequence[Mapping[str, Any]]], features: datasets.Features) -> None:
+def write_table(folder: Path, splits: Mapping[str, Sequence[Mapping[str, Any]]], features: datasets.Features) -> None:
     folder.mkdir(parents=True)
     head = ["---", "configs:", "- config_name: default", "  data_files:"]
     for split, rows in splits.items():

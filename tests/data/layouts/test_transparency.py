@@ -22,12 +22,12 @@ SEEN = [{"bytes": FILE, "path": None}]
 CAPTIONED = {"": {"en": {"image_id": ["a"], "image": [FILE], "captions": [["one"]]}}}
 SPLITS = ("train", "validation", "test")
 TABLES: list[tuple[Task, Tables, str]] = [
-    (sound.LABELLED, sound.one(image=SEEN, kind=[1]), "RGBA"),
+    (sound.LABELLED, sound.one(image=SEEN * 2, kind=[1, 2]), "RGBA"),
     (sound.STS, sound.one(image=SEEN, other=SEEN, score=[1]), "RGBA"),
     (sound.PAIRS, sound.one(image=SEEN, right=["a"], wrong=["b"]), "RGB"),
     (sound.IMAGECODE, sound.imagecode(corpus={"id": ["a", "b"], "image": SEEN * 2}), "RGB"),
     (sound.BEIR, sound.beir(corpus={"id": ["d"], "image": SEEN}), "RGBA"),
-    (sound.CHOICES, sound.beir(corpus={"id": ["d"], "image": SEEN}), "RGBA"),
+    (sound.CHOICES, sound.beir(corpus={"id": ["d", "e"], "image": SEEN * 2}), "RGBA"),
     (sound.VIDORE, sound.vidore(corpus={"corpus-id": [7], "image": SEEN}), "RGBA"),
     (sound.CV_BENCH, sound.cv_bench(image=SEEN), "RGBA"),
     (sound.HATEFUL, {"": {split: {"id": [1], "image": SEEN, "text": ["one"]} for split in SPLITS}}, "RGBA"),

@@ -101,6 +101,15 @@ def lopsided() -> FunctionEmbedder:
     return FunctionEmbedder(lambda images: thumbnails(images)[:, :48], paint, fingerprint="toy-lopsided")
 
 
+def breaks() -> FunctionEmbedder:
+    """Is loaded, and cannot embed."""
+
+    def look(images: Sequence[Image]) -> NDArray[np.float32]:
+        raise IndexError("no such layer")
+
+    return FunctionEmbedder(look, fingerprint="toy-breaks")
+
+
 def raises() -> FunctionEmbedder:
     raise RuntimeError("weights of step 40000 are truncated")
 
