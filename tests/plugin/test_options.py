@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.plugin.running import FACTORIES, assert_refused, header, summary
+from tests.plugin.running import FACTORIES, assert_refused, header
 
 MODEL = "--mieb-model=miniature"
 MEASURE = (MODEL, "--mieb-baseline=none")
