@@ -59,7 +59,10 @@ def mieb_task(request: pytest.FixtureRequest, mieb_session: MiebSession) -> Task
 
     With `@pytest.mark.parametrize("mieb_task", ["CIFAR10"], indirect=True)` it runs for the named ones.
     """
-    return mieb_session.task(request.param)
+    try:
+        return mieb_session.task(request.param)
+    except pytest.UsageError as error:
+        pytest.fail(str(error), pytrace=False)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -76,13 +77,20 @@ class MiebSession:
     def header(self) -> str:
         """The one line at the top of a run."""
         settings = self.settings
-        against = self.baseline.model if self.baseline else "none"
+        against = self._named() if self.baseline else "none"
         if settings.update:
             against = f"being recorded in {settings.baseline}"
         return (
             f"mieb: model {settings.model.text}, data {settings.data}, baseline {against}, device {settings.device}, "
             f"{f'{settings.dtype}, ' if settings.dtype else ''}batches of {settings.batch_size}"
         )
+
+    def _named(self) -> str:
+        """The baseline as the user named it, and the model that it was recorded with, where that is not its name."""
+        assert self.stored and self.settings.baseline
+        model, name = self.stored.model, self.settings.baseline.stem
+        own = {Path(model).name, re.sub(r"[^\w.-]+", "__", model)}
+        return model if self.stored.indicative or name in own else f"{name} (of {model})"
 
     def load_or_refuse(self) -> None:
         """Load the model and look at the environment, before anything is embedded; either may be a usage error."""
@@ -186,7 +194,7 @@ class MiebSession:
             return None
         if task.name not in baseline.tasks:
             raise IncomparableError(
-                f"{task.name}: no baseline in {baseline.model}; scored {100 * result.score:.2f}\n"
+                f"{task.name}: no baseline in {self._named()}; scored {100 * result.score:.2f}\n"
                 f"record it with --mieb-update -k {task.name}"
             )
         recorded, context = baseline.context(task.name), self.evaluator.context

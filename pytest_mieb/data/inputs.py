@@ -80,6 +80,7 @@ class Images(Sequence["Image"]):
         return _opened({"bytes": _encoded_again(image), "path": None}) if self._reencode else image
 
     def _refusal(self, place: Place, error: Exception) -> DatasetError:
+        from PIL import UnidentifiedImageError
         from PIL.Image import DecompressionBombError
 
         if isinstance(error, DecompressionBombError):
@@ -94,9 +95,10 @@ class Images(Sequence["Image"]):
                 place,
                 "convert it in a mirror of the dataset",
             )
-        return self.origin.error(
-            f"column {self._column!r} holds a damaged image in {place} ({error or type(error).__name__})", place
-        )
+        said = str(error) or type(error).__name__
+        if isinstance(error, UnidentifiedImageError):  # its own words name a buffer
+            said = "of no format that Pillow knows"
+        return self.origin.error(f"column {self._column!r} holds a damaged image in {place} ({said})", place)
 
     def take(self, indices: Sequence[int]) -> Images:
         chosen = object.__new__(Images)

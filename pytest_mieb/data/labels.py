@@ -112,6 +112,10 @@ def matched(labels: Labels, learned: Labels) -> tuple[Labels, tuple[Finding, ...
         )
     findings: list[Finding] = []
     moved = [label for label, now in both.items() if label != now and now in known and not _of_texts(brought)]
+    named, bare = (labels, learned) if labels.names else (learned, labels)
+    if named.names and not bare.names and not _of_texts(bare):
+        what = f"classes are matched by number, for {bare.where} does not name those of {named.where}"
+        findings.append(Finding(what, len(both), len(both), labels.shown(next(iter(both)))))
     if moved and labels.names:
         what = f"classes of {labels.where} have another number than in {learned.where}, and are matched by name"
         findings.append(Finding(what, len(moved), len(both), labels.shown(moved[0])))

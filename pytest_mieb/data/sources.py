@@ -287,6 +287,15 @@ def _translated(ref: DatasetRef, where: str, action: Callable[[], Any]) -> Any:
         ) from error
 
 
+def _of_no_rows(error: BaseException | None) -> bool:
+    """Of a file without rows `datasets` asks pyarrow for batches of none, which it refuses."""
+    while error is not None:
+        if "BatchSize must be greater than 0" in str(error):
+            return True
+        error = error.__cause__
+    return False
+
+
 def _remedy(cause: str, error: Exception) -> str:
     from pyarrow import ArrowInvalid
 
@@ -294,7 +303,7 @@ def _remedy(cause: str, error: Exception) -> str:
     lowered = cause.lower()
     if isinstance(error, ArrowInvalid):  # before the words below: "magic bytes not found in footer"
         return damaged
-    if "corresponds to no data" in lowered:
+    if "corresponds to no data" in lowered or _of_no_rows(error):
         return "a split that the card names has no rows; check the card, then download it again"
     if "gated" in lowered:
         return "it is gated; accept its terms on the hub and log in with `hf auth login` (or set HF_TOKEN)"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
+from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
@@ -14,12 +16,17 @@ from numpy.typing import NDArray
 KEY_BYTES = 16
 # Counted up when a file's pixels come to models in another way: what was embedded before is another picture's.
 EDITION = 2
+_NAME = re.compile(r"\w[\w.-]{0,99}")
 _KEYS, _VECTORS = ".keys.npy", ".vectors.npy"
 
 
 def folder_of(cache: Path, fingerprint: str, batch_size: int) -> Path:
-    """Where the embeddings of a model are kept between runs, as batches of one size give them."""
-    return cache / "embeddings" / f"{fingerprint}-{batch_size}-{EDITION}"
+    """Where the embeddings of a model are kept between runs, as batches of one size give them.
+
+    A fingerprint may be any text; one that makes no name of a file, such as the path of a checkpoint, is hashed.
+    """
+    name = fingerprint if _NAME.fullmatch(fingerprint) else blake2b(fingerprint.encode(), digest_size=16).hexdigest()
+    return cache / "embeddings" / f"{name}-{batch_size}-{EDITION}"
 
 
 class _Place(NamedTuple):

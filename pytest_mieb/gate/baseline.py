@@ -30,6 +30,8 @@ _TASK = (
     "run",
     "subsets",
 )
+# A share of the score: beyond it, points were meant.
+LARGEST_TOLERANCE = 0.2
 _ACCEPTED = ("until", "reason")
 _SUBSET = ("score", "error")
 _REMEDY = "or remove the file and record the baseline anew with --mieb-update"
@@ -179,6 +181,12 @@ class _Reader:
             value = entry.get(name)
             if value is not None and (not _is_number(value) or not 0 <= value <= 1):
                 raise self.refuse(f"{key}.{name}", f"{value!r} is not a number from 0 to 1; half a point is 0.005")
+        if (entry.get("tolerance") or 0) > LARGEST_TOLERANCE:
+            raise self.refuse(
+                f"{key}.tolerance",
+                f"{entry['tolerance']!r} would let the task lose {100 * entry['tolerance']:g} points; half a point is "
+                "0.005",
+            )
         return TaskBaseline(
             own.score,
             own.error,

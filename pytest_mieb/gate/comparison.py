@@ -18,6 +18,9 @@ from pytest_mieb.gate.significance import Difference, restart_error, t_tail
 from pytest_mieb.gate.significance import compare as paired
 from pytest_mieb.suite import Task
 
+# The fewest training draws of a MIEB probe: with four degrees of freedom their spread is known well enough.
+ENOUGH_DRAWS = 5
+
 
 class IncomparableError(Exception):
     """Two scores of which nothing can be said: the message says why, and what to do."""
@@ -115,6 +118,8 @@ def compare(task: Task, old: Side, new: Side, policy: Policy, today: date | None
     lone = _lone_fit(task, old, new)
     if lone:
         by_example, warnings = False, (*warnings, lone)
+    if by_example and (few := _few_draws(task)):
+        warnings = (*warnings, few)
     drift = 0.0 if by_example else old.measured.drift
     whole = _pair(task, old.measured, new.measured, (old.examples, new.examples), by_example, drift)
     pairs = {}
@@ -180,6 +185,17 @@ def _lone_fit(task: Task, old: Side, new: Side) -> str | None:
     return (
         f"{task.name} is compared by one fit of k-means on either side{known}: smaller drops are not seen; record the "
         "baseline anew with --mieb-update"
+    )
+
+
+def _few_draws(task: Task) -> str | None:
+    """A sentence where a probe has so few training draws that their spread is hardly known, and so hides any drop."""
+    draws = task.scoring.get("n_experiments", 1)
+    if not 1 < draws < ENOUGH_DRAWS:
+        return None
+    return (
+        f"{task.name} is compared over {draws} training draws, whose spread is hardly known: among many tasks even a "
+        f"large drop may pass as suspect; give its card n_experiments: {ENOUGH_DRAWS} or more"
     )
 
 

@@ -87,9 +87,16 @@ def examples_of(baseline: Baseline, task: str) -> Mapping[str, Examples] | None:
         BaselineError: they are missing, or not those that the baseline was recorded with.
     """
     expected = baseline.tasks[task].outcomes
-    if not expected or baseline.folder is None:
+    if baseline.folder is None:
         return None
     path = baseline.folder / f"{task}.npz"
+    if not expected and path.is_file():
+        raise BaselineError(
+            f"{task}: the baseline does not say that {path} holds its outcomes; restore the task's `outcomes` in it, "
+            f"record the task anew with --mieb-update -k {task}, or remove the file"
+        )
+    if not expected:
+        return None
     remedy = f"restore the file, or record the task anew with --mieb-update -k {task}"
     if not path.is_file():
         raise BaselineError(f"{task}: the outcomes of the baseline are missing ({path}); {remedy}")

@@ -123,6 +123,10 @@ class FunctionEmbedder(Embedder):
     ) -> None:
         if images is None and texts is None:
             raise ModelError("FunctionEmbedder needs a function for images, for texts, or both")
+        if fingerprint is not None and not (isinstance(fingerprint, str) and fingerprint):
+            raise ModelError(
+                f"FunctionEmbedder takes a text as its fingerprint, not {fingerprint!r}; None keeps nothing"
+            )
         self._images, self._texts = images, texts
         self._dimension = dimension
         self._fingerprint = fingerprint

@@ -157,7 +157,6 @@ def checked(spec: str, embedder: Embedder) -> Embedder:
             probes["images"] = embedder.embed_images([Image.new("RGB", (64, 64), "grey")])
         if "text" in embedder.modalities:
             probes["texts"] = embedder.embed_texts(["a photo"])
-        said = embedder.dimension
     except ModelError:
         raise
     except Exception as error:
@@ -175,6 +174,10 @@ def checked(spec: str, embedder: Embedder) -> Embedder:
             f"--mieb-model={spec}: its images have {dimensions['images']} dimensions and its texts "
             f"{dimensions['texts']}, so they cannot be compared; load it with the projections that it was trained with"
         )
+    try:
+        said = embedder.dimension
+    except Exception as error:
+        raise ModelError(f"--mieb-model={spec}: it cannot say what its dimension is: {_said(error)}") from error
     wrong = {name: number for name, number in dimensions.items() if number != said}
     if wrong:
         name, number = next(iter(wrong.items()))
@@ -191,7 +194,7 @@ def _from_factory(text: str) -> Embedder:
             f"--mieb-model={text}: the module {module_name} cannot be imported ({error}); "
             "put its folder on PYTHONPATH or install it"
         ) from error
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModelError(f"--mieb-model={text}: importing {module_name} failed: {_said(error)}") from error
     factory = getattr(module, attribute, None)
     if not callable(factory):
@@ -204,7 +207,7 @@ def _from_factory(text: str) -> Embedder:
         embedder = factory()
     except ModelError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModelError(f"--mieb-model={text}: {attribute}() failed: {_said(error)}") from error
     missing = [name for name in _MEMBERS if not _has(embedder, name)]
     if missing:
@@ -238,5 +241,5 @@ _MEMBERS = (
 )
 
 
-def _said(error: Exception) -> str:
+def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"

@@ -259,7 +259,8 @@ def _next(run: Run) -> list[str]:
     again = [name for name in run.tasks if name in {*failed, *run.errors, *run.not_run}]
     if again:
         expression = " or ".join(again[:_SHOWN])
-        return [f"next: {command(run.args, drop=('-k', '--mieb-update'))} -k {shlex.quote(expression)}"]
+        more = f"   # the first {_SHOWN} of {len(again)}" if len(again) > _SHOWN else ""
+        return [f"next: {command(run.args, drop=('-k', '--mieb-update'))} -k {shlex.quote(expression)}{more}"]
     if run.records and run.baseline is None and "--mieb-update" not in run.args:
         record = command(run.args, drop=("--mieb-baseline",))
         return [f"next: {record} --mieb-update   # to record these scores as the baseline"]

@@ -102,8 +102,8 @@ UNREADABLE: dict[str, tuple[bytes, str]] = {
         encoded(noisy(side=64), "JPEG")[:2000],
         f"{WHERE} a damaged image in row 6 (image file is truncated",
     ),
-    "no image": (b"no image", f"{WHERE} a damaged image in row 6 (cannot identify image file"),
-    "empty": (b"", f"{WHERE} a damaged image in row 6 (cannot identify image file"),
+    "no image": (b"no image", f"{WHERE} a damaged image in row 6 (of no format that Pillow knows)"),
+    "empty": (b"", f"{WHERE} a damaged image in row 6 (of no format that Pillow knows)"),
     "floats beyond": (
         encoded(Image.new("F", (3, 2), 300), "TIFF"),
         f"{WHERE} an image in row 6 that cannot be shown: its values, of mode F, run from 300 to 300, where 0 to 1 or "

@@ -145,6 +145,9 @@ def test_two_labels_are_enough() -> None:
 OTHER_ORDER = ("banana", "apple", "cherry")
 MOVED = "classes of split test have another number than in split train, and are matched by name"
 STRANGE = "rows of split test have a label that split train does not have"
+BARE = "classes are matched by number, for split {} does not name those of split {}"
+NO_TRAIN_NAMES = Finding(BARE.format("train", "test"), 2, 2, "'banana'")
+NO_TEST_NAMES = Finding(BARE.format("test", "train"), 2, 2, "0")
 MATCHED: dict[str, tuple[Labels, Labels, list[Any], list[Finding]]] = {
     "the same names": (labels([2, 0], FRUIT), labels([0, 1, 2], FRUIT), [2, 0], []),
     "texts": (labels(["b", "a"]), labels(["a", "b"]), ["b", "a"], []),
@@ -164,8 +167,18 @@ MATCHED: dict[str, tuple[Labels, Labels, list[Any], list[Finding]]] = {
     "more names, of which none is used": (labels([0, 1], (*FRUIT, "date")), labels([0, 1, 2], FRUIT), [0, 1], []),
     "names against texts": (labels([0, 2], OTHER_ORDER), labels(list(FRUIT)), ["banana", "cherry"], []),
     "texts against names": (labels(["cherry", "apple"]), labels([0, 1, 2], FRUIT), [2, 0], []),
-    "names against bare numbers": (labels([0, 2], OTHER_ORDER), labels([0, 1, 2]), [0, 2], []),
-    "bare numbers against names": (labels([0, 2]), labels([0, 1, 2], FRUIT), [0, 2], []),
+    "names against bare numbers": (
+        labels([0, 2], OTHER_ORDER),
+        labels([0, 1, 2]),
+        [0, 2],
+        [NO_TRAIN_NAMES],
+    ),
+    "bare numbers against names": (
+        labels([0, 2]),
+        labels([0, 1, 2], FRUIT),
+        [0, 2],
+        [NO_TEST_NAMES],
+    ),
     "a class that is not learned": (
         labels([0, 3, 3, 1], ("apple", "cherry", "banana", "date")),
         labels([0, 1, 2], FRUIT),

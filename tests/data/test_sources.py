@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.parquet
 import pytest
 from datasets.exceptions import DataFilesNotFoundError, DatasetGenerationError, DatasetNotFoundError
 
@@ -77,6 +78,13 @@ def test_a_missing_file_is_to_be_downloaded_again(tmp_path: Path) -> None:
 
 def test_a_split_without_rows_is_refused(tmp_path: Path) -> None:
     source = mirror(tmp_path, {"": {"test": {"kind": []}}})
+    with pytest.raises(DatasetError, match="a split that the card names has no rows; check the card"):
+        load_rows(TASK, "default", source)
+
+
+def test_a_file_without_rows_is_not_called_damaged(tmp_path: Path) -> None:
+    source = mirror(tmp_path, {"": {"test": ROWS}})
+    pyarrow.parquet.write_table(pyarrow.parquet.read_table(parquet(source)).slice(0, 0), parquet(source))
     with pytest.raises(DatasetError, match="a split that the card names has no rows; check the card"):
         load_rows(TASK, "default", source)
 

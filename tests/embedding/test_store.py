@@ -51,6 +51,15 @@ def test_a_model_has_a_folder_for_each_size_of_batches_and_each_way_of_reading_p
     assert folder_of(tmp_path, "exp7", 64) == tmp_path / "embeddings" / f"exp7-64-{EDITION}"
 
 
+@pytest.mark.parametrize("fingerprint", ["/runs/exp7/model.pt", "../../exp7", "..", "step 40000", 300 * "x"])
+def test_a_fingerprint_that_is_no_name_of_a_file_stays_in_the_cache(tmp_path: Path, fingerprint: str) -> None:
+    folder = folder_of(tmp_path, fingerprint, 64)
+    assert folder.resolve().parent == tmp_path / "embeddings" and len(folder.name) < 60
+    assert folder != folder_of(tmp_path, f"{fingerprint}0", 64)
+    Store(folder).add([A], vectors([1, 2]))
+    assert found(Store(folder_of(tmp_path, fingerprint, 64)), A) == {A: [1, 2]}
+
+
 def test_vectors_are_kept_to_the_last_bit(tmp_path: Path) -> None:
     given = np.random.default_rng(0).normal(size=(1, 9)).astype(np.float32)
     Store(tmp_path).add([A], given)

@@ -194,6 +194,10 @@ REFUSED = {
         one("{score: 0.5, tolerance: 5}"),
         "tasks.A.tolerance: 5 is not a number from 0 to 1; half a point is 0.005",
     ),
+    "a tolerance in points below one": (
+        one("{score: 0.5, tolerance: 0.5}"),
+        "tasks.A.tolerance: 0.5 would let the task lose 50 points; half a point is 0.005",
+    ),
     "a tolerance in percent": (one("{score: 0.5, tolerance: 1%}"), "tasks.A.tolerance: '1%' is not a number"),
     "a negative tolerance": (one("{score: 0.5, tolerance: -0.1}"), "tasks.A.tolerance: -0.1 is not a number"),
     "a tolerance that is false": (one("{score: 0.5, tolerance: no}"), "tasks.A.tolerance: False is not a number"),

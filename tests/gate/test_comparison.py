@@ -154,6 +154,14 @@ def test_published_scores_of_the_whole_task_alone_compare_with_it_alone() -> Non
     assert found.difference.drop == pytest.approx(0.05)
 
 
+@pytest.mark.parametrize(("draws", "warned"), [(1, False), (2, True), (4, True), (5, False)])
+def test_few_training_draws_are_warned_of(draws: int, warned: bool) -> None:
+    task = zero_shot("Some", protocol="linear_probe", scoring={"n_experiments": draws, "samples_per_label": 4})
+    rows = {"default": Examples(np.arange(60).reshape(-1, 1) % (2 + np.arange(draws)) > 0)}
+    found = compare(task, side(right=rows), side(right=rows), Policy())
+    assert any("training draws, whose spread is hardly known" in each for each in found.warnings) is warned
+
+
 CLUSTERING = zero_shot("Some", protocol="clustering", metric="nmi")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -95,6 +96,8 @@ def stored(folder: Path, **changes: Any) -> Baseline:
     kept = folder / "exp7" / "Some.npz"
     outcomes.write(kept, {"default": hits(70)})
     task = replace(TaskBaseline(0.7, 0.05, outcomes=outcomes.digest(kept)), **changes)
+    if not task.outcomes:
+        kept.unlink()
     write(Baseline("m", "hub", tasks={"Some": task}), folder / "exp7.yaml")
     return read(folder / "exp7.yaml")
 
@@ -107,6 +110,15 @@ def test_the_outcomes_of_a_baseline_lie_beside_it(tmp_path: Path) -> None:
 def test_a_baseline_recorded_without_outcomes_has_none(tmp_path: Path) -> None:
     assert examples_of(stored(tmp_path, outcomes=""), "Some") is None
     assert examples_of(Baseline("m", "hub", tasks={"Some": TaskBaseline(0.5, outcomes="12")}), "Some") is None
+
+
+def test_outcomes_that_the_baseline_does_not_name_are_no_reason_to_compare_by_the_score(tmp_path: Path) -> None:
+    """Else an entry that an edit or a merge cut short would be compared without them, and see little."""
+    file = tmp_path / "exp7.yaml"
+    stored(tmp_path)
+    file.write_text(re.sub(r", outcomes: '?\w+'?", "", file.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.raises(BaselineError, match="restore the task's `outcomes`"):
+        examples_of(read(file), "Some")
 
 
 def a_folder(path: Path) -> None:

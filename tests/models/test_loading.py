@@ -48,6 +48,15 @@ def stumbling():
 def breaking():
     return 1 / 0
 
+def leaving():
+    raise SystemExit(3)
+
+def numbered():
+    return FunctionEmbedder(lambda images: images, fingerprint=5)
+
+def empty():
+    return FunctionEmbedder(lambda images: None)
+
 def refusing():
     raise ModelError("buy more memory")
 
@@ -98,12 +107,20 @@ def test_a_factory_returns_the_model() -> None:
         ("my_factories:flat", "it gave an array of shape (2,) for 1 of its images; it must be (1, dimension)"),
         ("my_factories:stumbling", "it was loaded, but embeds nothing: AttributeError: "),
         ("my_factories:breaking", "breaking() failed: ZeroDivisionError: division by zero"),
+        ("my_factories:leaving", "leaving() failed: SystemExit: 3"),
+        ("my_factories:empty", "it gave an array of shape () for 1 of its images; it must be (1, dimension)"),
     ],
 )
 def test_a_factory_that_cannot_be_used(text: str, sentence: str) -> None:
     with pytest.raises(ModelError) as refusal:
         load_embedder(text)
     assert str(refusal.value).startswith(f"--mieb-model={text}: {sentence}")
+
+
+@pytest.mark.usefixtures("factories")
+def test_a_fingerprint_is_a_text() -> None:
+    with pytest.raises(ModelError, match="takes a text as its fingerprint, not 5"):
+        load_embedder("my_factories:numbered")
 
 
 @pytest.mark.usefixtures("factories")
