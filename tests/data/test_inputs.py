@@ -154,7 +154,7 @@ def test_whatever_a_reader_of_pillow_raises_is_a_damaged_image(
         raise error
 
     monkeypatch.setattr(datasets.Image, "decode_example", fail)
-    with pytest.raises(DatasetError, match=rf"damaged image in row 6 \({error or type(error).__name__}\); check"):
+    with pytest.raises(DatasetError, match=rf"damaged image in row 6 \({str(error) or type(error).__name__}\); check"):
         scans(plain("red"))[1]
 
 
