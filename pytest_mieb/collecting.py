@@ -31,7 +31,7 @@ def add_suite(config: pytest.Config) -> bool:
 
 
 def replaced(config: pytest.Config) -> str | None:
-    """What the suite runs in place of, as a sentence; None where that is nothing of the project's."""
+    """What the suite runs in place of, as a sentence; None where the project sets no testpaths."""
     if config.args_source is not pytest.Config.ArgsSource.TESTPATHS:
         return None
     paths = " ".join(config.getini("testpaths"))

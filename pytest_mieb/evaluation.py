@@ -56,7 +56,7 @@ class SubsetResult:
 
     @property
     def repeatable(self) -> float:
-        """What a comparison is about: the score, or its mean over repeated fits where one fit says little."""
+        """What is measured again where one fit says little: the mean over repeated fits; elsewhere the score."""
         repeats = self.scored.repeats
         return self.score if repeats is None else float(repeats.scores.mean())
 

@@ -37,8 +37,9 @@ def load(path: Path) -> Any:
     if conflict:
         line = text.count("\n", 0, conflict.start()) + 1
         raise YamlError(f"line {line}: {conflict[0]!r} was left by a merge in git; resolve the conflict")
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
+    loader = None
     try:
+        loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
         root = loader.get_single_node()
         for key, node in _nodes(root):
             if isinstance(node, yaml.MappingNode):
@@ -48,11 +49,12 @@ def load(path: Path) -> Any:
         return loader.construct_document(root) if root is not None else None
     except YamlError:
         raise
-    except (yaml.YAMLError, ValueError) as error:
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError) as error:  # the latter of odd tags
         where = getattr(error, "problem_mark", None)
         raise YamlError(f"not valid YAML{f' at line {where.line + 1}' if where else ''}; correct it") from error
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
 
 
 def _nodes(root: Node | None) -> Iterator[tuple[str, Node]]:
@@ -82,6 +84,8 @@ def _refuse_repeated(key: str, mapping: Node) -> None:
         return
     first: dict[str, int] = {}
     for node, _ in mapping.value:
+        if not isinstance(node.value, str):
+            continue
         line = node.start_mark.line + 1
         if node.value in first:
             raise YamlError(

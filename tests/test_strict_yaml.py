@@ -79,6 +79,10 @@ REFUSED = {
     "two documents": ("a: 1\n---\nb: 2\n", "not valid YAML at line 2"),
     "a tag": ("a: !!python/object:os.system {}\n", "not valid YAML at line 1"),
     "a list as a key": ("? [a]\n: b\n", "not valid YAML at line 1"),
+    "beside a list as a key": ("? [a]\n: 1\nb: 1\nb: 2\n", "line 4: b stands there twice, first in line 3"),
+    "a day by its tag": ("a: !!timestamp foo\n", "not valid YAML"),
+    "a truth by its tag": ("a: !!bool foo\n", "not valid YAML"),
+    "a number by its tag": ("a: !!int ''\n", "not valid YAML"),
 }
 
 

@@ -49,7 +49,7 @@ class Labels:
     def shown(self, label: Any) -> str:
         """A label as a person knows it."""
         if self.names and not isinstance(label, str):
-            return repr(self.names[label])
+            return repr(self.names[int(label)])
         return repr(label)
 
 
@@ -86,6 +86,8 @@ def refuse_single(labels: Labels) -> None:
         return
     label = labels.shown(next(iter(labels.distinct)))
     what = f"the single label {label}" if len(labels.distinct) == 1 else "the same labels"
+    if len(sets) > 1:  # some rows hold it, and the others none
+        what = f"no other label than {label}"
     raise labels.error(
         f"column {labels.column!r} holds {what} in each of {len(labels.values):,} rows: no model could be wrong",
         f"{CHOOSE}, or download all of its rows",
@@ -144,7 +146,7 @@ def _renamed(labels: Labels, learned: Labels) -> Labels:
             places.setdefault(name, len(places))
 
     def place(label: Any) -> Any:
-        return places[labels.names[label] if labels.names else label]
+        return places[labels.names[int(label)] if labels.names and not isinstance(label, str) else label]
 
     values = [[place(label) for label in value] if labels.several else place(value) for value in labels.values]
     return replace(labels, values=values)

@@ -177,15 +177,14 @@ def _lone_fit(task: Task, old: Side, new: Side) -> str | None:
         side.examples is not None and all(each.fits is not None for each in side.examples.values())
         for side in (old, new)
     ]
-    if task.protocol != "clustering" or all(repeats):
+    judged = explains(task.protocol, task.metric)
+    if task.protocol != "clustering" or (judged and all(repeats)):
         return None
     own = new.examples if repeats[1] else old.examples
     moves = restart_error(own)[0]
     known = f", which moves by {100 * moves:.2f} points when it is started again" if moves else ""
-    return (
-        f"{task.name} is compared by one fit of k-means on either side{known}: smaller drops are not seen; record the "
-        "baseline anew with --mieb-update"
-    )
+    remedy = "record the baseline anew with --mieb-update" if judged else f"{task.metric} has no test over several fits"
+    return f"{task.name} is compared by one fit of k-means on either side{known}: smaller drops are not seen; {remedy}"
 
 
 def _few_draws(task: Task) -> str | None:

@@ -23,9 +23,9 @@ class Difference:
 
     `drop` and `standard_error` are on the scale 0..1. `p_drop` is the one-sided p-value of "the new model is worse"
     under no change, `p_gain` its mirror. `examples` counts what was compared. `unit` is the drop that one changed
-    example (or cluster) is worth. `freedom` is the degrees of freedom of the standard error, infinite where the
-    normal distribution holds. With `fits` the drop is that of the mean over so many repeated fits, which was `before`
-    on the old side: of two single fits nothing can be said.
+    example (or cluster) is worth, of repeated fits that one group of images is. `freedom` is the degrees of freedom of
+    the standard error, infinite where the normal distribution holds. With `fits` the drop is that of the mean over so
+    many repeated fits, which was `before` on the old side: of two single fits nothing can be said.
     """
 
     drop: float
@@ -140,14 +140,18 @@ def _groups(truth: NDArray[Any]) -> NDArray[np.int64]:
 
 
 def restart_error(examples: Mapping[str, Examples] | None) -> tuple[float, float]:
-    """The standard error that a score has for being one fit of several, and its degrees of freedom; 0 and infinite
-    where it is no fit, or where it was not done again.
+    """The standard error that a score has for being one fit of several, and its degrees of freedom (Satterthwaite's); 0
+    and infinite where it is no fit, where it was not done again, or where that moved nothing.
     """
     spreads = [each.restarts for each in (examples or {}).values() if each.restarts is not None]
     if not spreads:
         return 0.0, float("inf")
-    variance = sum(float(np.var(each, ddof=1)) for each in spreads)
-    return float(np.sqrt(variance)) / len(examples or {}), float(sum(len(each) - 1 for each in spreads))
+    variances = [float(np.var(each, ddof=1)) for each in spreads]
+    whole = sum(variances)
+    if not whole:
+        return 0.0, float("inf")
+    freedom = whole**2 / sum(own**2 / (len(each) - 1) for own, each in zip(variances, spreads, strict=True))
+    return float(np.sqrt(whole)) / len(examples or {}), freedom
 
 
 def sampling_error(protocol: str, examples: Mapping[str, Examples]) -> float:
@@ -166,16 +170,18 @@ def sampling_error(protocol: str, examples: Mapping[str, Examples]) -> float:
     return float(np.sqrt(crossed(table.centred).variance + one**2))
 
 
-def smallest_detectable(standard_error: float, alpha: float, power: float = 0.8, unit: float = 0.0) -> float:
+def smallest_detectable(
+    standard_error: float, alpha: float, power: float = 0.8, unit: float = 0.0, freedom: float = float("inf")
+) -> float:
     """The drop that is significant at one-sided `alpha` with probability `power`: (z_alpha + z_power) errors.
 
     With `unit` the drop's own share of the variance counts too: a drop d comes from d / unit changed examples, each
     of variance unit^2, so that d^2 = z^2 (error^2 + unit d). Without it a model that differs in two examples could
-    seem able to show a drop of three.
+    seem able to show a drop of three. With few degrees of `freedom` z_alpha is Student's.
     """
-    from scipy.special import ndtri
+    from scipy.special import ndtri, stdtrit
 
-    z = float(ndtri(1 - alpha) + ndtri(power))
+    z = float((ndtri(1 - alpha) if np.isinf(freedom) else stdtrit(freedom, 1 - alpha)) + ndtri(power))
     return (z**2 * unit + np.sqrt(z**4 * unit**2 + 4 * z**2 * standard_error**2)) / 2
 
 

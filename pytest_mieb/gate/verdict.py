@@ -154,7 +154,11 @@ def detectable(pair: Pair, rule: Rule, drift: float = 0.0) -> float | None:
     difference = pair.difference
     if not difference.standard_error:
         return None
-    return max(rule.tolerance, smallest_detectable(difference.standard_error, rule.level, unit=difference.unit)) + drift
+    if difference.fits:  # groups that all move, of which there are few
+        found = smallest_detectable(difference.standard_error, rule.level, freedom=difference.freedom)
+    else:
+        found = smallest_detectable(difference.standard_error, rule.level, unit=difference.unit)
+    return max(rule.tolerance, found) + drift
 
 
 def _verdict(name: str, comparison: Comparison, pair: Pair, rule: Rule) -> Verdict:

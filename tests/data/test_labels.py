@@ -124,7 +124,7 @@ def test_of_several_labels_a_row_may_have_none_which_is_counted() -> None:
         (labels(["a"]), "the single label 'a' in each of 1 rows"),
         (labels([7, 7]), "the single label 7 in each of 2 rows"),
         (labels([[1], [1]]), "the single label 1 in each of 2 rows"),
-        (labels([[1], []]), "the single label 1 in each of 2 rows"),
+        (labels([[1], []]), "no other label than 1 in each of 2 rows"),
         (labels([[0, 1], [1, 0]]), "the same labels in each of 2 rows"),
     ],
 )

@@ -182,6 +182,14 @@ def test_clusterings_compare_by_their_repeated_fits_whatever_the_scores() -> Non
     assert found.warnings == ()
 
 
+def test_a_metric_without_a_test_over_fits_is_compared_by_one_fit_and_says_so() -> None:
+    task = zero_shot("Some", protocol="clustering", metric="ari")
+    found = compare(task, side(right=clustered(0.9)), side(right=clustered(0.9, seed=1)), Policy())
+    assert not found.paired and found.difference.fits == 0
+    (warning,) = found.warnings
+    assert warning.startswith("Some is compared by one fit") and warning.endswith("ari has no test over several fits")
+
+
 @pytest.mark.parametrize("lone", ["old", "new", "both"])
 def test_a_single_fit_raises_no_alarm_that_a_restart_would_raise(lone: str) -> None:
     old = side(right=clustered(0.9, fits=lone == "new"), score=0.74)

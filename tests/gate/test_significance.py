@@ -169,7 +169,9 @@ def test_the_error_of_one_fit_of_several() -> None:
     assert restarts is not None
     assert restart_error(several) == pytest.approx((restarts.std(ddof=1), 7))
     assert restart_error(several | {"b": several["a"]}) == pytest.approx((restarts.std(ddof=1) / np.sqrt(2), 14))
-    assert restart_error({"a": Examples(labels)}) == restart_error(None) == (0, INFINITE)
+    still = Examples(labels, restarts=np.full(8, 0.5))
+    assert restart_error({"a": still}) == restart_error({"a": Examples(labels)}) == restart_error(None) == (0, INFINITE)
+    assert restart_error(several | {"b": still}) == pytest.approx((restarts.std(ddof=1) / 2, 7))
 
 
 def noisy_cosines(rng: Rng) -> tuple[Examples, Examples]:

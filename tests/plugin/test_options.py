@@ -344,14 +344,14 @@ def test_a_revision_goes_with_a_hub_id(pytester: pytest.Pytester) -> None:
 def test_a_baseline_is_a_name_in_baselines_or_a_file(pytester: pytest.Pytester, name: str) -> None:
     write(pytester.path / "baselines/release-7.yaml", BASELINE.format(model="release 7", data="miniature", tolerance=0))
     result = pytester.runpytest_inprocess(MODEL, f"--mieb-baseline={name}", "--collect-only")
-    assert "baseline release 7, " in header(result)
+    assert "baseline release-7 (of release 7), " in header(result)
 
 
 def test_the_default_baseline_is_the_one_with_the_models_name(pytester: pytest.Pytester) -> None:
     pytester.mkdir("step_40000")
     write(pytester.path / "baselines/step_40000.yaml", BASELINE.format(model="step 40000", data="hub", tolerance=0))
     result = pytester.runpytest_inprocess("--mieb-model=step_40000", "--collect-only")
-    assert "baseline step 40000, " in header(result)
+    assert "baseline step_40000 (of step 40000), " in header(result)
 
 
 @pytest.mark.parametrize(
@@ -372,7 +372,7 @@ def test_ones_own_baseline_wins_over_a_published_one(pytester: pytest.Pytester) 
     text = BASELINE.format(model="measured here", data="hub", tolerance=0)
     write(pytester.path / "baselines/openai__clip-vit-base-patch32.yaml", text)
     result = pytester.runpytest_inprocess("--mieb-model=openai/clip-vit-base-patch32", "--collect-only")
-    assert "baseline measured here, " in header(result)
+    assert "baseline openai__clip-vit-base-patch32 (of measured here), " in header(result)
 
 
 @pytest.mark.parametrize(
@@ -430,7 +430,7 @@ def test_a_path_in_the_configuration_file_starts_from_that_file(
     monkeypatch.chdir(pytester.mkdir("below"))
     result = pytester.runpytest_inprocess(MODEL, "--collect-only", "-k", "Own")
     assert result.ret == pytest.ExitCode.OK
-    assert f"data {mirror}, baseline release 7, " in header(result)
+    assert f"data {mirror}, baseline release (of release 7), " in header(result)
 
 
 def test_the_model_is_not_loaded_for_tests_that_do_not_ask_for_it(pytester: pytest.Pytester) -> None:
