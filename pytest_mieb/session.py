@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Collection, Mapping
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 
 from pytest_mieb.evaluator import Evaluator
 from pytest_mieb.gate.baseline import Baseline, BaselineError
+from pytest_mieb.models.spec import file_name
 from pytest_mieb.suite import CardError, Task, load_tasks
 
 if TYPE_CHECKING:
@@ -89,8 +89,8 @@ class MiebSession:
         """The baseline as the user named it, and the model that it was recorded with, where that is not its name."""
         assert self.stored and self.settings.baseline
         model, name = self.stored.model, self.settings.baseline.stem
-        own = {Path(model).name, re.sub(r"[^\w.-]+", "__", model)}
-        return model if self.stored.indicative or name in own else f"{name} (of {model})"
+        of_its_own = name in (Path(model).name, file_name(model))
+        return model if self.stored.indicative or of_its_own else f"{name} (of {model})"
 
     def load_or_refuse(self) -> None:
         """Load the model and look at the environment, before anything is embedded; either may be a usage error."""

@@ -49,7 +49,7 @@ def load(path: Path) -> Any:
         return loader.construct_document(root) if root is not None else None
     except YamlError:
         raise
-    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError) as error:  # the latter of odd tags
+    except (yaml.YAMLError, ValueError, TypeError, AttributeError, LookupError) as error:  # the last three: odd tags
         where = getattr(error, "problem_mark", None)
         raise YamlError(f"not valid YAML{f' at line {where.line + 1}' if where else ''}; correct it") from error
     finally:

@@ -172,7 +172,9 @@ def refuse_other_data(task: Task, old: TaskBaseline, new: TaskBaseline) -> None:
 
 
 def _lone_fit(task: Task, old: Side, new: Side) -> str | None:
-    """A sentence where one of the two is a single fit, of which only large drops tell anything; None elsewhere."""
+    """A sentence where a clustering is compared by single fits, of which only large drops tell anything: one side has
+    no others, or the card's metric is none that they are compared in. None elsewhere.
+    """
     repeats = [
         side.examples is not None and all(each.fits is not None for each in side.examples.values())
         for side in (old, new)

@@ -23,9 +23,9 @@ class Difference:
 
     `drop` and `standard_error` are on the scale 0..1. `p_drop` is the one-sided p-value of "the new model is worse"
     under no change, `p_gain` its mirror. `examples` counts what was compared. `unit` is the drop that one changed
-    example (or cluster) is worth, of repeated fits that one group of images is. `freedom` is the degrees of freedom of
-    the standard error, infinite where the normal distribution holds. With `fits` the drop is that of the mean over so
-    many repeated fits, which was `before` on the old side: of two single fits nothing can be said.
+    example (or cluster) is worth, 0 where all of them change. `freedom` is the degrees of freedom of the standard
+    error, infinite where the normal distribution holds. With `fits` the drop is that of the mean over so many repeated
+    fits, which was `before` on the old side: of two single fits nothing can be said.
     """
 
     drop: float
@@ -108,16 +108,15 @@ def compare_fits(old: Mapping[str, Examples], new: Mapping[str, Examples]) -> Di
         apart += len(before) * GROUPS
     size, fits = sum(map(len, old.values())), next(iter(terms.values())).shape[1]
     table = clustered(terms, groups)
-    one = 1 / (len(old) * min(map(len, old.values())))
     level = float(np.mean(befores))
     if not np.any(table.raw):
-        return Difference(0.0, 0.0, 1.0, 1.0, size, one, fits=fits, before=level)
+        return Difference(0.0, 0.0, 1.0, 1.0, size, fits=fits, before=level)
     drop = float(table.raw.mean(axis=1).sum())
-    unit = float(np.sqrt(np.mean(np.square(table.centred.mean(axis=1)))))
+    more = float(np.sqrt(np.mean(np.square(table.centred.mean(axis=1)))))
     spread = repeated(table.centred)
-    p_drop = crossed_tail(drop, spread.rows + unit**2, spread.columns, fits, len(table.raw))
-    error = float(np.sqrt(spread.variance + unit**2))
-    return Difference(drop, error, p_drop, 1 - p_drop, size, unit, spread.freedom, fits, level)
+    p_drop = crossed_tail(drop, spread.rows + more**2, spread.columns, fits, len(table.raw))
+    error = float(np.sqrt(spread.variance + more**2))
+    return Difference(drop, error, p_drop, 1 - p_drop, size, 0.0, spread.freedom, fits, level)
 
 
 def _of_fits(subset: str, examples: Examples) -> Values:

@@ -154,10 +154,7 @@ def detectable(pair: Pair, rule: Rule, drift: float = 0.0) -> float | None:
     difference = pair.difference
     if not difference.standard_error:
         return None
-    if difference.fits:  # groups that all move, of which there are few
-        found = smallest_detectable(difference.standard_error, rule.level, freedom=difference.freedom)
-    else:
-        found = smallest_detectable(difference.standard_error, rule.level, unit=difference.unit)
+    found = smallest_detectable(difference.standard_error, rule.level, unit=difference.unit, freedom=difference.freedom)
     return max(rule.tolerance, found) + drift
 
 

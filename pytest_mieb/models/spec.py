@@ -23,6 +23,11 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+")
 Kind = Literal["miniature", "folder", "factory", "hub", "open_clip", "timm", "mteb", "voyage"]
 
 
+def file_name(text: str) -> str:
+    """The name of a model, fit for that of a file."""
+    return re.sub(r"[^\w.-]+", "__", text)
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """A model that can be named: what kind it is, and the name its results and its baseline go by.
@@ -44,7 +49,7 @@ class ModelSpec:
             text = Path(self.target or self.text).resolve().name
         elif self.file:
             text = f"{self.target}@{self.file.name}"
-        return re.sub(r"[^\w.-]+", "__", text)
+        return file_name(text)
 
     @property
     def baseline(self) -> str:

@@ -148,6 +148,7 @@ STRANGE = "rows of split test have a label that split train does not have"
 BARE = "classes are matched by number, for split {} does not name those of split {}"
 NO_TRAIN_NAMES = Finding(BARE.format("train", "test"), 2, 2, "'banana'")
 NO_TEST_NAMES = Finding(BARE.format("test", "train"), 2, 2, "0")
+SWAPPED = Finding(MOVED, 2, 2, "'apple'")
 MATCHED: dict[str, tuple[Labels, Labels, list[Any], list[Finding]]] = {
     "the same names": (labels([2, 0], FRUIT), labels([0, 1, 2], FRUIT), [2, 0], []),
     "texts": (labels(["b", "a"]), labels(["a", "b"]), ["b", "a"], []),
@@ -167,6 +168,7 @@ MATCHED: dict[str, tuple[Labels, Labels, list[Any], list[Finding]]] = {
     "more names, of which none is used": (labels([0, 1], (*FRUIT, "date")), labels([0, 1, 2], FRUIT), [0, 1], []),
     "names against texts": (labels([0, 2], OTHER_ORDER), labels(list(FRUIT)), ["banana", "cherry"], []),
     "texts against names": (labels(["cherry", "apple"]), labels([0, 1, 2], FRUIT), [2, 0], []),
+    "numbers as floats": (labels([1.0, 0.0], OTHER_ORDER), labels([0, 1, 2], FRUIT), [0, 1], [SWAPPED]),
     "names against bare numbers": (
         labels([0, 2], OTHER_ORDER),
         labels([0, 1, 2]),

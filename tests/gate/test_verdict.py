@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
+from scipy.special import ndtri, stdtrit
 from scipy.stats import norm, t
 
 from pytest_mieb.gate.baseline import Acceptance
@@ -375,6 +376,9 @@ def test_the_smallest_drop_that_would_be_found(drift: float) -> None:
     rule = Rule(0.005, 0.05, 0.01, Policy())
     own = pair(0.0, error=0.01, unit=0.001)
     assert detectable(own, rule, drift) == pytest.approx(smallest_detectable(0.01, 0.01, unit=0.001) + drift)
+    few = replace(own, difference=replace(own.difference, unit=0.0, freedom=4.0))
+    of_four = 0.01 * (stdtrit(4, 0.99) + ndtri(0.8))  # t where few draws or groups tell the error
+    assert detectable(few, rule, drift) == pytest.approx(of_four + drift)
     assert detectable(pair(0.0, error=1e-6), rule, drift) == pytest.approx(0.005 + drift)  # never below the tolerance
     assert detectable(pair(0.0, error=0.0), rule, drift) is None  # no outcome changed, so nothing is known
 

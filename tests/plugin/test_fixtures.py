@@ -87,6 +87,7 @@ def test_a_test_may_name_its_task(own: pytest.RunResult) -> None:
 def test_a_misspelt_task_is_an_error_that_suggests_near_names(own: pytest.RunResult) -> None:
     assert outcomes(own, "test_misspelt") == {"ToyZeroShott": "ERROR"}
     own.stdout.fnmatch_lines(["*no MIEB task 'ToyZeroShott'; near are ToyZeroShot*"])
+    assert not any("UsageError" in line for line in own.outlines)
 
 
 def test_the_model_is_a_fixture(own: pytest.RunResult) -> None:

@@ -299,6 +299,7 @@ def test_long_lists_are_cut() -> None:
     run = Run(args=[], tasks=load_tasks(), baseline=None, errors=dict.fromkeys(names[:23], "gated"), selected=set())
     assert summary_lines(run)[0].startswith("errors (23): ")
     assert summary_lines(run)[0].endswith(" and 3 more")
+    assert summary_lines(run)[-1].endswith(f"{names[19]}'   # the first 20 of 23")
 
 
 def test_the_rules_of_the_run_are_named() -> None:
