@@ -12,6 +12,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from pytest_mieb.keys import task_in
 from pytest_mieb.models.errors import ModelError
+from pytest_mieb.scratch import PREFIX
 
 if TYPE_CHECKING:
     import pytest
@@ -46,7 +47,7 @@ def choose_device(asked: str, worker: Worker | None) -> str:
     if worker and asked in ("auto", "cuda"):
         gpus = visible_gpus(os.environ)
         if len(gpus) > 1:
-            folder = Path(tempfile.gettempdir()) / f"pytest-mieb-{worker.run}"
+            folder = Path(tempfile.gettempdir()) / f"{PREFIX}{worker.run}"
             os.environ["CUDA_VISIBLE_DEVICES"] = lease(gpus, folder)
     if asked == "cpu":
         return asked
@@ -87,10 +88,10 @@ def lease(gpus: Sequence[str], folder: Path) -> str:
     """
     import fcntl
 
-    folder.mkdir(parents=True, exist_ok=True)
     turn = 0
     while True:
         for place, gpu in enumerate(gpus):
+            folder.mkdir(parents=True, exist_ok=True)
             file = open(folder / f"{place}.{turn}.lock", "w")  # noqa: SIM115 - held open while the lease lasts
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

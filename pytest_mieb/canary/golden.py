@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property
@@ -17,7 +16,8 @@ from numpy.typing import NDArray
 from pytest_mieb.canary.probes import IMAGES, TEXTS
 from pytest_mieb.canary.report import CanaryError
 from pytest_mieb.miniature import MODEL_DIR
-from pytest_mieb.models.files import fingerprint
+from pytest_mieb.models.hashing import fingerprint
+from pytest_mieb.whole import written
 
 FILE = Path(__file__).parent / "golden.npz"
 RECORD = "python -m pytest_mieb.canary --record"
@@ -64,7 +64,11 @@ _ARRAYS = tuple(field.name for field in fields(Golden) if field.name not in ("de
 
 def current_fingerprint() -> str:
     """Of the model and the probes as they lie here; versions of libraries do not count."""
-    return fingerprint([MODEL_DIR, IMAGES], {"texts": TEXTS})
+    return fingerprint([MODEL_DIR, IMAGES], {"texts": TEXTS}, inside=_all_but_cards)
+
+
+def _all_but_cards(folder: Path) -> list[Path]:
+    return [file for file in folder.rglob("*") if file.is_file() and file.suffix != ".md"]
 
 
 def read(file: Path | None = None) -> Golden:
@@ -105,10 +109,5 @@ def write(golden: Golden, file: Path | None = None) -> None:
     arrays: dict[str, Any] = {"about": np.array(about)}
     arrays |= {name: getattr(golden, name) for name in _ARRAYS}
     arrays |= {_PICTURE + name: pixels for name, pixels in golden.decoded.items()}
-    unfinished = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    try:
-        with open(unfinished, "wb") as target:
-            np.savez_compressed(target, **arrays)
-        os.replace(unfinished, file)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with written(file) as unfinished, open(unfinished, "wb") as target:
+        np.savez_compressed(target, **arrays)

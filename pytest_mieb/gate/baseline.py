@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-import secrets
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -14,6 +12,7 @@ from typing import Any, TypeGuard
 
 from pytest_mieb.gate.context import Context
 from pytest_mieb.strict_yaml import YamlError, load
+from pytest_mieb.whole import beside
 
 NAME = re.compile(r"[\w.-]+")
 _TOP = ("model", "data", "revision", "date", "runs", "tasks")
@@ -253,22 +252,12 @@ def _is_number(value: Any) -> TypeGuard[float]:
 def write(baseline: Baseline, path: Path, still: Callable[[], bool] = lambda: True) -> bool:
     """Write a baseline whole or not at all; not where `still` says no just before, and then False."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with whole(path) as temporary:
+    with beside(path) as temporary:
         temporary.write_text(_text(baseline), encoding="utf-8")
         allowed = still()
         if allowed:
             os.replace(temporary, path)
         return allowed
-
-
-@contextmanager
-def whole(path: Path) -> Iterator[Path]:
-    """A file beside `path` to write in and to put in its place; its name is no other process's, on whatever host."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}.tmp")
-    try:
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _text(baseline: Baseline) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import fields, replace
 from hashlib import blake2b
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from pytest_mieb.gate.influence import Examples
+from pytest_mieb.whole import written
 
 _PARTS = tuple(part.name for part in fields(Examples))
 
@@ -40,10 +40,8 @@ def write(path: Path, subsets: Mapping[str, Examples]) -> None:
             array = getattr(compact(examples), part)
             if array is not None:
                 arrays[f"{name}.{part}"] = array
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
+    with written(path) as temporary, open(temporary, "wb") as file:
         np.savez_compressed(file, **arrays)
-    os.replace(temporary, path)
 
 
 def read(path: Path) -> dict[str, Examples]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from pytest_mieb.gate.baseline import Baseline, BaselineError, TaskBaseline, read, whole
+from pytest_mieb.gate.baseline import Baseline, BaselineError, TaskBaseline, read
 from pytest_mieb.gate.changing import Lock, change, exclusive
 from pytest_mieb.gate.context import Context
 from pytest_mieb.gate.outcomes import digest
 from pytest_mieb.gate.verdict import percent, points
+from pytest_mieb.whole import written
 
 
 def record(
@@ -67,9 +67,8 @@ def record(
 
 
 def _copy(source: Path, target: Path) -> None:
-    with whole(target) as temporary:
+    with written(target) as temporary:
         shutil.copyfile(source, temporary)
-        os.replace(temporary, target)
 
 
 def _held(old: Baseline, new: Baseline, path: Path) -> bool:

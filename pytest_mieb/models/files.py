@@ -1,11 +1,9 @@
-"""The files of a model: from the hub or a folder, which kind of weights, and the hash of their content."""
+"""The files of a model: from the hub or a folder, and what its configurations say."""
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from hashlib import blake2b
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +11,6 @@ from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.spec import is_hub_id
 
 _OTHER_FRAMEWORKS = ("*.msgpack", "*.h5", "*.onnx", "*.ot", "onnx/*", "openvino/*")
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def download(
@@ -87,31 +84,3 @@ def read_json(file: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ModelError(f"{file.parent}: {file.name} cannot be used: it holds no object")
     return content
-
-
-def fingerprint(paths: Iterable[Path | None], resolved: Mapping[str, Any]) -> str:
-    """Hash of the content of files and of folders, and of what was resolved beside them.
-
-    Names of files inside a folder count, where the folder lies does not; model cards are left out.
-    """
-    digest = blake2b(digest_size=16)
-    for path in dict.fromkeys(path for path in paths if path):
-        inside = path.rglob("*") if path.is_dir() else [path]
-        for file in sorted(each for each in inside if each.is_file() and each.suffix != ".md"):
-            name = file.relative_to(path).as_posix() if path.is_dir() else file.suffix
-            digest.update(name.encode())
-            digest.update(_content_hash(file))
-    digest.update(json.dumps(resolved, sort_keys=True, default=str).encode())
-    return digest.hexdigest()
-
-
-def _content_hash(file: Path) -> bytes:
-    """Of the hub's cache the name of a large file's blob is its SHA-256: gigabytes need not be read again."""
-    blob = file.resolve()
-    if blob.parent.name == "blobs" and _SHA256.fullmatch(blob.name):
-        return bytes.fromhex(blob.name)
-    digest = blake2b(digest_size=32)
-    with open(file, "rb") as content:
-        while block := content.read(1 << 20):
-            digest.update(block)
-    return digest.digest()
