@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import TYPE_CHECKING, Any
 
 from pytest_mieb import distribution
+from pytest_mieb.scratch import Scratch
 
 if TYPE_CHECKING:
     from pytest_mieb.calibration import Calibration
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from pytest_mieb.gate.baseline import TaskBaseline
     from pytest_mieb.gate.context import Context
     from pytest_mieb.models import Description, Embedder
+    from pytest_mieb.models.probing import Probes
     from pytest_mieb.settings import Settings
     from pytest_mieb.suite import Task
 
@@ -35,7 +35,8 @@ class Evaluator:
         self.worker = worker
         self._results: dict[str, TaskResult] = {}
         self._measured: dict[str, TaskBaseline] = {}
-        self._scratch: Path | None = None
+        self._scratch: Scratch | None = None
+        self._unwritten = False
 
     @cached_property
     def device(self) -> str:
@@ -64,6 +65,7 @@ class Evaluator:
                 processor=settings.processor,
                 options=settings.model_args,
                 max_cost=self._share_of_cost,
+                memory=settings.cache / "hashes",
             )
 
     @property
@@ -84,15 +86,37 @@ class Evaluator:
         return open_source(self.settings.data, self.settings.cache, _warn, any_size=self.settings.any_size)
 
     @cached_property
-    def pipeline(self) -> Pipeline:
-        from pytest_mieb.embedding import Pipeline, Store, folder_of
+    def probes(self) -> Probes | None:
+        """How the model embeds what it is known by; None where every embedding is paid for. Raises ModelError."""
+        from pytest_mieb.models.probing import probed
 
-        embedder, size = self.embedder, self.settings.batch_size
-        if embedder.fingerprint:
-            folder = folder_of(self.settings.cache, embedder.fingerprint, size)
-        else:
-            folder = self._scratch_folder("embeddings")
-        return Pipeline(embedder, Store(folder), size)
+        if getattr(self.embedder, "metered", False):  # an object of other make may lack it
+            return None
+        with _errors_as_warnings():
+            return probed(self.settings.model.text, self.embedder)
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        from pytest_mieb.embedding import Pipeline, Store
+
+        with _errors_as_warnings():
+            store = Store(self._store_folder(), _warn, self.embedder.dimension)
+        return Pipeline(self.embedder, store, self.settings.batch_size)
+
+    def _store_folder(self) -> Path:
+        """Where this model's embeddings are kept."""
+        from pytest_mieb.embedding import folder_of, generation
+
+        settings, fingerprint, probes = self.settings, self.embedder.fingerprint, self.probes
+        if not fingerprint:
+            return self._scratch_folder("embeddings")
+        folder = folder_of(settings.cache, fingerprint, settings.batch_size)
+        if probes is None:
+            return folder
+        if settings.model.kind != "factory":
+            return generation(folder, probes, _warn, told="the hash of its files")
+        owner = " ".join((settings.model.text, *map("=".join, sorted(settings.model_args.items()))))
+        return generation(folder, probes, _warn, owner=owner, told=f"the fingerprint {fingerprint}")
 
     @cached_property
     def calibration(self) -> Calibration:
@@ -114,13 +138,13 @@ class Evaluator:
 
     def _scratch_folder(self, name: str) -> Path:
         """A folder that is removed at the end of the run."""
-        self._scratch = self._scratch or Path(mkdtemp(prefix="pytest-mieb-"))
-        return self._scratch / name
+        self._scratch = self._scratch or Scratch()
+        return self._scratch.folder / name
 
     def close(self) -> None:
         """Remove what is good for this run only."""
         if self._scratch:
-            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch.remove()
 
     def lacks(self, task: Task) -> str | None:
         """Why the model cannot do the task, or None where it can."""
@@ -150,8 +174,16 @@ class Evaluator:
 
             others = self.calibration.scores(result, self.source)
             now = replace(now, spread=spread(result.repeatable, others))
-        write_result(result, now, self.settings, self.embedder, self.context, others)
         self._results[task.name], self._measured[task.name] = result, now
+        try:
+            write_result(result, now, self.settings, self.embedder, self.context, others)
+        except OSError as error:
+            if not self._unwritten:
+                _warn(
+                    f"results cannot be written in {self.settings.results_of_model} ({error.strerror or error}): the "
+                    "run goes on and judges without those files; make room there, or name another --mieb-results"
+                )
+            self._unwritten = True
 
     def _drawn_content(self, task: Task) -> str | None:
         """A dataset of the miniature by what is seen in it, for its files are drawn here, and their bytes are those of

@@ -80,6 +80,7 @@ class ActiveRun:
 
         self.session = session
         self.with_suite = with_suite
+        self.interruptible = False
         self.nothing = False
         self.named: set[str] = set()
         settings = session.settings
@@ -126,7 +127,13 @@ class ActiveRun:
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """With workers this process loads no model, but can tell what lies in a folder before they start."""
-        if self.session.worker is None and getattr(session.config.option, "dist", "no") != "no":
+        if self.session.worker is not None:
+            return
+        from pytest_mieb.termination import interrupt_on_sigterm
+
+        self.interruptible = interrupt_on_sigterm()
+        self.session.sweep()
+        if getattr(session.config.option, "dist", "no") != "no":
             self.session.recognise_or_refuse()
 
     @pytest.hookimpl(tryfirst=True)
@@ -213,6 +220,10 @@ class ActiveRun:
 
     def pytest_unconfigure(self) -> None:
         self.session.evaluator.close()
+        if self.interruptible:
+            from pytest_mieb.termination import restore
+
+            restore()
 
     def pytest_terminal_summary(
         self, terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config

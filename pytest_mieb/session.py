@@ -93,12 +93,13 @@ class MiebSession:
         return model if self.stored.indicative or of_its_own else f"{name} (of {model})"
 
     def load_or_refuse(self) -> None:
-        """Load the model and look at the environment, before anything is embedded; either may be a usage error."""
+        """Load the model, and look at it and at the environment, before anything is embedded: usage errors, if any."""
         from pytest_mieb.canary import CanaryError
         from pytest_mieb.models import ModelError
 
         try:
             self.evaluator.embedder  # noqa: B018 - loaded for its effect
+            self.evaluator.probes  # noqa: B018
             self.evaluator.canary  # noqa: B018
         except (ModelError, CanaryError) as error:
             raise pytest.UsageError(str(error)) from error
@@ -123,6 +124,18 @@ class MiebSession:
         stop = f"stops at {dollars(limit)}" if limit else "give --mieb-max-cost to stop earlier"
         return f"mieb cost: up to about {dollars(most)} for {rows:,} rows of data; {stop}"
 
+    def sweep(self) -> None:
+        """Remove what earlier runs left that were killed while they wrote."""
+        from pytest_mieb import scratch, whole
+
+        settings, baseline = self.settings, self.settings.baseline
+        scratch.sweep()
+        whole.sweep(settings.results_of_model)
+        whole.sweep(settings.cache / "hashes")
+        if baseline and settings.update:
+            whole.sweep(baseline.parent)
+            whole.sweep(baseline.with_suffix(""))
+
     def recognise_or_refuse(self) -> None:
         """Look at the model's folder without loading it, where workers will: one usage error instead of one a task."""
         from pytest_mieb.models import ModelError
@@ -146,15 +159,19 @@ class MiebSession:
 
     def finish(self, run: Run) -> None:
         """Write the verdict on the run."""
-        if run.decision and self.baseline:
-            from pytest_mieb.report.files import write_verdict
-            from pytest_mieb.report.verdict_file import content
+        from pytest_mieb.report.files import remove_verdict, write_verdict
+        from pytest_mieb.report.verdict_file import content
 
-            write_verdict(
-                self.settings.results_of_model, content(run.decision, self.baseline, run.comparisons, run.policy)
+        folder = self.settings.results_of_model
+        try:
+            if run.decision and self.baseline:
+                write_verdict(folder, content(run.decision, self.baseline, run.comparisons, run.policy))
+            elif run.records:
+                remove_verdict(folder)
+        except OSError as error:
+            run.notes.append(
+                f"the verdict cannot be written in {folder} ({error.strerror or error}); it stands here only"
             )
-        elif run.records:  # a verdict of an earlier run would be taken for one on these results
-            (self.settings.results_of_model / "verdict.json").unlink(missing_ok=True)
 
     def record(self, tasks: Mapping[str, TaskBaseline], context: Context) -> list[str]:
         """Record what was measured in the baseline; the lines say what changed."""

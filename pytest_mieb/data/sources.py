@@ -263,12 +263,16 @@ def _parquet_files(folder: str, config: str | None, split: str) -> list[Path]:
 
 @cache
 def _state(folder: str) -> str:
-    """A digest of where a folder lies and of its files' names, sizes and times; taken once in a process."""
+    """A digest of where a folder lies and of its files' names, sizes, times and numbers; taken once in a process.
+
+    A file that is replaced by one of the same size and time has another number, or another time of its own change.
+    """
     digest = blake2b(str(Path(folder).resolve()).encode(), digest_size=8)
     for file in sorted(Path(folder).rglob("*")):
         if file.is_file():
             status = file.stat()
-            digest.update(f"{file.relative_to(folder)} {status.st_size} {status.st_mtime_ns}\n".encode())
+            about = (status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
+            digest.update(f"{file.relative_to(folder)} {about}\n".encode())
     return digest.hexdigest()
 
 

@@ -2,31 +2,56 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from uuid import uuid4
 
 import numpy as np
+import xxhash
 from numpy.typing import NDArray
 
+from pytest_mieb.whole import sweep, written
+
 KEY_BYTES = 16
-# Counted up when a file's pixels come to models in another way: what was embedded before is another picture's.
-EDITION = 2
+# Counted up when a file's pixels come to models in another way, or shards are written in another: what was embedded
+# before is another picture's, or cannot be read.
+EDITION = 3
+SHARD = ".safetensors"
+DAMAGED = ".damaged"
 _NAME = re.compile(r"\w[\w.-]{0,99}")
-_KEYS, _VECTORS = ".keys.npy", ".vectors.npy"
+_TYPES: Mapping[str, tuple[str, np.dtype[Any]]] = {
+    "keys": ("U8", np.dtype(np.uint8)),
+    "vectors": ("F32", np.dtype("<f4")),
+}
+_LONGEST_HEADER = 1 << 16
 
 
-def folder_of(cache: Path, fingerprint: str, batch_size: int) -> Path:
+def folder_of(cache: Path, name: str, batch_size: int) -> Path:
     """Where the embeddings of a model are kept between runs, as batches of one size give them.
 
-    A fingerprint may be any text; one that makes no name of a file, such as the path of a checkpoint, is hashed.
+    A name may be any text; one that makes no name of a file, such as the path of a checkpoint, is hashed.
     """
-    name = fingerprint if _NAME.fullmatch(fingerprint) else blake2b(fingerprint.encode(), digest_size=16).hexdigest()
+    name = name if _NAME.fullmatch(name) else blake2b(name.encode(), digest_size=16).hexdigest()
     return cache / "embeddings" / f"{name}-{batch_size}-{EDITION}"
+
+
+class DamagedError(Exception):
+    """A shard that is not what was written; the message says in what."""
+
+
+@dataclass
+class _Trouble:
+    """Who is told of trouble, shared by the parts of a store: of a disk that takes nothing more, once."""
+
+    warn: Callable[[str], None]
+    full: bool = False
 
 
 class _Place(NamedTuple):
@@ -37,55 +62,151 @@ class _Place(NamedTuple):
 class Store:
     """The embeddings of one model in one folder, in shards that are never changed once they are there.
 
-    A shard is two arrays: keys of 16 bytes, shape (n,), and float32 vectors, shape (n, d). It is written under another
-    name and renamed, the keys last, so that a reader sees it whole or not at all. Two processes that embed the same
-    item both write it; either copy serves. A shard that cannot be read is left out: its items are embedded again.
+    A shard is a safetensors file of two arrays: `keys`, uint8 of shape (n, 16), and `vectors`, float32 of shape (n, d);
+    its metadata hold a checksum of each. It is written under another name and renamed, so that a reader sees it whole
+    or not at all. Two processes that embed the same item both write it; either copy serves.
+
+    A shard that is damaged, or whose vectors have another length than `dimension`, is set aside with a warning: it
+    keeps its name with `.damaged` behind it, and its items are embedded again. Keys are checked when a shard is first
+    seen, vectors when one is first asked for. Where nothing can be written, the run goes on without storing.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, warn: Callable[[str], None] = print, dimension: int | None = None) -> None:
         self.folder = folder
+        self._dimension = dimension
+        self._trouble = _Trouble(warn)
         self._places: dict[bytes, _Place] = {}
         self._seen: set[str] = set()
         self._vectors: dict[str, NDArray[np.float32]] = {}
+        self._unchecked: dict[str, str] = {}
+        sweep(folder)
 
     def part(self, name: str) -> Store:
         """A store of its own inside this one, for embeddings that the model makes in another way."""
-        return Store(self.folder / name)
+        part = Store(self.folder / name, dimension=self._dimension)
+        part._trouble = self._trouble
+        return part
 
     def find(self, keys: Iterable[bytes]) -> dict[bytes, NDArray[np.float32]]:
         """The vectors, shape (d,), of those keys that are stored, by whatever process."""
         self._refresh()
-        return {key: self._vectors[place.shard][place.row] for key in keys if (place := self._places.get(key))}
+        places = {key: place for key in keys if (place := self._places.get(key))}
+        for shard in {place.shard for place in places.values()} & self._unchecked.keys():
+            checksum = self._unchecked.pop(shard)
+            if _checksum(self._vectors[shard]) != checksum:
+                self._set_aside(shard, "its vectors are not those that were written")
+        return {
+            key: self._vectors[place.shard][place.row] for key, place in places.items() if place.shard in self._vectors
+        }
 
     def add(self, keys: list[bytes], vectors: NDArray[np.float32]) -> None:
         """Store one vector a key; `vectors` has shape (n, d)."""
-        if not keys:
+        if not keys or self._trouble.full:
             return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        shard = uuid4().hex
-        _write(self.folder / f"{shard}{_VECTORS}", np.ascontiguousarray(vectors, dtype=np.float32))
-        _write(self.folder / f"{shard}{_KEYS}", np.frombuffer(b"".join(keys), dtype=f"V{KEY_BYTES}"))
+        arrays = {
+            "keys": np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, KEY_BYTES),
+            "vectors": np.ascontiguousarray(vectors, dtype="<f4"),
+        }
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with written(self.folder / f"{uuid4().hex}{SHARD}") as temporary, open(temporary, "wb") as file:
+                file.write(_header(arrays))
+                for array in arrays.values():
+                    file.write(array.data)
+        except OSError as error:
+            self._trouble.full = True
+            self._trouble.warn(
+                f"embeddings cannot be stored in {self.folder} ({error.strerror or error}): the run goes on, and what "
+                "it embeds from here on is embedded again in the next; make room there, or name another --mieb-cache"
+            )
 
     def _refresh(self) -> None:
-        if not self.folder.is_dir():
+        try:
+            names = os.listdir(self.folder)
+        except OSError:  # not there, or no more: what is mapped already stays readable
             return
-        shards = {name.removesuffix(_KEYS) for name in os.listdir(self.folder) if name.endswith(_KEYS)}
+        shards = {name.removesuffix(SHARD) for name in names if name.endswith(SHARD) and not name.startswith(".")}
         for shard in sorted(shards - self._seen):
             self._seen.add(shard)
             try:
-                keys = np.load(self.folder / f"{shard}{_KEYS}", allow_pickle=False)
-                vectors = np.load(self.folder / f"{shard}{_VECTORS}", mmap_mode="r", allow_pickle=False)
-            except (OSError, ValueError, EOFError):
-                continue
-            if len(keys) != len(vectors):
-                continue
-            self._vectors[shard] = vectors
-            for row, key in enumerate(keys.tolist()):
-                self._places.setdefault(key, _Place(shard, row))
+                self._open(shard)
+            except OSError:  # removed meanwhile, or not to be read now
+                self._seen.discard(shard)
+            except DamagedError as error:
+                self._set_aside(shard, str(error))
+
+    def _open(self, shard: str) -> None:
+        arrays, checksums = _mapped(self.folder / f"{shard}{SHARD}")
+        keys, vectors = arrays["keys"], arrays["vectors"]
+        if keys.shape != (len(vectors), KEY_BYTES) or vectors.ndim != 2:
+            raise DamagedError(f"it holds keys of shape {keys.shape} and vectors of shape {vectors.shape}")
+        if self._dimension is not None and vectors.shape[1] != self._dimension:
+            raise DamagedError(f"its vectors have {vectors.shape[1]} dimensions, and the model's {self._dimension}")
+        if _checksum(keys) != checksums["keys"]:
+            raise DamagedError("its keys are not those that were written")
+        self._vectors[shard], self._unchecked[shard] = vectors, checksums["vectors"]
+        for row, key in enumerate(np.array(keys).view(f"V{KEY_BYTES}").ravel().tolist()):
+            self._places.setdefault(key, _Place(shard, row))
+
+    def _set_aside(self, shard: str, why: str) -> None:
+        """Its items count as not stored, though another shard may hold some of them too."""
+        file = self.folder / f"{shard}{SHARD}"
+        self._vectors.pop(shard, None)
+        self._places = {key: place for key, place in self._places.items() if place.shard != shard}
+        aside = file.with_name(f"{file.name}{DAMAGED}")
+        with suppress(OSError):
+            os.replace(file, aside)
+        self._trouble.warn(
+            f"stored embeddings are damaged and are set aside: {aside}: {why}; what it held is embedded again"
+        )
 
 
-def _write(path: Path, array: NDArray[np.generic]) -> None:
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
-        np.save(file, array, allow_pickle=False)
-    os.replace(temporary, path)
+def _checksum(array: NDArray[Any]) -> str:
+    return xxhash.xxh3_128(np.ascontiguousarray(array).data).hexdigest()
+
+
+def _header(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    """The beginning of a safetensors file of arrays that follow in this order."""
+    content: dict[str, Any] = {"__metadata__": {name: _checksum(array) for name, array in arrays.items()}}
+    start = 0
+    for name, array in arrays.items():
+        content[name] = {
+            "dtype": _TYPES[name][0],
+            "shape": list(array.shape),
+            "data_offsets": [start, start + array.nbytes],
+        }
+        start += array.nbytes
+    text = json.dumps(content).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
+
+
+def _mapped(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
+    """The arrays of a shard, mapped and not read, and their checksums. No file stays open.
+
+    Raises:
+        DamagedError: it is no shard, or not a whole one.
+        OSError: it cannot be read.
+    """
+    size = path.stat().st_size
+    try:
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            content: Any = json.loads(file.read(length)) if length <= _LONGEST_HEADER else None
+        checksums = {name: str(content["__metadata__"][name]) for name in _TYPES}
+        arrays: dict[str, NDArray[Any]] = {}
+        end = 8 + length
+        for name, (code, dtype) in _TYPES.items():
+            about = content[name]
+            shape = tuple(map(int, about["shape"]))
+            first, last = (8 + length + int(offset) for offset in about["data_offsets"])
+            n_bytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+            if about["dtype"] != code or min(shape) < 1 or first < 0 or last - first != n_bytes or last > size:
+                raise DamagedError("it is not whole")
+            arrays[name] = np.memmap(path, dtype, "r", offset=first, shape=shape)
+            end = max(end, last)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise DamagedError("it is not whole") from error
+    if end != size:
+        raise DamagedError("it is not whole")
+    return arrays, checksums

@@ -21,22 +21,25 @@ def embed_by_length(
     *,
     padding: str = "longest",
     beside: Mapping[str, Any] | None = None,
+    masked: bool = False,
 ) -> Vectors:
     """Embed texts cut to `max_length` tokens; shape (n, dimension).
 
     With `padding="longest"`, texts of similar length go together, padded alike to a multiple of 16 tokens, in as many
     rows as there are texts: so the shape that a text is computed in depends on its own length only, and with it its
     last digits. With `padding="max_length"` all are padded to `max_length`. `embed` gets what the tokenizer returns,
-    and with it the rows of the tensors `beside` that belong to the texts.
+    and with it the rows of the tensors `beside` that belong to the texts. With `masked`, an empty text lies beside
+    them, so that something is padded in every batch.
     """
 
     def embed_rows(rows: Sequence[int]) -> Vectors:
-        tokens = tokenizer([texts[row] for row in rows], padding="max_length", return_tensors="pt", **cut)
+        said = [texts[row] for row in rows] + [""] * masked
+        tokens = tokenizer(said, padding="max_length", return_tensors="pt", **cut)
         return embed({**tokens, **{name: rows_of[rows] for name, rows_of in beside.items()}} if beside else tokens)
 
     cut: dict[str, Any] = {"truncation": True, "max_length": max_length}
     if padding == "max_length":
-        return embed_rows(list(range(len(texts))))
+        return embed_rows(list(range(len(texts))))[: len(texts)]
     lengths = np.array(token_lengths(tokenizer, texts, max_length))
     widths = np.minimum(-(-np.maximum(lengths, 1) // LENGTH_STEP) * LENGTH_STEP, max_length)
     embeddings: Vectors | None = None

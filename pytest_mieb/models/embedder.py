@@ -76,6 +76,11 @@ class Embedder(Protocol):
         """
         return False
 
+    @property
+    def metered(self) -> bool:
+        """Whether every embedding is paid for, so that nothing is embedded only to look at the model."""
+        return False
+
     def prompted(self, purpose: Purpose) -> Embedder:
         """The embedder for one purpose: itself, unless the model is told what an embedding is for.
 

@@ -30,6 +30,7 @@ def load_embedder(
     processor: str | None = None,
     options: Mapping[str, str] | None = None,
     max_cost: float | None = None,
+    memory: Path | None = None,
 ) -> Embedder:
     """Load the model that `spec` names.
 
@@ -42,6 +43,7 @@ def load_embedder(
         processor: a folder or hub id whose tokenizer and image processor are taken.
         options: what the family takes beside; `--mieb-model-arg`.
         max_cost: in US dollars, for an API.
+        memory: a folder where the hashes of large files are kept, so that they are read once for every change.
 
     Raises:
         ModelError: it cannot be loaded; the message says why and what to do.
@@ -58,6 +60,7 @@ def load_embedder(
         trust_remote_code=trust_remote_code,
         options=options or {},
         max_cost=max_cost,
+        memory=memory,
     )
     family, request = _resolve(spec, request)
     embedder: Embedder = importlib.import_module(f"pytest_mieb.models.families.{family}").load(request)

@@ -15,7 +15,8 @@ from pytest_mieb import __version__
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder, as_array
 from pytest_mieb.models.errors import ModelError, first_line
-from pytest_mieb.models.files import commit_of, fingerprint
+from pytest_mieb.models.files import commit_of
+from pytest_mieb.models.hashing import fingerprint
 from pytest_mieb.models.preprocessing import IMAGE_BACKEND, correct
 from pytest_mieb.models.request import Request
 
@@ -102,6 +103,7 @@ def described(
         resolved: whatever else an embedding depends on and that the files of the request do not hold.
         files: further files or folders that were read.
     """
+    import PIL
     import torch
     import torchvision
     import transformers
@@ -116,10 +118,10 @@ def described(
         "options": dict(request.options),
         "device": torch.device(request.device).type,
         "dtype": dtype,
-        "versions": [__version__, torch.__version__, torchvision.__version__, transformers.__version__],
+        "versions": [__version__, *(each.__version__ for each in (torch, torchvision, transformers, PIL))],
     }
     paths = [request.folder, request.file, request.adapter, request.processor, *files]
-    found = fingerprint(paths, known)
+    found = fingerprint(paths, known, memory=request.memory)
     commit = commit_of(request.folder) if request.folder and not request.file and not request.adapter else None
     version = f"revision {commit[:12]}" if commit else f"hash {found[:12]}"
     return Description(family, architecture, version, dimension, dtype, dict(preprocessing), warnings), found

@@ -25,6 +25,7 @@ class Request:
         dtype: float32, float16 or bfloat16; None leaves it to the family.
         options: `--mieb-model-arg`, as given.
         max_cost: in US dollars, for an API; None sets no limit.
+        memory: a folder where the hashes of large files are kept; None: they are read each time.
     """
 
     spec: str
@@ -39,6 +40,7 @@ class Request:
     trust_remote_code: bool = False
     options: Mapping[str, str] = field(default_factory=dict)
     max_cost: float | None = None
+    memory: Path | None = None
 
     @property
     def path(self) -> Path:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import platform
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from pytest_mieb.whole import written
 
 if TYPE_CHECKING:
     from pytest_mieb.evaluation import TaskResult
@@ -28,9 +30,13 @@ LIBRARIES = (
     "open_clip_torch",
     "timm",
     "datasets",
+    "pillow",
     "scikit-learn",
     "numpy",
 )
+
+
+_VERDICT = "verdict.json"
 
 
 @cache
@@ -56,29 +62,50 @@ def write_result(
     """Write both files, each whole or not at all; the JSON last, so that where it is the outcomes are too.
 
     `calibration` holds the task's score under each change that must not matter, where those were tried.
+
+    Raises:
+        OSError: they cannot be written; those of an earlier run are gone, since they would be taken for this one's.
     """
     from pytest_mieb.gate import outcomes
     from pytest_mieb.gate.measuring import examples_of
 
-    folder = settings.results_of_model
-    folder.mkdir(parents=True, exist_ok=True)
-    outcomes.write(folder / f"{result.task.name}.npz", examples_of(result))
-    return _json(
-        folder / f"{result.task.name}.json", _content(result, measured, settings, embedder, context, calibration or {})
-    )
+    content = _content(result, measured, settings, embedder, context, calibration or {})
+    arrays, about = (settings.results_of_model / f"{result.task.name}{kind}" for kind in (".npz", ".json"))
+    try:
+        arrays.parent.mkdir(parents=True, exist_ok=True)
+        outcomes.write(arrays, examples_of(result))
+        return _json(about, content)
+    except OSError:
+        for file in (about, arrays):
+            with suppress(OSError):
+                file.unlink(missing_ok=True)
+        raise
 
 
 def write_verdict(folder: Path, content: Mapping[str, Any]) -> Path:
-    """Write `verdict.json`, whole or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
-    return _json(folder / "verdict.json", content)
+    """Write `verdict.json`, whole or not at all; where that fails, that of an earlier run is gone.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return _json(folder / _VERDICT, content)
+    except OSError:
+        with suppress(OSError):
+            remove_verdict(folder)
+        raise
+
+
+def remove_verdict(folder: Path) -> None:
+    """Remove the verdict of an earlier run, which would be taken for one on the results of this one."""
+    (folder / _VERDICT).unlink(missing_ok=True)
 
 
 def _json(path: Path, content: Mapping[str, Any]) -> Path:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False)
-    temporary.write_text(text + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    with written(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
     return path
 
 

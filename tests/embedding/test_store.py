@@ -1,15 +1,20 @@
-"""Embeddings on disk: several processes write, and what is damaged is as if it were not there."""
+"""Embeddings on disk: several processes write, and what is damaged is set aside."""
 
 from __future__ import annotations
 
+import errno
+import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
-from pytest_mieb.embedding.store import EDITION, Store, folder_of
+from pytest_mieb.embedding.store import DAMAGED, EDITION, SHARD, Store, folder_of
 
 A, B, C = (bytes([number]) * 16 for number in range(3))
 
@@ -22,8 +27,13 @@ def found(store: Store, *keys: bytes) -> dict[bytes, list[float]]:
     return {key: vector.tolist() for key, vector in store.find(keys).items()}
 
 
-def shard(folder: Path, kind: str) -> Path:
-    (file,) = folder.glob(f"*.{kind}.npy")
+class Warned(list[str]):
+    def __call__(self, sentence: str) -> None:
+        self.append(sentence)
+
+
+def shard(folder: Path) -> Path:
+    (file,) = folder.glob(f"*{SHARD}")
     return file
 
 
@@ -109,59 +119,163 @@ def test_processes_write_at_the_same_time(tmp_path: Path) -> None:
     assert found(Store(tmp_path), *keys) == {key: [number] for number, key in enumerate(keys[:40])}
 
 
-def cut(file: Path) -> None:
-    file.write_bytes(file.read_bytes()[:-3])
+def test_a_shard_is_a_safetensors_file(tmp_path: Path) -> None:
+    Store(tmp_path).add([A, B], vectors([1, 2], [3, 4]))
+    content = load_file(shard(tmp_path))
+    assert content["keys"].tobytes() == A + B
+    assert content["vectors"].tolist() == [[1, 2], [3, 4]]
 
 
-def empty(file: Path) -> None:
-    file.write_bytes(b"")
+def cut(content: bytes) -> bytes:
+    return content[:-3]
 
 
-def scramble(file: Path) -> None:
-    file.write_bytes(b"nonsense" * 30)
+def empty(content: bytes) -> bytes:
+    return b""
 
 
-def remove(file: Path) -> None:
-    file.unlink()
+def scramble(content: bytes) -> bytes:
+    return b"nonsense" * 30
 
 
-@pytest.mark.parametrize("damage", [cut, empty, scramble, remove])
-@pytest.mark.parametrize("kind", ["keys", "vectors"])
-def test_a_damaged_shard_is_left_out_and_the_others_are_not(tmp_path: Path, kind: str, damage: object) -> None:
-    Store(tmp_path).add([A, B], vectors([1], [2]))
-    assert callable(damage)
-    damage(shard(tmp_path, kind))
-    store = Store(tmp_path)
+def torn_in_the_header(content: bytes) -> bytes:
+    return content[:40]
+
+
+def endless_header(content: bytes) -> bytes:
+    return (1 << 60).to_bytes(8, "little") + content[8:]
+
+
+def longer(content: bytes) -> bytes:
+    return content + bytes(8)
+
+
+def flipped_key(content: bytes) -> bytes:
+    place = content.index(B)
+    return content[:place] + bytes([content[place] ^ 4]) + content[place + 1 :]
+
+
+def flipped_bit(content: bytes) -> bytes:
+    return content[:-2] + bytes([content[-2] ^ 1]) + content[-1:]
+
+
+def swapped_rows(content: bytes) -> bytes:
+    return content[:-16] + content[-8:] + content[-16:-8]
+
+
+def other_shape(content: bytes) -> bytes:
+    return content.replace(b"[2, 2]", b"[4, 1]")
+
+
+def negative_shape(content: bytes) -> bytes:
+    return content.replace(b"[2, 2]", b"[-2,2]")
+
+
+def other_type(content: bytes) -> bytes:
+    return content.replace(b"F32", b"I32")
+
+
+DAMAGES = [
+    cut,
+    empty,
+    scramble,
+    torn_in_the_header,
+    endless_header,
+    longer,
+    flipped_key,
+    flipped_bit,
+    swapped_rows,
+    other_shape,
+    negative_shape,
+    other_type,
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_shard_is_set_aside_and_the_others_are_not(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
+    Store(tmp_path).add([A, B], vectors([1, 2], [3, 4]))
+    damaged = shard(tmp_path)
+    damaged.write_bytes(damage(damaged.read_bytes()))
+    warned = Warned()
+    store = Store(tmp_path, warned)
     assert found(store, A, B) == {}
-    store.add([A, C], vectors([1], [3]))
-    assert found(store, A, B, C) == {A: [1], C: [3]}
+    (sentence,) = warned
+    assert f"{damaged}{DAMAGED}" in sentence and "embedded again" in sentence
+    assert [file.name for file in tmp_path.iterdir()] == [f"{damaged.name}{DAMAGED}"]
+    store.add([A, C], vectors([1, 1], [3, 3]))
+    assert found(store, A, B, C) == found(Store(tmp_path, warned), A, B, C) == {A: [1, 1], C: [3, 3]}
+    assert len(warned) == 1
 
 
-def test_a_shard_of_more_keys_than_vectors_is_left_out(tmp_path: Path) -> None:
-    Store(tmp_path).add([A, B], vectors([1], [2]))
-    np.save(shard(tmp_path, "vectors"), vectors([1]))
-    assert found(Store(tmp_path), A, B) == {}
+def test_vectors_of_another_length_than_the_models_are_set_aside(tmp_path: Path) -> None:
+    Store(tmp_path).add([A], vectors([1, 2, 3]))
+    warned = Warned()
+    assert found(Store(tmp_path, warned, dimension=2), A) == {}
+    assert "its vectors have 3 dimensions, and the model's 2" in warned[0]
+    assert found(Store(tmp_path / "new", warned, dimension=2), A) == {}
 
 
-def test_a_shard_with_pickled_content_is_left_out(tmp_path: Path) -> None:
-    Store(tmp_path).add([A], vectors([1]))
-    np.save(shard(tmp_path, "vectors"), np.array([object()], dtype=object), allow_pickle=True)
-    assert found(Store(tmp_path), A) == {}
+def test_what_another_shard_holds_of_a_damaged_ones_items_is_found_in_the_next_run(tmp_path: Path) -> None:
+    Store(tmp_path).add([A, B], vectors([1, 2], [3, 4]))
+    damaged = shard(tmp_path)
+    Store(tmp_path).add([A], vectors([1, 2]))
+    damaged.write_bytes(flipped_bit(damaged.read_bytes()))
+    found(Store(tmp_path, Warned()), A, B)
+    assert found(Store(tmp_path), A, B) == {A: [1, 2]}
+
+
+def test_a_shard_that_vanished_meanwhile_is_as_if_it_had_not_been(tmp_path: Path) -> None:
+    store, warned = Store(tmp_path, Warned()), Warned()
+    store.add([A], vectors([1]))
+    assert found(store, A) == {A: [1]}
+    shutil.rmtree(tmp_path)
+    assert found(store, A) == {A: [1]}  # mapped before
+    assert found(Store(tmp_path, warned), A) == {}
+    store.add([B], vectors([2]))
+    assert found(store, A, B) == {A: [1], B: [2]}
+    assert warned == []
+
+
+def test_a_disk_that_is_full_is_told_once_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(source: Path, target: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    warned = Warned()
+    store = Store(tmp_path, warned)
+    monkeypatch.setattr(os, "replace", full)
+    store.add([A], vectors([1]))
+    store.part("told").add([B], vectors([2]))
+    store.add([B], vectors([2]))
+    (sentence,) = warned
+    assert f"{tmp_path} (No space left on device): the run goes on" in sentence and "--mieb-cache" in sentence
+    assert list(tmp_path.iterdir()) == []
+    assert found(store, A, B) == {}
 
 
 def test_a_half_written_shard_is_not_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import os
+    def die(source: Path, target: Path) -> None:
+        raise KeyboardInterrupt
 
-    replace, names = os.replace, []
-
-    def only_the_first(source: Path, target: Path) -> None:
-        names.append(target.name.split(".", 1)[1])
-        if len(names) > 1:
-            raise KeyboardInterrupt  # the process dies between the two files
-        replace(source, target)
-
-    monkeypatch.setattr(os, "replace", only_the_first)
+    monkeypatch.setattr(os, "replace", die)
     with pytest.raises(KeyboardInterrupt):
         Store(tmp_path).add([A], vectors([1]))
-    assert names == ["vectors.npy", "keys.npy"]
     assert found(Store(tmp_path), A) == {}
+
+
+def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
+    code = WRITE.replace("store.add(", "import os; os.replace = lambda *paths: os._exit(9); store.add(", 1)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(tmp_path), "0"], check=False)
+    assert len(list(tmp_path.iterdir())) == 1
+    Store(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_thousands_of_shards_keep_no_file_open(tmp_path: Path) -> None:
+    count = 1500
+    store = Store(tmp_path)
+    for number in range(count):
+        store.add([number.to_bytes(16, "big")], vectors([number]))
+    before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").is_dir() else 0
+    assert len(found(Store(tmp_path), *(number.to_bytes(16, "big") for number in range(count)))) == count
+    if before:
+        assert len(os.listdir("/proc/self/fd")) <= before

@@ -14,6 +14,7 @@ from PIL import Image
 
 from pytest_mieb.data import Images
 from pytest_mieb.embedding import Store
+from pytest_mieb.embedding.store import SHARD
 from pytest_mieb.plugin import INCOMPLETE
 from tests.data.mirrors import encoded
 from tests.plugin.running import Toys, assert_no_traceback, summary
@@ -82,7 +83,7 @@ def bad_pictures(toys: Toys) -> Twice:
     for conftest in ("", "from PIL import ImageFile\n\nImageFile.LOAD_TRUNCATED_IMAGES = True\n"):
         (root / "conftest.py").write_text(conftest)
         twice.results.append(twice.toys.run("choosy", "--mieb-baseline=none"))
-        twice.kept.append(sorted((root / "cache" / "embeddings").rglob("*.npy")))
+        twice.kept.append(sorted((root / "cache" / "embeddings").rglob(f"*{SHARD}")))
     return twice
 
 

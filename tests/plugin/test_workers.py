@@ -55,10 +55,19 @@ def test_the_baseline_is_the_same_and_written_once_by_the_controller(recorded: R
 
 
 def test_the_summary_is_the_same(recorded: Ran, spread: Ran) -> None:
-    alone, shared = (
-        [line.replace(str(here.folder), "") for line in summary(result) if line] for here, result in (recorded, spread)
+    """But for how many items were embedded: two workers that meet the same one at the same time both embed it."""
+    (alone, embedded), (shared, by_two) = (
+        _without_work([line.replace(str(here.folder), "") for line in summary(result) if line])
+        for here, result in (recorded, spread)
     )
     assert shared == alone
+    assert sum(by_two) == sum(embedded) and by_two[0] >= embedded[0]
+
+
+def _without_work(lines: list[str]) -> tuple[list[str], list[int]]:
+    """The lines without the one about work, and its numbers: embedded, and taken from the store."""
+    (work,) = (line for line in lines if line.startswith("embedded "))
+    return [line for line in lines if line != work], [int(word) for word in work.split() if word.isdecimal()]
 
 
 def test_the_tasks_of_one_dataset_run_on_one_worker(spread: Ran) -> None:

@@ -48,6 +48,9 @@ OPTIONS: Mapping[str, tuple[str, ...]] = {"siglip2": ("mean", "std", "interpolat
 # Of a picture with alpha the reference's wrapper makes RGB before the image processor could put it on white; but this
 # still finds a colour that stands for alpha.
 OPAQUE = ("siglip", "siglip2", "tipsv2")
+# Their text tower hides what comes later from a token only where something is padded: transformers leaves the mask out
+# where nothing is, and the attention then sees everything.
+MASKED = ("aimv2",)
 # FLAVA projects every token; the first one is its class token.
 TOKENWISE = ("flava",)
 # Weights of published checkpoints that embed nothing.
@@ -88,7 +91,10 @@ class DualEncoder(LocalEmbedder):
                 )
             return self.run(lambda **tensors: self._pooled(self._model.get_text_features(**tensors)), tokens)
 
-        return embed_by_length(self._processor.tokenizer, texts, self._max_length, embed, padding=self._padding)
+        masked = self._model.config.model_type in MASKED
+        return embed_by_length(
+            self._processor.tokenizer, texts, self._max_length, embed, padding=self._padding, masked=masked
+        )
 
     def _pooled(self, output: Any) -> Any:
         features = getattr(output, "pooler_output", output)

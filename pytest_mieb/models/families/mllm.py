@@ -31,6 +31,9 @@ PLACEHOLDERS: Mapping[str, tuple[str, ...]] = {
 }
 # `size` is left out: how many tokens stand for a picture depends on it, and the model was built for one number.
 IMAGE_OPTIONS = ("mean", "std", "interpolation")
+# All of a prompt's tokens see each other, which has to be said: left unsaid, a text that is padded is read from left to
+# right, and one that is not is not.
+PREFIXED = ("paligemma",)
 _MODALITIES = {"text_prompt": "text", "image_prompt": "image", "both_prompt": "interleaved"}
 _SEAM = 8
 
@@ -100,7 +103,11 @@ class PromptedModel(LocalEmbedder):
         return vector
 
     def _embed(self, inputs: Mapping[str, Any]) -> NDArray[np.float32]:
+        import torch
+
         def embed(**tensors: Any) -> Any:
+            if self._model.config.model_type in PREFIXED:
+                tensors["token_type_ids"] = torch.zeros_like(tensors["input_ids"])
             hidden = self._model.base_model(**tensors, use_cache=False).last_hidden_state
             return last_token(hidden, tensors["attention_mask"])
 

@@ -20,7 +20,7 @@ from pytest_mieb import __version__
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder, Purpose, as_array
 from pytest_mieb.models.errors import ModelError, did_you_mean, first_line
-from pytest_mieb.models.files import fingerprint
+from pytest_mieb.models.hashing import fingerprint
 from pytest_mieb.models.request import Request
 
 if TYPE_CHECKING:
@@ -80,11 +80,18 @@ class ReferenceEmbedder(Embedder):
         return self._dimension
 
     @property
-    def fingerprint(self) -> str:
+    def fingerprint(self) -> str | None:
+        """None behind an API: the name says neither which service answers nor what it runs by now."""
+        if self.metered:
+            return None
         own = fingerprint([], self._resolved)
         if self._purpose is None or not self._told:
             return own
         return blake2b(f"{own}\n{self._purpose}".encode(), digest_size=16).hexdigest()
+
+    @property
+    def metered(self) -> bool:
+        return bool(self._resolved["api"])
 
     @property
     def takes_any_mode(self) -> bool:
@@ -231,6 +238,7 @@ def _resolved(meta: Any, wrapper: Any, device: str) -> dict[str, Any]:
     return {
         "name": meta.name,
         "revision": meta.revision or "",
+        "api": "API" in meta.framework,
         "wrapper": type(wrapper).__name__,
         "dtype": "unknown dtype" if weight is None else str(weight.dtype).removeprefix("torch."),
         "device": torch.device(device).type if weight is None else weight.device.type,

@@ -22,7 +22,7 @@ from pytest_mieb.models.api import TRIES, Bill, Price, Usage, wait_before, worth
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder, Purpose, Role
 from pytest_mieb.models.errors import ModelError, first_line
-from pytest_mieb.models.files import fingerprint
+from pytest_mieb.models.hashing import fingerprint
 from pytest_mieb.models.request import Request
 from pytest_mieb.rgb import as_rgb
 
@@ -89,6 +89,10 @@ class VoyageEmbedder(Embedder):
 
     @property
     def takes_any_mode(self) -> bool:
+        return True
+
+    @property
+    def metered(self) -> bool:
         return True
 
     @property

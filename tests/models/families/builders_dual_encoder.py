@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.models.builders import CLIP_TOWER, PIXELS, saved
+from tests.models.builders import CLIP_TOWER, PIXELS, clip_tokenizer, saved
 from tests.models.families.builders_blip import bert_tokenizer
 
 _PATCHES = {"image_size": PIXELS, "patch_size": 16}
@@ -52,6 +52,15 @@ def build_align(folder: Path, seed: int = 0) -> Path:
     )
     config = AlignConfig(text_config=text, vision_config=vision, projection_dim=24)
     return saved(AlignModel, config, AlignProcessor(images, tokenizer), folder, seed)
+
+
+def build_aimv2(folder: Path, seed: int = 0) -> Path:
+    from transformers import Aimv2Config, Aimv2Model, CLIPProcessor
+
+    tokenizer = clip_tokenizer()
+    text = {"vocab_size": len(tokenizer), "max_position_embeddings": 77, "eos_token_id": tokenizer.eos_token_id}
+    config = Aimv2Config(text_config=CLIP_TOWER | text, vision_config=CLIP_TOWER | _PATCHES, projection_dim=24)
+    return saved(Aimv2Model, config, CLIPProcessor(_clip_images(), tokenizer), folder, seed)
 
 
 def build_metaclip2(folder: Path, seed: int = 0) -> Path:

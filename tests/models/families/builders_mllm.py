@@ -72,6 +72,47 @@ def build_e5v(folder: Path, seed: int = 0) -> Path:
     return saved(LlavaNextForConditionalGeneration, config, LlavaNextProcessor(images, words), folder, seed)
 
 
+def build_paligemma(folder: Path, seed: int = 0) -> Path:
+    """Write a PaliGemma of 32 dimensions."""
+    from transformers import (
+        PaliGemmaConfig,
+        PaliGemmaForConditionalGeneration,
+        PaliGemmaProcessor,
+        SiglipImageProcessor,
+    )
+
+    words = tokenizer(("<image>",), 4000, bos_token="<bos>", eos_token="<eos>")
+    images = SiglipImageProcessor(size={"height": 28, "width": 28})
+    images.image_seq_length = 4
+    processor = PaliGemmaProcessor(images, words)
+    tower = {
+        "model_type": "siglip_vision_model",
+        "hidden_size": 32,
+        "intermediate_size": 64,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+        "image_size": 28,
+        "patch_size": 14,
+        "projection_dim": 32,
+        "vision_use_head": False,
+    }
+    text = {
+        "model_type": "gemma",
+        "vocab_size": 4000,
+        "max_position_embeddings": 4000,
+        "pad_token_id": words.pad_token_id,
+        "head_dim": 8,
+    }
+    config = PaliGemmaConfig(
+        vision_config=tower,
+        text_config=DECODER | text,
+        image_token_index=processor.image_token_id,
+        projection_dim=32,
+        hidden_size=32,
+    )
+    return saved(PaliGemmaForConditionalGeneration, config, processor, folder, seed)
+
+
 QWEN_TOKENS = {
     "image": "<|image_pad|>",
     "video": "<|video_pad|>",

@@ -8,9 +8,11 @@ its name says.
 from __future__ import annotations
 
 import os
+import time
 import warnings
 from collections.abc import Sequence
 from hashlib import blake2b
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +72,21 @@ def dies() -> FunctionEmbedder:
         lambda texts: os._exit(70) if "a picture in" in texts[0] else paint(texts),
         fingerprint="toy-dies",
     )
+
+
+def stuck() -> FunctionEmbedder:
+    """Embeds a first batch of pictures that are not the package's own, and then takes forever."""
+    seen: list[int] = []
+
+    def look(images: Sequence[Image]) -> NDArray[np.float32]:
+        if len(images) > 8:
+            seen.append(len(images))
+        if len(seen) > 1:
+            Path("stuck").touch()
+            time.sleep(600)
+        return thumbnails(images)
+
+    return FunctionEmbedder(look, paint, fingerprint="toy-stuck")
 
 
 def choosy() -> FunctionEmbedder:
