@@ -55,7 +55,8 @@ OPTIONS = (
     ),
     Option(
         "--mieb-model-arg",
-        "What the files of the model do not say, such as mean=0.5,0.5,0.5 or pooling=cls; may be repeated.",
+        "What the files of the model do not say, such as mean=0.5,0.5,0.5 or pooling=cls, or for a factory one of its "
+        "keyword arguments, as text; may be repeated.",
         repeated=True,
         metavar="KEY=VALUE",
     ),
@@ -253,7 +254,10 @@ _APPLIES: Mapping[str, tuple[Collection[str], str]] = {
         ("folder", "hub", "open_clip", "timm", "mteb", "miniature"),
         "the model is computed elsewhere, or by code of yours that chooses its dtype",
     ),
-    "mieb_model_arg": (("folder", "hub", "open_clip", "timm", "miniature"), "the model takes no such options"),
+    "mieb_model_arg": (
+        ("folder", "hub", "open_clip", "timm", "miniature", "factory"),
+        "the model takes no such options",
+    ),
     "mieb_calibrate": (
         ("folder", "hub", "open_clip", "timm", "mteb", "miniature", "factory"),
         "every repetition would be paid for",

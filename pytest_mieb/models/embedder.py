@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_mieb.models.description import Description
-from pytest_mieb.models.errors import ModelError
+from pytest_mieb.models.errors import ModelError, NoArrayError, first_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -168,7 +168,41 @@ class FunctionEmbedder(Embedder):
 
 
 def as_array(embeddings: Any) -> NDArray[np.float32]:
-    """A torch tensor on any device and of any dtype, or an array, as float32 NumPy."""
+    """A torch tensor on any device and of any dtype, an array, or a list of either, as float32 NumPy.
+
+    Raises:
+        NoArrayError: it is something else; the message says what, and what to return in its place.
+    """
+    if isinstance(embeddings, list) and any(hasattr(each, "detach") for each in embeddings):
+        embeddings = [as_array(each) for each in embeddings]
     if hasattr(embeddings, "detach"):
         embeddings = embeddings.detach().float().cpu().numpy()
-    return np.asarray(embeddings, dtype=np.float32)
+    refusal = _no_array(embeddings)
+    try:
+        if not refusal:
+            return np.asarray(embeddings, dtype=np.float32)
+    except (TypeError, ValueError) as error:
+        what = f"{_named(embeddings)} that makes no array ({first_line(error)})"
+        refusal = f"{what}; return one row an input, all of one length"
+    raise NoArrayError(f"it gave {refusal}")
+
+
+def _no_array(given: Any) -> str:
+    """What stands where an array should, and what to return; empty where it may be one."""
+    if given is None:
+        return "nothing (None) where embeddings should be; return them"
+    if hasattr(given, "pooler_output"):
+        return f"{_named(given)}, not embeddings; return its pooler_output, or what else the model was trained with"
+    if isinstance(given, Mapping):
+        keys = ", ".join(map(str, list(given)[:5])) or "none"
+        return f"{_named(given)} with the keys {keys}, not embeddings; return the value that holds them"
+    if isinstance(given, tuple):
+        return f"a tuple of {len(given)}, not embeddings; return the part that holds them"
+    if isinstance(given, Iterator):
+        return f"{_named(given)}, not embeddings; return all of them at once, as one array"
+    return ""
+
+
+def _named(given: object) -> str:
+    name = type(given).__name__
+    return f"{'an' if name[0].lower() in 'aeiou' else 'a'} {name}"

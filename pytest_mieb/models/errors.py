@@ -10,6 +10,10 @@ class ModelError(Exception):
     """A model that cannot be loaded or used; the message says why and what to do."""
 
 
+class NoArrayError(ModelError):
+    """What a model gave is no array of embeddings; the message begins with "it gave"."""
+
+
 def first_line(error: BaseException) -> str:
     """The first line of what an error says, or its name where it says nothing."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]

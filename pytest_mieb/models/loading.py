@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import difflib
 import importlib
-from collections.abc import Mapping, Sequence
+import inspect
+import reprlib
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
+from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder
-from pytest_mieb.models.errors import ModelError
+from pytest_mieb.models.errors import ModelError, NoArrayError, did_you_mean, first_line
 from pytest_mieb.models.request import Request
 from pytest_mieb.models.spec import ModelSpec, is_hub_id, parse_spec
 
@@ -41,7 +44,7 @@ def load_embedder(
         dtype: float32, float16 or bfloat16, in which the model computes; by default the family's own, mostly float32.
         trust_remote_code: whether code that comes with a model may be run.
         processor: a folder or hub id whose tokenizer and image processor are taken.
-        options: what the family takes beside; `--mieb-model-arg`.
+        options: what the family takes beside, or a factory as keyword arguments; `--mieb-model-arg`.
         max_cost: in US dollars, for an API.
         memory: a folder where the hashes of large files are kept, so that they are read once for every change.
 
@@ -50,7 +53,7 @@ def load_embedder(
     """
     spec = parse_spec(spec) if isinstance(spec, str) else spec
     if spec.kind == "factory":
-        return checked(spec.text, _from_factory(spec.text))
+        return checked(spec.text, _from_factory(spec.text, options or {}))
     request = Request(
         spec=spec.text,
         revision=revision,
@@ -155,14 +158,17 @@ def checked(spec: str, embedder: Embedder) -> Embedder:
     from PIL import Image
 
     probes = {}
+    _check_members(spec, embedder)
     try:
         if "image" in embedder.modalities:
             probes["images"] = embedder.embed_images([Image.new("RGB", (64, 64), "grey")])
         if "text" in embedder.modalities:
             probes["texts"] = embedder.embed_texts(["a photo"])
+    except NoArrayError as error:
+        raise ModelError(f"--mieb-model={spec}: {error}") from error
     except ModelError:
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModelError(f"--mieb-model={spec}: it was loaded, but embeds nothing: {_said(error)}") from error
     shapes: dict[str, Sequence[int]] = {name: getattr(vectors, "shape", ()) for name, vectors in probes.items()}
     for name, shape in shapes.items():
@@ -179,7 +185,7 @@ def checked(spec: str, embedder: Embedder) -> Embedder:
         )
     try:
         said = embedder.dimension
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ModelError(f"--mieb-model={spec}: it cannot say what its dimension is: {_said(error)}") from error
     wrong = {name: number for name, number in dimensions.items() if number != said}
     if wrong:
@@ -188,7 +194,30 @@ def checked(spec: str, embedder: Embedder) -> Embedder:
     return embedder
 
 
-def _from_factory(text: str) -> Embedder:
+def _check_members(spec: str, embedder: Embedder) -> None:
+    """Refuse what says of itself something that nobody can use, or fails where it is asked."""
+    try:
+        modalities, fingerprint, description = embedder.modalities, embedder.fingerprint, embedder.description
+    except ModelError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise ModelError(f"--mieb-model={spec}: it was loaded, but cannot say what it is: {_said(error)}") from error
+    known = {"image", "text", "interleaved"}
+    if not isinstance(modalities, Set) or not modalities or not modalities <= known:
+        raise ModelError(
+            f"--mieb-model={spec}: its modalities are {_shown(modalities)}; they must be a set of some of "
+            f"{', '.join(sorted(known))}"
+        )
+    if not isinstance(fingerprint, str | None) or fingerprint == "":
+        raise ModelError(f"--mieb-model={spec}: its fingerprint is {_shown(fingerprint)}; it must be a text, or None")
+    if not isinstance(description, Description | None):
+        raise ModelError(
+            f"--mieb-model={spec}: its description is {_shown(description)}; it must be a pytest_mieb.models "
+            "Description, or None"
+        )
+
+
+def _from_factory(text: str, options: Mapping[str, str]) -> Embedder:
     module_name, _, attribute = text.partition(":")
     try:
         module = importlib.import_module(module_name)
@@ -206,8 +235,9 @@ def _from_factory(text: str) -> Embedder:
         raise ModelError(
             f"--mieb-model={text}: {module_name} has no function {attribute}; it has {', '.join(near) or 'none'}"
         )
+    _check_keywords(text, attribute, factory, options)
     try:
-        embedder = factory()
+        embedder = factory(**options)
     except ModelError:
         raise
     except (Exception, SystemExit) as error:
@@ -222,11 +252,42 @@ def _from_factory(text: str) -> Embedder:
     return found
 
 
+def _check_keywords(text: str, name: str, factory: Callable[..., object], options: Mapping[str, str]) -> None:
+    """Refuse `--mieb-model-arg` that the factory has no parameter for, and the lack of one that it needs."""
+    try:
+        parameters = inspect.signature(factory).parameters
+    except (TypeError, ValueError):  # of a class in C, say: whether it takes them is seen as it is called
+        return
+    by_name = {
+        each.name: each for each in parameters.values() if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)
+    }
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+    for option in options:
+        if option not in by_name and not takes_any:
+            raise ModelError(
+                f"--mieb-model-arg={option}=...: {name}() of {text} takes no {option}.{did_you_mean(option, by_name)} "
+                f"Legal are {', '.join(by_name) or 'none'}"
+            )
+    lacking = [each.name for each in parameters.values() if _needed(each) and each.name not in options]
+    if lacking:
+        raise ModelError(
+            f"--mieb-model={text}: {name}() needs {', '.join(lacking)}; give "
+            + " ".join(f"--mieb-model-arg={each}=..." for each in lacking)
+        )
+
+
+def _needed(parameter: inspect.Parameter) -> bool:
+    return parameter.default is parameter.empty and parameter.kind not in (
+        parameter.VAR_POSITIONAL,
+        parameter.VAR_KEYWORD,
+    )
+
+
 def _has(embedder: object, name: str) -> bool:
     """A member that is there and fails, as a dimension does that asks a broken model, is for `checked` to tell."""
     try:
         return hasattr(embedder, name)
-    except Exception:
+    except (Exception, SystemExit):
         return True
 
 
@@ -245,4 +306,8 @@ _MEMBERS = (
 
 
 def _said(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {first_line(error)}"
+
+
+def _shown(value: object) -> str:
+    return reprlib.repr(value)

@@ -48,6 +48,77 @@ def stumbling():
 def breaking():
     return 1 / 0
 
+def outputs():
+    from transformers.modeling_outputs import BaseModelOutputWithPooling
+    import torch
+    return FunctionEmbedder(lambda images: BaseModelOutputWithPooling(pooler_output=torch.ones(len(images), 2)))
+
+def keyed():
+    return FunctionEmbedder(lambda images: {"image_embeds": [[1.0]], "loss": 0})
+
+def paired():
+    return FunctionEmbedder(lambda images: ([[1.0, 2.0]], [[3.0]]))
+
+def lazy():
+    return FunctionEmbedder(lambda images: ([1.0, 2.0] for _ in images), dimension=2)
+
+def ragged():
+    return FunctionEmbedder(texts=lambda texts: [[1.0], [1.0, 2.0]])
+
+def wordy():
+    return FunctionEmbedder(texts=lambda texts: texts)
+
+def exiting():
+    return FunctionEmbedder(texts=lambda texts: exit(1))
+
+def unreachable():
+    def ask(texts):
+        import urllib.request
+        urllib.request.urlopen("http://127.0.0.1:9/embed", timeout=1)
+    return FunctionEmbedder(texts=ask)
+
+def verbose():
+    raise RuntimeError("size mismatch" + chr(10) + "for layer 1")
+
+def tensors():
+    import torch
+    return FunctionEmbedder(lambda images: [torch.ones(2, requires_grad=True) for _ in images])
+
+class Odd(FunctionEmbedder):
+    def __init__(self, **members):
+        super().__init__(texts=lambda texts: [[1.0]] * len(texts))
+        self.members = members
+
+    def __getattribute__(self, name):
+        members = object.__getattribute__(self, "__dict__").get("members", {})
+        if isinstance(members.get(name), Exception):
+            raise members[name]
+        return members[name] if name in members else object.__getattribute__(self, name)
+
+def listing():
+    return Odd(modalities=["text"])
+
+def misnamed():
+    return Odd(modalities={"texts"})
+
+def unsure():
+    return Odd(modalities=RuntimeError("not yet"))
+
+def hashed():
+    return Odd(fingerprint=b"abc")
+
+def described():
+    return Odd(description="CLIP")
+
+def broken_dimension():
+    return Odd(dimension=ConnectionError("the server is down"))
+
+def at(path, scale="1", *, layers="12"):
+    return FunctionEmbedder(lambda images: [[len(path), float(scale)]] * len(images), fingerprint=path)
+
+def anything(**options):
+    return FunctionEmbedder(lambda images: [[len(options), 1.0]] * len(images))
+
 def leaving():
     raise SystemExit(3)
 
@@ -108,13 +179,65 @@ def test_a_factory_returns_the_model() -> None:
         ("my_factories:stumbling", "it was loaded, but embeds nothing: AttributeError: "),
         ("my_factories:breaking", "breaking() failed: ZeroDivisionError: division by zero"),
         ("my_factories:leaving", "leaving() failed: SystemExit: 3"),
-        ("my_factories:empty", "it gave an array of shape () for 1 of its images; it must be (1, dimension)"),
+        ("my_factories:empty", "it gave nothing (None) where embeddings should be; return them"),
+        (
+            "my_factories:outputs",
+            "it gave a BaseModelOutputWithPooling, not embeddings; return its pooler_output, or what else",
+        ),
+        ("my_factories:keyed", "it gave a dict with the keys image_embeds, loss, not embeddings; return the value"),
+        ("my_factories:paired", "it gave a tuple of 2, not embeddings; return the part that holds them"),
+        ("my_factories:lazy", "it gave a generator, not embeddings; return all of them at once, as one array"),
+        ("my_factories:ragged", "it gave a list that makes no array (setting an array element with a sequence."),
+        ("my_factories:wordy", "it gave a list that makes no array (could not convert string to float: "),
+        ("my_factories:exiting", "it was loaded, but embeds nothing: SystemExit: 1"),
+        ("my_factories:unreachable", "it was loaded, but embeds nothing: URLError: <urlopen error "),
+        ("my_factories:verbose", "verbose() failed: RuntimeError: size mismatch"),
+        ("my_factories:listing", "its modalities are ['text']; they must be a set of some of image, interleaved, text"),
+        ("my_factories:misnamed", "its modalities are {'texts'}; they must be a set of some of"),
+        ("my_factories:unsure", "it was loaded, but cannot say what it is: RuntimeError: not yet"),
+        ("my_factories:hashed", "its fingerprint is b'abc'; it must be a text, or None"),
+        ("my_factories:described", "its description is 'CLIP'; it must be a pytest_mieb.models Description, or None"),
+        ("my_factories:broken_dimension", "it cannot say what its dimension is: ConnectionError: the server is down"),
+        ("my_factories:at", "at() needs path; give --mieb-model-arg=path=..."),
     ],
 )
 def test_a_factory_that_cannot_be_used(text: str, sentence: str) -> None:
     with pytest.raises(ModelError) as refusal:
         load_embedder(text)
     assert str(refusal.value).startswith(f"--mieb-model={text}: {sentence}")
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.usefixtures("factories")
+def test_a_list_of_tensors_is_taken() -> None:
+    assert load_embedder("my_factories:tensors").embed_images([None]).tolist() == [[1, 1]]  # type: ignore[list-item]
+
+
+@pytest.mark.usefixtures("factories")
+def test_a_factory_takes_options_as_keyword_arguments() -> None:
+    """So that the path of a checkpoint need not stand in its source."""
+    model = load_embedder("my_factories:at", options={"path": "step", "scale": "0.5"})
+    assert model.embed_images([None]).tolist() == [[4, 0.5]]  # type: ignore[list-item]
+    assert load_embedder("my_factories:anything", options={"a": "1", "b": "2"}).embed_images(
+        [None]  # type: ignore[list-item]
+    ).tolist() == [[2, 1]]
+
+
+@pytest.mark.usefixtures("factories")
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        (
+            "my_factories:at",
+            "at() of my_factories:at takes no layer. Did you mean layers? Legal are path, scale, layers",
+        ),
+        ("my_factories:sound", "sound() of my_factories:sound takes no layer. Legal are none"),
+    ],
+)
+def test_an_option_that_a_factory_does_not_take(text: str, sentence: str) -> None:
+    with pytest.raises(ModelError) as refusal:
+        load_embedder(text, options={"path": "step", "layer": "3"} if text.endswith("at") else {"layer": "3"})
+    assert str(refusal.value) == f"--mieb-model-arg=layer=...: {sentence}"
 
 
 @pytest.mark.usefixtures("factories")
