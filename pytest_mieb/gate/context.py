@@ -10,6 +10,8 @@ from typing import Any
 
 # Raised whenever a task is scored otherwise than before; scores of two versions do not compare.
 PROTOCOL_VERSION = 1
+# What every run tells of its preprocessing now, and older baselines do not say.
+_NOT_RECORDED_ONCE = ("text case",)
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,8 @@ def preprocessing_change(old: Context, new: Context) -> str | None:
     """
     if not old.preprocessing or not new.preprocessing:
         return None
-    names = [*old.preprocessing, *(name for name in new.preprocessing if name not in old.preprocessing)]
+    added = (name for name in new.preprocessing if name not in old.preprocessing and name not in _NOT_RECORDED_ONCE)
+    names = [*old.preprocessing, *added]
     changes = [
         f"{name} {_shown(old.preprocessing.get(name))} -> {_shown(new.preprocessing.get(name))}"
         for name in names

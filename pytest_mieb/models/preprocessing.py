@@ -1,4 +1,4 @@
-"""What an image processor does: resolved, so that it can be shown and compared, and corrected where it is wrong."""
+"""Image processors, corrected where they are wrong, and pictures as they take them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 IMAGE_BACKEND = "torchvision"
-LANCZOS_SINCE = (0, 27)  # of torchvision's versions
 INTERPOLATIONS = ("nearest", "lanczos", "bilinear", "bicubic", "box", "hamming")
 # How many times as long as wide a picture may be before it is trimmed, and how many pixels may be made of one.
 LONGEST, MOST_PIXELS = 64, 1 << 25
@@ -69,58 +68,6 @@ def correct(image_processor: Any, options: Mapping[str, str]) -> None:
 def type_of(size: Any) -> Any:
     """transformers keeps sizes as dictionaries in some processors, in others as objects made from keywords."""
     return dict if isinstance(size, dict) else lambda content: type(size)(**content)
-
-
-def of_processor(image_processor: Any) -> dict[str, Any]:
-    """What a transformers image processor does to a picture, in the order it does it.
-
-    Raises:
-        ModelError: it would do something else than it says.
-    """
-    content = image_processor.to_dict()
-    steps: dict[str, Any] = {}
-    if content.get("do_resize", True) and content.get("size"):
-        steps["size"] = _size(content["size"])
-        steps["interpolation"] = _interpolation(content.get("resample"))
-    for name in ("crop_pct", "max_num_patches", "min_pixels", "max_pixels", "patch_size", "image_grid_pinpoints"):
-        if content.get(name) is not None:
-            steps[name] = content[name]
-    if content.get("do_center_crop") and content.get("crop_size"):
-        steps["crop"] = _size(content["crop_size"])
-    if content.get("do_pad"):
-        steps["pad"] = _size(content["pad_size"]) if content.get("pad_size") else "yes"
-    if content.get("do_normalize", True) and content.get("image_mean") is not None:
-        steps["mean"], steps["std"] = list(content["image_mean"]), list(content["image_std"])
-    return steps | {"image processor": f"{type(image_processor).__name__}, {IMAGE_BACKEND}"}
-
-
-def _size(size: Any) -> str:
-    size = dict(size) if not isinstance(size, (int, float)) else {"shortest_edge": size}
-    given = {name: value for name, value in size.items() if value is not None}
-    if set(given) == {"height", "width"}:
-        return f"{given['height']}x{given['width']}"
-    return " ".join(f"{name.replace('_', ' ')} {value}" for name, value in given.items())
-
-
-def _interpolation(resample: Any) -> str:
-    if resample is None:
-        return "default"
-    place = int(getattr(resample, "value", resample))
-    name = INTERPOLATIONS[place] if 0 <= place < len(INTERPOLATIONS) else str(resample)
-    if name == "lanczos":
-        _check_lanczos()
-    return name
-
-
-def _check_lanczos() -> None:
-    import torchvision
-
-    version = torchvision.__version__
-    if tuple(map(int, version.split(".")[:2])) < LANCZOS_SINCE:
-        raise ModelError(
-            f"the image processor asks for lanczos, which torchvision {version} does not have, and transformers takes "
-            "bicubic instead: upgrade torchvision to 0.27, or accept it with --mieb-model-arg=interpolation=bicubic"
-        )
 
 
 class Pictures:

@@ -154,3 +154,11 @@ def test_a_preprocessing_that_is_not_known_did_not_change() -> None:
     unknown = replace(THERE, preprocessing={})
     assert preprocessing_change(THERE, unknown) is None
     assert preprocessing_change(unknown, THERE) is None
+
+
+def test_what_older_baselines_do_not_say_is_no_change_until_it_is_known_on_both_sides() -> None:
+    kept, lower = (
+        replace(THERE, preprocessing={**THERE.preprocessing, "text case": case}) for case in ("kept", "lower")
+    )
+    assert preprocessing_change(THERE, lower) is None
+    assert preprocessing_change(kept, lower) == "preprocessing differs from the baseline's: text case kept -> lower"

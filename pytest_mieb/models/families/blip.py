@@ -17,8 +17,9 @@ from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files import read_json
 from pytest_mieb.models.local import LocalEmbedder, described, load_processor, load_transformers
-from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, Pictures, of_processor
+from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, Pictures
 from pytest_mieb.models.request import Request
+from pytest_mieb.models.steps import of_processor, of_tokenizer
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -86,7 +87,9 @@ def load(request: Request) -> Embedder:
         architecture=architecture,
         dimension=config.image_text_hidden_size,
         preprocessing=of_processor(processor.image_processor)
-        | {"text padding": f"longest {max_length}", "pooling": "first token, projected, L2"},
+        | {"text padding": f"longest {max_length}"}
+        | of_tokenizer(processor.tokenizer)
+        | {"pooling": "first token, projected, L2"},
         warnings=_warnings(architecture, [name.rstrip(".") for name in lacking if name != "itm_head."]),
         resolved={"image": processor.image_processor.to_dict()},
     )

@@ -17,8 +17,9 @@ from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files import read_json
 from pytest_mieb.models.local import LocalEmbedder, described, load_processor, load_transformers
-from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, Pictures, of_processor
+from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, Pictures
 from pytest_mieb.models.request import Request
+from pytest_mieb.models.steps import of_processor, of_tokenizer
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -113,6 +114,7 @@ def load(request: Request) -> Embedder:
         preprocessing=of_processor(processor.image_processor)
         | {
             "text padding": f"max length {TEXT_LENGTH}, with an image {_positions(model)}",
+            **of_tokenizer(processor.tokenizer),
             "pooling": "first query token of images, first token of texts",
         },
         resolved={"image": processor.image_processor.to_dict()},

@@ -16,8 +16,9 @@ from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files import read_json
 from pytest_mieb.models.local import LocalEmbedder, described, load_processor, load_transformers
-from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, Pictures, of_processor
+from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, Pictures
 from pytest_mieb.models.request import Request
+from pytest_mieb.models.steps import of_processor, of_tokenizer
 from pytest_mieb.rgb import as_rgb
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ NAMES = {
 }
 # Trained with all texts at full length: other padding collapses SigLIP silently.
 PADDING: Mapping[str, str] = {"siglip": "max_length", "siglip2": "max_length", "tipsv2": "max_length"}
+LOWERED = ("siglip", "siglip2")
 # Shorter than the tokenizer and the positions allow: what the family's processor, or FLAVA's training, cuts to.
 LIMITS: Mapping[str, int] = {"align": 64, "siglip2": 64, "tipsv2": 64, "flava": 77}
 # What NaFlex's processor takes, whatever its image processor says.
@@ -121,11 +123,23 @@ def load(request: Request) -> Embedder:
         architecture=type(model).__name__,
         dimension=_dimension(model.config),
         preprocessing=of_processor(processor.image_processor)
-        | {"text padding": text, "activation": _activation(model.config)},
+        | {"text padding": text}
+        | of_tokenizer(processor.tokenizer)
+        | {"activation": _activation(model.config)},
         resolved={"image": processor.image_processor.to_dict()},
-        warnings=warnings,
+        warnings=(*warnings, *_of_capitals(kind, processor.tokenizer)),
     )
     return DualEncoder(processor, padding, max_length, model, description, fingerprint)
+
+
+def _of_capitals(kind: str, tokenizer: Any) -> tuple[str, ...]:
+    """What to say where capitals stay that the model never saw: its tokenizer is read as the class that it names."""
+    if kind not in LOWERED or of_tokenizer(tokenizer)["text case"] == "lower":
+        return ()
+    return (
+        f"its tokenizer, a {type(tokenizer).__name__}, keeps capitals, and {NAMES[kind]} was trained on texts in lower "
+        "case; save it as a Siglip2Tokenizer or SiglipTokenizer, or give one with --mieb-processor",
+    )
 
 
 def _take_patches(image_processor: Any, kind: str, request: Request) -> tuple[str, ...]:

@@ -16,8 +16,9 @@ from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder, Purpose
 from pytest_mieb.models.families.mllm import IMAGE_OPTIONS, last_token
 from pytest_mieb.models.local import LocalEmbedder, described, load_processor, load_transformers
-from pytest_mieb.models.preprocessing import of_processor, type_of
+from pytest_mieb.models.preprocessing import type_of
 from pytest_mieb.models.request import Request
+from pytest_mieb.models.steps import of_processor, of_tokenizer
 from pytest_mieb.rgb import as_rgb
 
 if TYPE_CHECKING:
@@ -137,6 +138,7 @@ def load(request: Request) -> Embedder:
         | of_processor(images)
         | {
             "text padding": f"longest {MAX_LENGTH}",
+            **of_tokenizer(processor.tokenizer),
             "positions": "plain",
             "prompt": repr(_PROMPT),
             "instruction": f"the task's, its protocol's or, for documents, {DOCUMENT!r}",

@@ -17,8 +17,9 @@ from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.local import LocalEmbedder, described, load_processor, load_transformers
-from pytest_mieb.models.preprocessing import Pictures, of_processor
+from pytest_mieb.models.preprocessing import Pictures
 from pytest_mieb.models.request import Request
+from pytest_mieb.models.steps import of_processor, of_tokenizer
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -152,6 +153,7 @@ def load_prompted(request: Request, defaults: Mapping[str, str], family: str = "
         dimension=text_config.hidden_size,
         preprocessing=of_processor(processor.image_processor)
         | {"text padding": f"longest {max_length}"}
+        | of_tokenizer(processor.tokenizer)
         | {name.replace("_", " "): repr(prompt) for name, prompt in prompts.items()},
         resolved={"image": processor.image_processor.to_dict()},
     )

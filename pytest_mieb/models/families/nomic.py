@@ -26,8 +26,9 @@ from pytest_mieb.models.local import (
     load_transformers,
     refusing,
 )
-from pytest_mieb.models.preprocessing import Pictures, of_processor
+from pytest_mieb.models.preprocessing import Pictures
 from pytest_mieb.models.request import Request
+from pytest_mieb.models.steps import of_processor, of_tokenizer
 from pytest_mieb.models.weights import put_weights, read_weights, weights_in
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ def load(request: Request) -> Embedder:
         | {
             "image pooling": "attention, L2",
             "text padding": f"longest {max_length}",
+            **of_tokenizer(tokenizer),
             "text pooling": "mean, layer norm, L2",
         },
         resolved={"image": processor.to_dict()},

@@ -24,6 +24,7 @@ from pytest_mieb.models.local import LocalEmbedder, check_keys, described, load_
 from pytest_mieb.models.preprocessing import interpolation, numbers, trimmed
 from pytest_mieb.models.recognition import VISUALIZED
 from pytest_mieb.models.request import Request
+from pytest_mieb.models.steps import of_tokenizer
 from pytest_mieb.models.weights import put_weights, read_weights
 from pytest_mieb.rgb import as_rgb
 
@@ -168,6 +169,7 @@ def load(request: Request) -> Embedder:
             "std": std,
             "image processor": "torchvision on Pillow",
             "text padding": f"longest {max_length}",
+            **of_tokenizer(tokenizer),
             "text beside an image": max_length - patches,
             "pooling": "class token, L2",
         },

@@ -21,8 +21,8 @@ from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.families.mllm import last_token
 from pytest_mieb.models.files import download, read_json
 from pytest_mieb.models.local import TOKENIZERS, LocalEmbedder, described, load_processor, load_transformers, refusing
-from pytest_mieb.models.preprocessing import of_processor
 from pytest_mieb.models.request import Request
+from pytest_mieb.models.steps import of_processor, of_tokenizer
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -109,6 +109,7 @@ def load(request: Request) -> Embedder:
         | {
             "crops": NUM_CROPS,
             "text padding": f"longest {TEXT_LENGTH}",
+            **of_tokenizer(processor.tokenizer),
             "image prompt": repr(IMAGE_PROMPT),
             "both prompt": repr(BOTH_PROMPT + "{text}"),
         },
