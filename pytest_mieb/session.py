@@ -139,12 +139,17 @@ class MiebSession:
     def recognise_or_refuse(self) -> None:
         """Look at the model's folder without loading it, where workers will: one usage error instead of one a task."""
         from pytest_mieb.models import ModelError
+        from pytest_mieb.models.loading import FAMILY
         from pytest_mieb.models.recognition import recognise
 
         spec = self.settings.model
         try:
-            if spec.kind == "folder":
-                recognise(Path(spec.target), transformers=spec.text.startswith("hf:"))
+            if spec.kind == "folder" and not self.settings.trust_remote_code:  # or code of the model's would run here
+                recognise(
+                    Path(spec.target),
+                    transformers=spec.text.startswith("hf:"),
+                    told=self.settings.model_args.get(FAMILY),
+                )
         except ModelError as error:
             raise pytest.UsageError(str(error)) from error
 

@@ -19,6 +19,8 @@ from pytest_mieb.models.spec import ModelSpec, is_hub_id, parse_spec
 # The accident of `miniature:damaged`: pixels scaled to -1..1, as SigLIP's are, for a model that was trained with other
 # constants. It happens when a checkpoint is saved without its processor and gets the one of another family.
 DAMAGE = {"mean": "0.5", "std": "0.5"}
+# The `--mieb-model-arg` by which a user says which family a folder is, where that cannot be seen.
+FAMILY = "family"
 # Families that read no files of their own: a failing probe would cost money, or the wrapper checks itself.
 _UNPROBED = ("voyage",)
 
@@ -89,7 +91,13 @@ def _resolve(spec: ModelSpec, request: Request) -> tuple[str, Request]:
 def _in_folder(folder: Path, request: Request) -> tuple[str, Request]:
     from pytest_mieb.models.recognition import recognise
 
-    family = recognise(folder, transformers=request.spec.startswith("hf:")).family
+    family = recognise(
+        folder,
+        transformers=request.spec.startswith("hf:"),
+        trust_remote_code=request.trust_remote_code,
+        told=request.options.get(FAMILY),
+        adapter=request.adapter,
+    ).family
     if family == "adapter":
         from pytest_mieb.models.adapter import base_of
 
@@ -101,7 +109,8 @@ def _in_folder(folder: Path, request: Request) -> tuple[str, Request]:
         family, base = _on_base(base_of(folder), replace(request, adapter=folder))
         inside = folder if any(folder.glob("*processor_config.json")) else base.processor
         return family, replace(base, processor=request.processor or inside)
-    return family, replace(request, folder=folder)
+    options = {name: value for name, value in request.options.items() if name != FAMILY}
+    return family, replace(request, folder=folder, options=options)
 
 
 def _on_base(base: tuple[str, str | None], request: Request) -> tuple[str, Request]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import pickle
+import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +28,9 @@ TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "toke
 IMAGE_PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 _BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 _WEIGHTS = (".safetensors", ".bin")
+_GLOBAL = re.compile(r"GLOBAL ([\w.]+)")
+_POINTER = b"version https://git-lfs"
+_TRUST = "trust_remote_code"
 
 
 class LocalEmbedder(Embedder):
@@ -144,14 +149,46 @@ def refusing(path: Path | str) -> Iterator[None]:
             f"{path}: does not fit on the device ({first_line(error)}); try --mieb-dtype=bfloat16 or another "
             "--mieb-device"
         ) from error
-    except ImportError as error:
-        raise ModelError(f"{path}: cannot be loaded: {first_line(error)}") from error
     except SafetensorError as error:
+        raise _damaged(path, first_line(error)) from error
+    except EOFError as error:
+        raise _damaged(path, "they end too early") from error
+    except pickle.UnpicklingError as error:
+        # What torch says ends in how to switch its safety off.
+        named = _GLOBAL.search(str(error))
+        if named is None:
+            raise _damaged(path, "no file of tensors alone") from error
         raise ModelError(
-            f"{path}: its weights are damaged or cut short ({first_line(error)}); copy or save them again"
+            f"{path}: its weights hold {named[1]}, which would have to run as code; save nothing but tensors: "
+            "torch.save(model.state_dict(), FILE), or as safetensors"
         ) from error
-    except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+    except (ImportError, OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError) as error:
+        if "PytorchStreamReader" in str(error):
+            raise _damaged(path, "not a whole archive") from error
+        if _TRUST in str(error):
+            raise ModelError(
+                f"{path}: it comes with code of its own; read it, and allow it to run with --mieb-trust-remote-code"
+            ) from error
         raise ModelError(f"{path}: cannot be loaded: {first_line(error)}") from error
+
+
+def _damaged(path: Path | str, what: str) -> ModelError:
+    return ModelError(f"{path}: its weights are damaged or cut short ({what}); copy or save them again")
+
+
+def check_files(files: Iterable[Path]) -> None:
+    """Refuse files of weights that are empty, or pointers that git leaves in place of large files.
+
+    Raises:
+        ModelError: it names the file.
+    """
+    for file in files:
+        with open(file, "rb") as content:
+            head = content.read(len(_POINTER))
+        if not head:
+            raise _damaged(file, "the file is empty")
+        if head == _POINTER:
+            raise ModelError(f"{file}: a pointer of git-lfs, not the weights; fetch them with `git lfs pull`")
 
 
 def load_transformers(
@@ -183,11 +220,13 @@ def load_transformers(
 
     folder = request.path
     dtype = request.dtype or dtype
-    if not any(file.suffix in _WEIGHTS for file in folder.iterdir()):
+    weights = [file for file in folder.iterdir() if file.suffix in _WEIGHTS]
+    if not weights:
         raise ModelError(
             f"{folder}: no weights there (*.safetensors, *.bin); save the model with "
             "save_pretrained, or give the folder that has them"
         )
+    check_files(sorted(weights))
     check_room(folder, request.device, dtype)
     with refusing(folder), _unreported(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import pickle
 import re
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
-from pytest_mieb.models.errors import ModelError, first_line
+from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files import download
-from pytest_mieb.models.local import check_keys, refusing
+from pytest_mieb.models.local import check_files, check_keys, refusing
 
 SUFFIXES = (".safetensors", ".bin", ".pth", ".pt")
 # Under which key a training checkpoint holds its weights; averaged ones first, as those are what is evaluated.
@@ -70,6 +69,7 @@ def read_weights(file: Path) -> tuple[dict[str, Any], str | None]:
     """
     import torch
 
+    check_files([file])
     if file.suffix == ".safetensors":
         from safetensors.torch import load_file
 
@@ -120,16 +120,8 @@ def _unpickled(file: Path) -> Any:
             f"{file}: a TorchScript archive, which would run code, as OpenAI's own files are; save its state dict: "
             f"torch.save(torch.jit.load({file.name!r}).state_dict(), FILE)"
         )
-    try:
-        with refusing(file), torch.serialization.safe_globals([argparse.Namespace]):
-            return torch.load(file, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ModelError(
-            f"{file}: not read, as it would run code or is damaged ({first_line(error)}); save nothing but its state "
-            "dict: torch.save(model.state_dict(), FILE)"
-        ) from error
-    except EOFError as error:
-        raise ModelError(f"{file}: cannot be loaded: it ends too early") from error
+    with refusing(file), torch.serialization.safe_globals([argparse.Namespace]):
+        return torch.load(file, map_location="cpu", weights_only=True)
 
 
 def _is_script(file: Path) -> bool:

@@ -16,8 +16,10 @@ from pytest_mieb.models.batching import embed_by_length, embed_singly, token_len
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
+from pytest_mieb.models.files import read_json
 from pytest_mieb.models.local import LocalEmbedder, described, load_processor, load_transformers
 from pytest_mieb.models.preprocessing import Pictures
+from pytest_mieb.models.recognition import TUNED
 from pytest_mieb.models.request import Request
 from pytest_mieb.models.steps import of_processor, of_tokenizer
 
@@ -179,9 +181,15 @@ def prompts_of(request: Request, defaults: Mapping[str, str]) -> dict[str, str]:
         raise ModelError(
             f"--mieb-model={request.spec}: a multimodal LLM embeds what its prompts ask for; give those that it was "
             "tuned with: --mieb-model-arg=text_prompt='... {text} ...', image_prompt='... <image> ...' and, for "
-            "images with text, both_prompt='... <image> ... {text} ...'"
+            f"images with text, both_prompt='... <image> ... {{text}} ...'{_tuned_like(request)}"
         )
     return prompts
+
+
+def _tuned_like(request: Request) -> str:
+    """What to give where a model was tuned as one whose prompts are known, which its files do not say."""
+    tuned = TUNED.get(str(read_json(request.path / "config.json").get("model_type")))
+    return f"; for one tuned from {tuned.title} give --mieb-model-arg=family={tuned.family}" if tuned else ""
 
 
 def last_token(hidden: Any, attention_mask: Any) -> Any:

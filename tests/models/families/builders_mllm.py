@@ -69,7 +69,9 @@ def build_e5v(folder: Path, seed: int = 0) -> Path:
     images = LlavaNextImageProcessor(
         size={"shortest_edge": 28}, crop_size={"height": 28, "width": 28}, image_grid_pinpoints=PINPOINTS
     )
-    return saved(LlavaNextForConditionalGeneration, config, LlavaNextProcessor(images, words), folder, seed)
+    saved(LlavaNextForConditionalGeneration, config, LlavaNextProcessor(images, words), folder, seed)
+    (folder / "README.md").write_text("# E5-V: Universal Embeddings")
+    return folder
 
 
 def build_paligemma(folder: Path, seed: int = 0) -> Path:
@@ -139,7 +141,11 @@ def build_gme(folder: Path, seed: int = 0) -> Path:
     config = Qwen2VLConfig(vision_config=tower, **settings)
     images = Qwen2VLImageProcessor(size={"shortest_edge": 28 * 28, "longest_edge": 64 * 28 * 28})
     processor = Qwen2VLProcessor(images, words, Qwen2VLVideoProcessor())
-    return saved(Qwen2VLForConditionalGeneration, config, processor, folder, seed)
+    saved(Qwen2VLForConditionalGeneration, config, processor, folder, seed)
+    (folder / "gme_inference.py").write_text(
+        "# The code that comes with the published one, and that nothing here runs\n"
+    )
+    return folder
 
 
 def build_qwen2_5_vl(folder: Path, seed: int = 0) -> Path:
@@ -270,4 +276,5 @@ def build_vlm2vec(folder: Path, seed: int = 0) -> Path:
         if ".wte." not in name
     }
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "README.md").write_text("# VLM2Vec")
     return folder

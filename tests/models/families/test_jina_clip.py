@@ -7,15 +7,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-import transformers
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file, save_file
@@ -44,22 +41,7 @@ NEWEST = "f" * 40
 # As the published code begins.
 BROKEN = "from transformers.models.clip.modeling_clip import clip_loss\n"
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _code_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """transformers copies the code that it runs to a folder of its own and imports it from there."""
-
-    def forget() -> None:
-        for name in [name for name in sys.modules if name.partition(".")[0] == "transformers_modules"]:
-            del sys.modules[name]
-
-    with pytest.MonkeyPatch.context() as patch:
-        cache = str(tmp_path_factory.mktemp("modules"))
-        patch.setattr(transformers.dynamic_module_utils, "HF_MODULES_CACHE", cache)
-        patch.setattr(sys, "path", [*sys.path])
-        forget()
-        yield
-        forget()
+pytestmark = pytest.mark.usefixtures("code_cache")
 
 
 @pytest.fixture(autouse=True)

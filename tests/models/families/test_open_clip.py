@@ -395,7 +395,7 @@ REFUSED: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda folder: (folder / "open_clip_model.safetensors").write_bytes(b"1234567"),
         "its weights are damaged or cut short (",
     ),
-    "code": (unsafe, "not read, as it would run code"),
+    "code": (unsafe, "which would have to run as code; save nothing but tensors"),
     "TorchScript": (script, "a TorchScript archive, which would run code"),
     "no weights inside": (plain, "holds no state dict: epoch, args are no tensors"),
     "no weights": (

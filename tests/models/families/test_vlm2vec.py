@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import builtins
 import json
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +36,7 @@ IMAGE = "<|image_1|> Represent the given image."
 BOTH = "<|image_1|> Represent the given image with the following question: "
 SHORT = (TEXTS[0], TEXTS[1], TEXTS[5], TEXTS[3])  # none empty: the reference makes no token of it, and fails
 
-
-@pytest.fixture(scope="module", autouse=True)
-def _code_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """transformers copies the code that it runs to a folder of its own and imports it from there."""
-    with pytest.MonkeyPatch.context() as patch:
-        cache = str(tmp_path_factory.mktemp("modules"))
-        patch.setattr(transformers.dynamic_module_utils, "HF_MODULES_CACHE", cache)
-        patch.setattr(sys, "path", [*sys.path])
-        yield
+pytestmark = pytest.mark.usefixtures("code_cache")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,16 @@
+"""Configurations that come with a model, written for the tests."""
+
+from transformers import CLIPConfig, PretrainedConfig
+
+
+class TowerConfig(CLIPConfig):
+    model_type = "tower"
+
+
+class GridConfig(PretrainedConfig):
+    model_type = "grid"
+
+    def __init__(self, hidden_size=16, patch_size=16, **keywords):
+        super().__init__(**keywords)
+        self.hidden_size = hidden_size
+        self.patch_size = patch_size
