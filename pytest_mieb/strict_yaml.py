@@ -7,12 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pytest_mieb.wording import key as key_of
+from pytest_mieb.wording import shown
+
 if TYPE_CHECKING:
     from yaml import Node
 
 # What git leaves in a file: the two sides, between them what both came from, and the line that parts them.
 _CONFLICT = re.compile(r"^(?:<{7,}|\|{7,}|={7,}|>{7,})(?: .*)?$", re.MULTILINE)
 _DAY = "tag:yaml.org,2002:timestamp"
+_DEEPEST = 32
 
 
 class YamlError(ValueError):
@@ -25,7 +29,7 @@ def load(path: Path) -> Any:
 
     Raises:
         YamlError: no text, no YAML, conflict markers of a merge, a key that stands twice in one mapping (whether or
-            not in quotes), or a date that is none.
+            not in quotes), an alias, lists or mappings more than 32 deep in each other, or a date that is none.
     """
     import yaml
 
@@ -36,9 +40,10 @@ def load(path: Path) -> Any:
     conflict = _CONFLICT.search(text)
     if conflict:
         line = text.count("\n", 0, conflict.start()) + 1
-        raise YamlError(f"line {line}: {conflict[0]!r} was left by a merge in git; resolve the conflict")
+        raise YamlError(f"line {line}: {shown(conflict[0])} was left by a merge in git; resolve the conflict")
     loader = None
     try:
+        _refuse_aliases_and_depth(text)
         loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)(text)
         root = loader.get_single_node()
         for key, node in _nodes(root):
@@ -57,16 +62,32 @@ def load(path: Path) -> Any:
             loader.dispose()
 
 
-def _nodes(root: Node | None) -> Iterator[tuple[str, Node]]:
-    """Every node once, in the order of the file, with its key from the top; an alias is the node that it stands for."""
+def _refuse_aliases_and_depth(text: str) -> None:
+    """Before anything is built: what a few aliases of aliases stand for fills the memory as soon as it is printed."""
     import yaml
 
-    waiting, seen = [("", root)], set[int]()
+    depth = 0
+    for event in yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        line = event.start_mark.line + 1 if event.start_mark else 0
+        if isinstance(event, yaml.AliasEvent):
+            raise YamlError(f"line {line}: *{key_of(event.anchor)} is an alias; write out what it stands for")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+        if depth > _DEEPEST:
+            raise YamlError(f"line {line}: lists or mappings lie more than {_DEEPEST} deep in each other; flatten them")
+
+
+def _nodes(root: Node | None) -> Iterator[tuple[str, Node]]:
+    """Every node, in the order of the file, with its key from the top."""
+    import yaml
+
+    waiting = [("", root)]
     while waiting:
         key, node = waiting.pop()
-        if node is None or id(node) in seen:
+        if node is None:
             continue
-        seen.add(id(node))
         yield key, node
         if isinstance(node, yaml.MappingNode):
             waiting += [(_below(key, name.value), value) for name, value in reversed(node.value)]
@@ -75,7 +96,7 @@ def _nodes(root: Node | None) -> Iterator[tuple[str, Node]]:
 
 
 def _below(key: str, name: Any) -> str:
-    return f"{key}.{name}" if key else str(name)
+    return f"{key}.{key_of(name)}" if key else key_of(name)
 
 
 def _refuse_repeated(key: str, mapping: Node) -> None:
@@ -100,5 +121,5 @@ def _refuse_no_day(loader: Any, key: str, node: Node) -> None:
         loader.construct_object(node)
     except ValueError as error:
         raise YamlError(
-            f"line {node.start_mark.line + 1}: {key}: {node.value} is no day; write one such as 2027-03-01"
+            f"line {node.start_mark.line + 1}: {key}: {shown(node.value)[1:-1]} is no day; write one such as 2027-03-01"
         ) from error

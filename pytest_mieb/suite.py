@@ -10,6 +10,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
+from pytest_mieb.wording import key as key_of
+from pytest_mieb.wording import shown
+
 CATEGORIES = (
     "retrieval",
     "document_understanding",
@@ -98,6 +101,8 @@ PROTOCOL_LAYOUTS: Mapping[str, Collection[str]] = {
 }
 CLASS_NAMES, SCENE_NAMES = "class names", "scene names"
 _RETRIEVAL_METRIC = re.compile(r"(ndcg|map|recall|precision|mrr|hit_rate)_at_(1|3|5|10|20|100)")
+_REPOSITORY_PART = re.compile(r"(?!\.+$)[\w.-]+")  # not "." nor ".."
+_REVISION = re.compile(r"(?!\.+$)[\w./-]+")
 PROTOCOL_METRICS: Mapping[str, Collection[str]] = {
     "linear_probe": ("accuracy", "f1", "f1_weighted"),
     "multilabel_linear_probe": ("lrap", "accuracy", "f1"),
@@ -188,7 +193,7 @@ def load_tasks(extra: Iterable[Path] = ()) -> dict[str, Task]:
         for task in found:
             if task.name in tasks:
                 raise CardError(
-                    f"{task.file}: name: {task.name!r} is taken by {tasks[task.name].file}; choose another name"
+                    f"{task.file}: name: {shown(task.name)} is taken by {tasks[task.name].file}; choose another name"
                 )
             tasks[task.name] = task
     return tasks
@@ -239,7 +244,7 @@ class _Card:
     def task(self) -> Task:
         top = self.top
         if top["name"] != self.path.stem:
-            self.refuse("name", f"{top['name']!r} differs from the file's name; call one as the other")
+            self.refuse("name", f"{shown(top['name'])} differs from the file's name; call one as the other")
         self.one_of("category", top["category"], CATEGORIES)
         self.one_of("modalities", top["modalities"], MODALITIES)
         protocol = self.one_of("protocol", top["protocol"], PROTOCOL_KEYS)
@@ -248,7 +253,8 @@ class _Card:
         if protocol == "retrieval":
             if not _RETRIEVAL_METRIC.fullmatch(top["metric"]):
                 self.refuse(
-                    "metric", f"{top['metric']!r} is not a retrieval metric; write one like ndcg_at_10 or hit_rate_at_1"
+                    "metric",
+                    f"{shown(top['metric'])} is not a retrieval metric; write one like ndcg_at_10 or hit_rate_at_1",
                 )
         else:
             self.one_of("metric", top["metric"], PROTOCOL_METRICS[protocol])
@@ -277,11 +283,16 @@ class _Card:
         layout = self.one_of("dataset.layout", content.get("layout"), LAYOUT_KEYS)
         if layout not in PROTOCOL_LAYOUTS[protocol]:
             legal = ", ".join(PROTOCOL_LAYOUTS[protocol])
-            self.refuse("dataset.layout", f"the protocol {protocol} does not read {layout!r}; use one of: {legal}")
+            self.refuse("dataset.layout", f"the protocol {protocol} does not read {shown(layout)}; use one of: {legal}")
         own = LAYOUT_KEYS[layout]
         checked = self.section("dataset", content, {"path": _TEXT, "revision": _TEXT, "layout": _TEXT, **own})
-        if not re.fullmatch(r"[\w.-]+/[\w.-]+", checked["path"]):
-            self.refuse("dataset.path", f"{checked['path']!r} is not a dataset repository; write it as org/name")
+        parts = checked["path"].split("/")
+        if len(parts) != 2 or not all(_REPOSITORY_PART.fullmatch(part) for part in parts):
+            self.refuse("dataset.path", f"{shown(checked['path'])} is not a dataset repository; write it as org/name")
+        if not _REVISION.fullmatch(checked["revision"]):
+            self.refuse(
+                "dataset.revision", f"{shown(checked['revision'])} is no commit, tag or branch; write the pinned commit"
+            )
         if "probe" in protocol and "train_split" not in checked:
             self.refuse("dataset.train_split", f"missing; the protocol {protocol} needs it")
         if layout == "sts" and len(checked["images"]) != 2:
@@ -300,7 +311,7 @@ class _Card:
         subsets = {}
         for subset, languages in top["subsets"].items():
             if not isinstance(subset, str):
-                self.refuse("subsets", f"{subset!r} is not text; put the subset's name in quotes")
+                self.refuse("subsets", f"{shown(subset)} is not text; put the subset's name in quotes")
             subsets[subset] = self.texts(f"subsets.{subset}", languages)
         return MappingProxyType(subsets)
 
@@ -308,9 +319,9 @@ class _Card:
         expected = self.top.get("expected", {})
         for name, count in expected.items():
             if not isinstance(name, str):
-                self.refuse("expected", f"{name!r} is not text; put the name in quotes")
+                self.refuse("expected", f"{shown(name)} is not text; put the name in quotes")
             if not isinstance(count, int) or isinstance(count, bool) or count < 1:
-                self.refuse(f"expected.{name}", f"{count!r} is not a number of rows; write a whole number above 0")
+                self.refuse(f"expected.{name}", f"{shown(count)} is not a number of rows; write a whole number above 0")
         return dict(expected)
 
     def check_scoring(self, scoring: Mapping[str, Any]) -> None:
@@ -335,7 +346,7 @@ class _Card:
         prefix = f"{section}." if section else ""
         for name in content:
             if name not in keys:
-                self.refuse(f"{prefix}{name}", f"unknown key; the legal ones are {', '.join(keys) or 'none'}")
+                self.refuse(f"{prefix}{key_of(name)}", f"unknown key; the legal ones are {', '.join(keys) or 'none'}")
         checked: dict[str, Any] = {}
         for name, key in keys.items():
             if name not in content:
@@ -347,14 +358,16 @@ class _Card:
             kinds = key.kind if isinstance(key.kind, tuple) else (key.kind,)
             if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
                 wanted = " or ".join(_KIND_NAMES[kind] for kind in kinds)
-                self.refuse(f"{prefix}{name}", f"{value!r} is not {wanted}; write {wanted}")
+                self.refuse(f"{prefix}{name}", f"{shown(value)} is not {wanted}; write {wanted}")
+            if key.required and isinstance(value, str) and not value.strip():
+                self.refuse(f"{prefix}{name}", "empty; write it")
             checked[name] = value
         return checked
 
     def texts(self, key: str, values: Any) -> tuple[str, ...]:
         if isinstance(values, list | tuple) and values and all(isinstance(value, str) for value in values):
             return tuple(values)
-        self.refuse(key, f"{values!r} is not a list of texts; write it as [first, second]")
+        self.refuse(key, f"{shown(values)} is not a list of texts; write it as [first, second]")
 
     def one_of(self, key: str, value: Any, legal: Iterable[str]) -> str:
         legal = list(legal)
@@ -362,7 +375,7 @@ class _Card:
             return value
         if value is None:
             self.refuse(key, f"missing; use one of: {', '.join(legal)}")
-        self.refuse(key, f"{value!r} is not legal; use one of: {', '.join(legal)}")
+        self.refuse(key, f"{shown(value)} is not legal; use one of: {', '.join(legal)}")
 
     def refuse(self, key: str, sentence: str) -> NoReturn:
         raise CardError(f"{self.path}: {key}: {sentence}")

@@ -15,8 +15,8 @@ SOUND = """\
 model: m
 common: &common {examples: 5e, run: 1a}
 tasks:
-  A: {<<: *common, score: 0.5, run: 2b}
-  'no': {<<: *common, score: 1.0}
+  A: {<<: {examples: 5e, run: 1a}, score: 0.5, run: 2b}
+  'no': {score: 1.0}
   B:
     subsets: {12: [a, a], '13': [b]}
     accepted: {until: 2027-03-01, reason: "==== <<<<<<< ===="}
@@ -58,8 +58,19 @@ REFUSED = {
     "once in quotes": ("tasks:\n  'A': {}\n  \"A\": {}\n", "line 3: tasks.A stands there twice, first in line 2"),
     "as a number and as text": ("subsets: {12: {}, '12': {}}", "line 1: subsets.12 stands there twice"),
     "in a list": ("a:\n- {b: 1}\n- {b: 1, b: 2}\n", "line 3: a.b stands there twice, first in line 3"),
-    "under an anchor": ("a: &a {b: 1, b: 2}\nc: *a\n", "line 1: a.b stands there twice"),
-    "what is merged": ("a: &a {x: 1}\nb: {<<: *a, <<: *a}\n", "line 2: b.<< stands there twice"),
+    "under an anchor": ("a: &a {b: 1, b: 2}\n", "line 1: a.b stands there twice"),
+    "what is merged": ("b: {<<: {x: 1}, <<: {x: 2}}\n", "line 1: b.<< stands there twice"),
+    "an alias": ("a: &a {b: 1}\nc: *a\n", "line 2: *a is an alias; write out what it stands for"),
+    "an alias that is merged": ("a: &a {b: 1}\nc:\n  <<: *a\n", "line 3: *a is an alias; write out what it"),
+    "a bomb": (
+        "\n".join(["a0: &a0 lol", *(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 10)}]" for n in range(1, 30))]),
+        "line 2: *a0 is an alias",
+    ),
+    "itself": ("a: &a [*a]\n", "line 1: *a is an alias"),
+    "lists in lists": ("[" * 33 + "]" * 33, "line 1: lists or mappings lie more than 32 deep in each other; flatten"),
+    "mappings in mappings": ("\n".join(" " * n + "a:" for n in range(40)), "line 33: lists or mappings lie more than"),
+    "thousands of lists": ("[" * 50_000 + "]" * 50_000, ""),
+    "long names": (f"? {'x' * 500}\n: {{a: 1, a: 2}}\n", f"line 2: {'x' * 60} ....a stands there twice"),
     "two sides of a merge": (
         f"tasks:\n<<<<<<< HEAD\n{OURS}=======\n{THEIRS}>>>>>>> exp7\n",
         "line 2: '<<<<<<< HEAD' was left by a merge in git; resolve the conflict",

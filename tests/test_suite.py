@@ -245,6 +245,33 @@ REFUSED = {
         changed(CARD, ("org/birds", "birds")),
         "dataset.path: 'birds' is not a dataset repository; write it as org/name",
     ),
+    **{
+        f"path {path}": (changed(CARD, ("org/birds", path)), f"dataset.path: '{path}' is not a dataset repository;")
+        for path in (
+            "../birds",
+            "org/..",
+            "./birds",
+            "org/.",
+            "/org/birds",
+            "org/birds/more",
+            "org//birds",
+            "org birds/a",
+        )
+    },
+    **{
+        f"revision {revision}": (changed(CARD, ("abc123", revision)), f"dataset.revision: {sentence}")
+        for revision, sentence in (
+            ("''", "empty; write it"),
+            ("' '", "empty; write it"),
+            ("a b", "'a b' is no commit, tag or branch; write the pinned commit"),
+            ("..", "'..' is no commit, tag or branch"),
+        )
+    },
+    "aliases": (CARD + "notes: &a x\nlicense: *a\n", "line 16: *a is an alias; write out what it stands for"),
+    "notes in a list": (CARD + "notes: [[a, b], c]\n", "notes: (['a', 'b'], 'c') is not text; write text"),
+    "notes that are long": (CARD + f"notes: [{'x' * 9999}]\n", "notes: ('xxxx"),
+    "a split that is empty": (changed(CARD, ("split: test", "split: ''")), "dataset.split: empty; write it"),
+    "a key that is long": (CARD + f"{'k' * 99}: 1\n", f"{'k' * 60} ...: unknown key"),
     "revision unquoted": (
         changed(CARD, ("abc123", "123456")),
         "dataset.revision: 123456 is not text; write text",

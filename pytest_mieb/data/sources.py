@@ -222,9 +222,13 @@ def declared_configs(readme: Path | None) -> dict[str, list[str]]:
         return {}
     declared = {}
     for config in (metadata_load(readme) or {}).get("configs") or ():
-        files = config.get("data_files")
-        listed = isinstance(files, list) and all(isinstance(entry, dict) and "split" in entry for entry in files)
-        declared[str(config.get("config_name", "default"))] = [str(entry["split"]) for entry in files] if listed else []
+        name, files = config.get("config_name", "default"), config.get("data_files")
+        if not isinstance(name, str | int):  # never printed: a few aliases can stand for more than fits into memory
+            continue
+        listed = isinstance(files, list) and all(
+            isinstance(entry, dict) and isinstance(entry.get("split"), str) for entry in files
+        )
+        declared[str(name)] = [entry["split"] for entry in files] if listed else []
     return declared
 
 

@@ -13,6 +13,8 @@ from typing import Any, TypeGuard
 from pytest_mieb.gate.context import Context
 from pytest_mieb.strict_yaml import YamlError, load
 from pytest_mieb.whole import beside
+from pytest_mieb.wording import key as key_of
+from pytest_mieb.wording import shown
 
 NAME = re.compile(r"[\w.-]+")
 _TOP = ("model", "data", "revision", "date", "runs", "tasks")
@@ -156,12 +158,12 @@ class _Reader:
         }
         lost = next((name for name, task in tasks.items() if task.run and task.run not in runs), None)
         if lost:
-            raise self.refuse(f"tasks.{lost}.run", f"{tasks[lost].run!r} is not among the runs")
+            raise self.refuse(f"tasks.{lost}.run", f"{shown(tasks[lost].run)} is not among the runs")
         return Baseline(
-            model=str(content.get("model", self.path.stem)),
-            data=str(content.get("data", "hub")),
-            revision=str(content.get("revision") or ""),
-            date=str(content.get("date") or ""),
+            model=self.text(content, "model", "model") or self.path.stem,
+            data=self.text(content, "data", "data") or "hub",
+            revision=self.text(content, "revision", "revision"),
+            date=self.text(content, "date", "date"),
             runs=runs,
             tasks=tasks,
             folder=self.path.with_suffix(""),
@@ -179,12 +181,11 @@ class _Reader:
         for name in ("tolerance", "spread"):
             value = entry.get(name)
             if value is not None and (not _is_number(value) or not 0 <= value <= 1):
-                raise self.refuse(f"{key}.{name}", f"{value!r} is not a number from 0 to 1; half a point is 0.005")
+                raise self.refuse(f"{key}.{name}", f"{shown(value)} is not a number from 0 to 1; half a point is 0.005")
         if (entry.get("tolerance") or 0) > LARGEST_TOLERANCE:
             raise self.refuse(
                 f"{key}.tolerance",
-                f"{entry['tolerance']!r} would let the task lose {100 * entry['tolerance']:g} points; half a point is "
-                "0.005",
+                f"{entry['tolerance']} would let it lose {100 * entry['tolerance']:g} points; half a point is 0.005",
             )
         return TaskBaseline(
             own.score,
@@ -196,22 +197,22 @@ class _Reader:
             tolerance=entry.get("tolerance"),
             accepted=self.accepted(f"{key}.accepted", entry["accepted"]) if "accepted" in entry else None,
             spread=float(entry.get("spread") or 0.0),
-            dataset=str(entry.get("dataset") or ""),
-            part=str(entry.get("part") or ""),
-            examples=str(entry.get("examples") or ""),
-            outcomes=str(entry.get("outcomes") or ""),
-            run=str(entry.get("run") or ""),
+            dataset=self.text(entry, "dataset", f"{key}.dataset"),
+            part=self.text(entry, "part", f"{key}.part"),
+            examples=self.text(entry, "examples", f"{key}.examples"),
+            outcomes=self.text(entry, "outcomes", f"{key}.outcomes"),
+            run=self.text(entry, "run", f"{key}.run"),
         )
 
     def accepted(self, key: str, entry: Any) -> Acceptance:
         if not isinstance(entry, dict):
-            raise self.refuse(key, f"{entry!r} is not a mapping such as {{until: 2027-03-01, reason: why}}")
+            raise self.refuse(key, f"{shown(entry)} is not a mapping such as {{until: 2027-03-01, reason: why}}")
         self.known(entry, _ACCEPTED, f"{key}.")
         until, reason = entry.get("until"), entry.get("reason")
         if not isinstance(until, date) or isinstance(until, datetime):
-            raise self.refuse(f"{key}.until", f"{until!r} is not a day such as 2027-03-01, without quotes")
+            raise self.refuse(f"{key}.until", f"{shown(until)} is not a day such as 2027-03-01, without quotes")
         if not isinstance(reason, str) or not reason.strip():
-            raise self.refuse(f"{key}.reason", f"{reason!r} is not text; say why the drop is accepted")
+            raise self.refuse(f"{key}.reason", f"{shown(reason)} is not text; say why the drop is accepted")
         return Acceptance(until, " ".join(reason.split()))
 
     def subset(self, key: str, entry: Any) -> Mark:
@@ -224,10 +225,21 @@ class _Reader:
             raise self.refuse(key, "not a mapping with a score")
         score, error = entry.get("score"), entry.get("error", 0.0)
         if not _is_number(score) or not -1 <= score <= 1:
-            raise self.refuse(f"{key}.score", f"{score!r} is not a number from 0 to 1")
+            raise self.refuse(
+                f"{key}.score", f"{shown(score)} is not a number from 0 to 1, or for a correlation from -1 to 1"
+            )
         if not _is_number(error) or not 0 <= error <= 1:
-            raise self.refuse(f"{key}.error", f"{error!r} is not a number from 0 to 1")
+            raise self.refuse(f"{key}.error", f"{shown(error)} is not a number from 0 to 1")
         return Mark(float(score), float(error))
+
+    def text(self, entry: Mapping[str, Any], name: str, key: str) -> str:
+        """A text, empty where it is left out; a whole number is one too, for a hash may look like it, and a day."""
+        value = entry.get(name)
+        if value is None:
+            return ""
+        if isinstance(value, bool) or not isinstance(value, str | int | date):
+            raise self.refuse(key, f"{shown(value)} is not text; put it in quotes")
+        return str(value)
 
     def mapping(self, entry: Mapping[str, Any], name: str, key: str) -> Mapping[str, Any]:
         """Whole numbers are names too: a hash may look like one."""
@@ -236,11 +248,11 @@ class _Reader:
             raise self.refuse(key, "not a mapping")
         strange = [each for each in value or {} if not isinstance(each, str | int) or isinstance(each, bool)]
         if strange:
-            raise self.refuse(key, f"the name {strange[0]!r} is not text; put it in quotes")
+            raise self.refuse(key, f"the name {shown(strange[0])} is not text; put it in quotes")
         return {str(each): content for each, content in (value or {}).items()}
 
     def known(self, entry: Mapping[str, Any], legal: tuple[str, ...], key: str) -> None:
-        unknown = sorted(map(str, set(entry) - set(legal)))
+        unknown = sorted(map(key_of, set(entry) - set(legal)))
         if unknown:
             raise self.refuse(f"{key}{unknown[0]}", f"unknown key; the legal ones are {', '.join(legal)}")
 

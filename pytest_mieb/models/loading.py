@@ -5,7 +5,6 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-import reprlib
 from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError, NoArrayError, did_you_mean, first_line
 from pytest_mieb.models.request import Request
 from pytest_mieb.models.spec import ModelSpec, is_hub_id, parse_spec
+from pytest_mieb.wording import shown
 
 # The accident of `miniature:damaged`: pixels scaled to -1..1, as SigLIP's are, for a model that was trained with other
 # constants. It happens when a checkpoint is saved without its processor and gets the one of another family.
@@ -116,12 +116,16 @@ def _in_folder(folder: Path, request: Request) -> tuple[str, Request]:
 def _on_base(base: tuple[str, str | None], request: Request) -> tuple[str, Request]:
     """The base model of an adapter: a folder, or a hub id with the revision that the adapter names."""
     name, revision = base
-    if Path(name).expanduser().is_dir():
-        return _in_folder(Path(name).expanduser(), request)
-    if not is_hub_id(name):
+    from pytest_mieb.models.recognition import CONFIGURATIONS
+
+    folder = Path(name).expanduser()
+    if folder.is_dir() and any((folder / file).is_file() for file in CONFIGURATIONS):
+        return _in_folder(folder, request)
+    if folder.is_dir() or not is_hub_id(name):
+        what = "a folder without a model" if folder.is_dir() else "no folder here and no hub id"
         raise ModelError(
-            f"{request.spec}: the adapter's base model {name!r} is no folder here and no hub id; correct "
-            "base_model_name_or_path in its adapter_config.json"
+            f"{request.spec}: the adapter's base model {shown(name)} is {what}; correct base_model_name_or_path in its "
+            "adapter_config.json"
         )
     return _on_hub(name, replace(request, revision=revision))
 
@@ -214,14 +218,14 @@ def _check_members(spec: str, embedder: Embedder) -> None:
     known = {"image", "text", "interleaved"}
     if not isinstance(modalities, Set) or not modalities or not modalities <= known:
         raise ModelError(
-            f"--mieb-model={spec}: its modalities are {_shown(modalities)}; they must be a set of some of "
+            f"--mieb-model={spec}: its modalities are {shown(modalities)}; they must be a set of some of "
             f"{', '.join(sorted(known))}"
         )
     if not isinstance(fingerprint, str | None) or fingerprint == "":
-        raise ModelError(f"--mieb-model={spec}: its fingerprint is {_shown(fingerprint)}; it must be a text, or None")
+        raise ModelError(f"--mieb-model={spec}: its fingerprint is {shown(fingerprint)}; it must be a text, or None")
     if not isinstance(description, Description | None):
         raise ModelError(
-            f"--mieb-model={spec}: its description is {_shown(description)}; it must be a pytest_mieb.models "
+            f"--mieb-model={spec}: its description is {shown(description)}; it must be a pytest_mieb.models "
             "Description, or None"
         )
 
@@ -316,7 +320,3 @@ _MEMBERS = (
 
 def _said(error: BaseException) -> str:
     return f"{type(error).__name__}: {first_line(error)}"
-
-
-def _shown(value: object) -> str:
-    return reprlib.repr(value)

@@ -54,6 +54,8 @@ _LATE = re.compile(
     r"pylate[\w.]*",
     re.IGNORECASE,
 )
+# By any of them a folder says that it holds a model.
+CONFIGURATIONS = ("open_clip_config.json", "adapter_config.json", "config.json", "modules.json")
 _CHAIN, _SENTENCE = "modules.json", "config_sentence_transformers.json"
 _LIBRARY = "sentence_transformers."
 _GENERATIVE = ("AutoModelForImageTextToText", "AutoModelForVision2Seq")
@@ -88,8 +90,7 @@ def recognise(
     if not folder.is_dir():
         raise ModelError(f"{folder}: no such folder; give one that save_pretrained wrote")
     _refuse_late_interaction(folder)
-    configurations = {name: folder / name for name in ("open_clip_config.json", "adapter_config.json", "config.json")}
-    there = [name for name, file in configurations.items() if file.is_file()]
+    there = [name for name in CONFIGURATIONS if (folder / name).is_file() and name != _CHAIN]
     if "adapter_config.json" in there:
         if list(folder.glob("model*.safetensors")) or list(folder.glob("pytorch_model*.bin")):
             raise ModelError(

@@ -16,6 +16,12 @@ RNG = np.random.default_rng(0)
 GAINS = 1 - 1 / np.log2(np.arange(2, 11))
 
 
+@pytest.fixture(autouse=True)
+def _the_same_numbers_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever tests ran before in this process."""
+    monkeypatch.setitem(globals(), "RNG", np.random.default_rng(0))
+
+
 def counted(terms: Values, observed: float) -> float:
     """P(S >= observed) from all 2^k sums, in two halves."""
     halves = []

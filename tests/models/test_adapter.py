@@ -306,3 +306,19 @@ def test_a_damaged_configuration_is_refused(tmp_path: Path, content: str) -> Non
     (tmp_path / "adapter_config.json").write_text(content)
     with pytest.raises(ModelError, match=r"adapter_config\.json cannot be used: "):
         base_of(tmp_path)
+
+
+def test_a_base_that_points_elsewhere_is_named_and_not_what_lies_there(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "private"
+    elsewhere.mkdir()
+    (elsewhere / "passwords.txt").write_text("")
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    content = {"peft_type": "LORA", "base_model_name_or_path": str(elsewhere)}
+    (adapter / "adapter_config.json").write_text(json.dumps(content))
+    with pytest.raises(ModelError) as refusal:
+        load_embedder(str(adapter))
+    assert str(refusal.value) == (
+        f"{adapter}: the adapter's base model {str(elsewhere)!r} is a folder without a model; correct "
+        "base_model_name_or_path in its adapter_config.json"
+    )

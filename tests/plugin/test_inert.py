@@ -20,7 +20,7 @@ def test_without_a_model_nothing_is_imported_or_printed(pytester: pytest.Pyteste
             heavy = set({HEAVY!r}) & set(sys.modules)
             assert not heavy
             assert not [name for name in sys.modules if name.startswith("pytest_mieb.") and name.split(".")[1] not in
-                        ("plugin", "fixtures", "keys", "settings", "suite")]
+                        ("plugin", "fixtures", "keys", "settings", "suite", "wording")]
         """
     )
     result = pytester.runpytest_subprocess("-p", "no:xdist", "-v")
