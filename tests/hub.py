@@ -15,6 +15,7 @@ import json
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -47,8 +48,37 @@ class Request(NamedTuple):
 class RefusalError(Exception):
     """An answer other than the one asked for: a status and the hub's own code for it."""
 
-    def __init__(self, status: HTTPStatus | int, code: str = "", message: str = "") -> None:
+    def __init__(
+        self, status: HTTPStatus | int, code: str = "", message: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
         self.status, self.code, self.message = HTTPStatus(status), code, message or code
+        self.headers = dict(headers or {})
+
+
+@dataclass
+class Trouble:
+    """What befalls requests whose path ends in `suffix`: every `every`th of them, `times` at most.
+
+    With `status` they are answered by it. With `cut` half a file is sent, with `drip` one byte each so many seconds.
+    """
+
+    suffix: str = ""
+    status: int = 0
+    headers: Mapping[str, str] = field(default_factory=dict)
+    cut: bool = False
+    drip: float = 0.0
+    every: int = 1
+    times: int = 1 << 30
+    seen: int = 0
+    struck: int = 0
+
+    def strikes(self, path: str) -> bool:
+        if not path.endswith(self.suffix):
+            return False
+        self.seen += 1
+        strikes = self.seen % self.every == 0 and self.struck < self.times
+        self.struck += strikes
+        return strikes
 
 
 @dataclass
@@ -66,6 +96,7 @@ class Hub:
     missing: Collection[str] = ()
     truncated: Collection[str] = ()
     failing: Mapping[str, int] = field(default_factory=dict)
+    trouble: Trouble | None = None
     requests: list[Request] = field(default_factory=list)
 
     def __enter__(self) -> Hub:
@@ -216,14 +247,23 @@ class _Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         self._body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         try:
+            self._trouble = self._struck(unquote(url.path))
             action(unquote(url.path), parse_qs(url.query))
         except RefusalError as refusal:
-            headers = {"X-Error-Message": refusal.message}
+            headers = {"X-Error-Message": refusal.message, **refusal.headers}
             if refusal.code:
                 headers["X-Error-Code"] = refusal.code
             self._send_json({"error": refusal.message}, status=refusal.status, headers=headers)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
+
+    def _struck(self, path: str) -> Trouble | None:
+        trouble = self.hub.trouble
+        if trouble is None or (self.command == "HEAD" and not trouble.status) or not trouble.strikes(path):
+            return None
+        if trouble.status:
+            raise RefusalError(trouble.status, message="the hub has trouble", headers=trouble.headers)
+        return trouble
 
     def _get(self, path: str, query: dict[str, list[str]]) -> None:
         if match := _RESOLVE.fullmatch(path):
@@ -312,8 +352,20 @@ class _Handler(BaseHTTPRequestHandler):
         if repository in self.hub.truncated and name.endswith(".parquet"):
             last = min(last, size // 2)
             self.close_connection = True
+        if self._trouble and self._trouble.cut:
+            last = first + (last - first) // 2
+            self.close_connection = True
         for part in _parts(file, first, last):
-            self.wfile.write(part)
+            if self._trouble and self._trouble.drip:
+                self._drip(part, self._trouble.drip)
+            else:
+                self.wfile.write(part)
+
+    def _drip(self, part: bytes, seconds: float) -> None:
+        for byte in part:
+            self.wfile.write(bytes([byte]))
+            self.wfile.flush()
+            time.sleep(seconds)
 
     def _refuse_strangers(self, repository: str) -> None:
         sent = self.headers.get("Authorization", "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 from hashlib import blake2b
 from pathlib import Path
@@ -12,12 +12,14 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_mieb.data.errors import DatasetError
+from pytest_mieb.hub import Line, fault_in
 from pytest_mieb.suite import DatasetRef
 
 if TYPE_CHECKING:
     from datasets import Dataset
 
 _COMMIT = re.compile("[0-9a-f]{40}")
+_NOT_REACHED = "the hub was not reached and the dataset is not cached; go online once, or give a --mieb-data mirror"
 
 
 class Source(Protocol):
@@ -48,6 +50,7 @@ class Hub:
     name: str = "hub"
     checks_sizes: bool = True
     any_size: bool = False
+    line: Line = field(default_factory=lambda: Line(print))
 
     def configs(self, ref: DatasetRef) -> list[str]:
         import datasets
@@ -110,9 +113,10 @@ class Hub:
 
         return declared_configs(self._try(ref, readme))
 
-    @staticmethod
-    def _try(ref: DatasetRef, action: Callable[[], Any]) -> Any:
-        return _translated(ref, "hub", action)
+    def _try(self, ref: DatasetRef, action: Callable[[], Any]) -> Any:
+        return _translated(
+            ref, "hub", lambda: self.line.ask(f"dataset {ref.path}", action, lambda: _growing(ref)), self.line
+        )
 
 
 @dataclass(frozen=True)
@@ -205,7 +209,7 @@ class Miniature:
 def open_source(name: str, cache: Path, warn: Callable[[str], None] = print, *, any_size: bool = False) -> Source:
     """The source called `name`: hub, miniature, or a folder that holds a mirror; `any_size` as in `Source`."""
     if name == "hub":
-        return Hub(any_size=any_size)
+        return Hub(any_size=any_size, line=Line(warn))
     if name == "miniature":
         return Miniature(cache, warn)
     return Mirror(Path(name).resolve(), cache / "datasets", any_size=any_size)
@@ -249,6 +253,8 @@ def _by_itself_if_need_be(
     try:
         return load()
     except DatasetGenerationError as error:
+        if fault_in(error):
+            raise
         own = list(map(str, files()))
         try:
             return datasets.load_dataset("parquet", data_files={split: own}, split=split, cache_dir=cache)
@@ -280,17 +286,36 @@ def _state(folder: str) -> str:
     return digest.hexdigest()
 
 
-def _translated(ref: DatasetRef, where: str, action: Callable[[], Any]) -> Any:
-    """The result of `action`, whose failures become a DatasetError with a remedy."""
-    from datasets.exceptions import DatasetsError
-    from huggingface_hub.errors import HfHubHTTPError
+def _growing(ref: DatasetRef) -> list[Path]:
+    """The folders of the caches in which a dataset appears while it is fetched and prepared."""
+    import datasets
+    from huggingface_hub import constants
 
+    return [
+        Path(constants.HF_HUB_CACHE) / f"datasets--{ref.path.replace('/', '--')}",
+        Path(datasets.config.HF_DATASETS_CACHE) / ref.path.replace("/", "___"),
+    ]
+
+
+def _translated(ref: DatasetRef, where: str, action: Callable[[], Any], line: Line | None = None) -> Any:
+    """The result of `action`, whose failures become a DatasetError with a remedy."""
     try:
         return action()
-    except (DatasetsError, HfHubHTTPError, OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+    except DatasetError:
+        raise
+    except Exception as error:  # clients of HTTP raise what they like
         cause = " ".join(str(error).split()) or type(error).__name__
+        fault = fault_in(error) if line else None
+        if fault and fault.kind == "unreached":
+            remedy = _NOT_REACHED
+        elif fault and not (fault.status == 404 or "gated" in cause.lower()):
+            remedy = fault.sentence
+        else:
+            remedy = _remedy(cause, error)
+        if line and line.unreached > 1:
+            remedy += f" (it was not reached {line.unreached} times in this run, and is asked again later)"
         raise DatasetError(
-            f"dataset {ref.path} (revision {ref.revision}) cannot be read from the {where}: {_remedy(cause, error)}"
+            f"dataset {ref.path} (revision {ref.revision}) cannot be read from the {where}: {remedy}"
             f" [{type(error).__name__}: {cause[:300]}]"
         ) from error
 
@@ -316,7 +341,7 @@ def _remedy(cause: str, error: Exception) -> str:
     if "gated" in lowered:
         return "it is gated; accept its terms on the hub and log in with `hf auth login` (or set HF_TOKEN)"
     if "offline" in lowered or "couldn't reach" in lowered or isinstance(error, ConnectionError):
-        return "the hub was not reached and the dataset is not cached; go online once, or give a --mieb-data mirror"
+        return _NOT_REACHED
     if "config" in lowered and "not found" in lowered:
         return "it lacks a config that the card's layout needs; check the card's layout and revision"
     if "split" in lowered:

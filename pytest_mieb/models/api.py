@@ -1,18 +1,14 @@
-"""What models behind an API need: a bill with a limit, and how long to wait before another try."""
+"""What models behind an API need: a bill with a limit."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
-from time import time
 from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 from pytest_mieb.models.errors import ModelError
 
 TRIES = 6
-FIRST_WAIT, LONGEST_WAIT, LONGEST_RETRY_AFTER = 2.0, 60.0, 600.0
 
 
 class Usage(NamedTuple):
@@ -76,32 +72,3 @@ def dollars(amount: float) -> str:
     """With cents, and with up to six decimals where it is less than one dollar: $12.50, $0.000036."""
     decimals = 2 if amount >= 1 else max(2, len(f"{amount:.6f}".rstrip("0")) - 2)
     return f"${amount:.{decimals}f}"
-
-
-def worth_another_try(status: int | None) -> bool:
-    """Whether a request that was answered so may be answered later: too many requests, or the server's own trouble."""
-    return status is not None and (status in (408, 429) or status >= 500)
-
-
-def wait_before(attempt: int, headers: Mapping[str, str]) -> float:
-    """Seconds between try `attempt`, counted from 0, and the next: as the server asks, else ever twice as long."""
-    asked = {name.lower(): value for name, value in headers.items()}.get("retry-after")
-    seconds = _seconds(asked) if asked else None
-    if seconds is not None:
-        return min(max(seconds, 0.0), LONGEST_RETRY_AFTER)
-    return min(FIRST_WAIT * 2**attempt, LONGEST_WAIT)
-
-
-def _seconds(asked: str) -> float | None:
-    """A Retry-After header: seconds, or a date; None for anything else."""
-    readings: tuple[Callable[[], float], ...] = (
-        lambda: float(asked),
-        lambda: parsedate_to_datetime(asked).timestamp() - time(),
-    )
-    for reading in readings:
-        try:
-            seconds = reading()
-        except (TypeError, ValueError):
-            continue
-        return seconds if math.isfinite(seconds) else None
-    return None

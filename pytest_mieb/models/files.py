@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from pytest_mieb.hub import Line, fault_in
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.spec import is_hub_id
 
@@ -29,13 +31,17 @@ def download(
 
     named = f"--mieb-model={repository}" if needs == "model" else f"{needs} {repository}"
     named += f" (revision {revision})" if revision else ""
-    try:
+
+    def fetch() -> Path:
         if only:
             return Path(snapshot_download(repository, revision=revision, allow_patterns=list(only)))
         folder = Path(snapshot_download(repository, revision=revision, ignore_patterns=[*_OTHER_FRAMEWORKS, "*.bin"]))
         if not list(folder.rglob("*.safetensors")):
             snapshot_download(repository, revision=revision, ignore_patterns=list(_OTHER_FRAMEWORKS))
         return folder
+
+    try:
+        return Line(_warn).ask(f"model {repository}", fetch, lambda: [_cached(repository)])
     except GatedRepoError as error:
         raise ModelError(f"{named}: gated; accept its terms on the hub and log in with `hf auth login`") from error
     except RevisionNotFoundError as error:
@@ -44,10 +50,23 @@ def download(
         raise ModelError(
             f"{named}: not on the hub, or private; check the id, or log in with `hf auth login`"
         ) from error
-    except (OSError, ValueError, RuntimeError) as error:
+    except Exception as error:  # clients of HTTP raise what they like
+        fault = fault_in(error)
+        if fault and fault.kind != "unreached":
+            raise ModelError(f"{named}: {fault.sentence}") from error
         raise ModelError(
             f"{named}: the hub was not reached and the model is not cached; go online once, or give a local folder"
         ) from error
+
+
+def _cached(repository: str) -> Path:
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
+
+
+def _warn(sentence: str) -> None:
+    warnings.warn(sentence, UserWarning, stacklevel=2)
 
 
 def part(option: str, given: str | None, pinned: tuple[str, str], *, only: Sequence[str] | None = None) -> Path:

@@ -18,12 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_mieb import __version__
-from pytest_mieb.models.api import TRIES, Bill, Price, Usage, wait_before, worth_another_try
+from pytest_mieb.models.api import TRIES, Bill, Price, Usage
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder, Purpose, Role
 from pytest_mieb.models.errors import ModelError, first_line
 from pytest_mieb.models.hashing import fingerprint
 from pytest_mieb.models.request import Request
+from pytest_mieb.retrying import wait_before, worth_another_try
 from pytest_mieb.rgb import as_rgb
 
 if TYPE_CHECKING:
