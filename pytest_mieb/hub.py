@@ -29,16 +29,18 @@ _UNREACHED = (
     "ProxyError",
 )
 # How often one request is sent, and the longest wait in seconds between two times.
-_SENT, _LONGEST_PAUSE = 3, 60.0
+_SENT, _LONGEST_PAUSE = 2, 60.0
+# After how many things that were asked for in vain the hub is let alone for a while.
+_IN_VAIN = 2
 _CUT_FILE = "consistency check failed"  # of huggingface_hub, on a file shorter than it was said to be
 
 
 @dataclass(frozen=True)
 class Patience:
     """How often one thing is asked for, and how long a hub is waited for, in seconds: in all between those tries, for
-    one that makes no progress, and before a hub that was not reached is asked again.
+    one that makes no progress, and before one that failed is asked again.
 
-    A single request is asked for again too: up to three times here, in places six times by the hub's own client.
+    A single request is sent again too: once here, and in places up to five times by the hub's own client.
     """
 
     tries: int = 3
@@ -142,21 +144,22 @@ class Line:
 
     Args:
         warn: told of waits, in one sentence each.
-        unreached: how often in a row the hub was not reached.
+        in_vain: how many things in a row it was asked for in vain.
+        last: what happened the last time.
     """
 
     warn: Callable[[str], None]
     patience: Patience = field(default_factory=Patience)
-    unreached: int = 0
-    _failed: int = 0
-    _dead_until: float = 0.0
+    in_vain: int = 0
+    last: Fault | None = None
+    _asleep_until: float = 0.0
     _stalled: dict[str, Fault] = field(default_factory=dict)
 
     def ask(self, what: str, action: Callable[[], Result], watched: Callable[[], list[Path]] = list) -> Result:
         """The result of `action`, tried again where its error may pass.
 
-        A hub that was not reached counts as dead for a while: until then only the caches are looked at. One that failed
-        for two things in a row is asked once for the next. What stalled is not waited for again in this process.
+        After two things in a row that it was asked for in vain, or one where it was not reached, the hub is let alone
+        for a while: until then only the caches are looked at. What stalled is not waited for again in this process.
 
         Args:
             what: for warnings, such as "dataset org/name".
@@ -167,12 +170,11 @@ class Line:
         """
         if fault := self._stalled.get(what):
             raise StalledError(f"{fault.said}, and it is not waited for again in this run")
-        if time.monotonic() < self._dead_until:
+        if self.asleep:
             with offline():
                 return action()
         waited = 0.0
-        tries = 1 if self._failed > 1 else self.patience.tries
-        for attempt in range(tries):
+        for attempt in range(self.patience.tries):
             try:
                 result = self._watched(what, action, watched)
             except Exception as error:
@@ -181,22 +183,26 @@ class Line:
                     raise
                 headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
                 pause = wait_before(attempt, headers)
-                if attempt + 1 == tries or waited + pause > self.patience.longest_wait:
+                if attempt + 1 == self.patience.tries or waited + pause > self.patience.longest_wait:
                     self._give_up(fault)
                     raise
                 self.warn(f"{what}: {fault.sentence.partition(';')[0]}; asked again in {pause:.0f} seconds")
                 time.sleep(pause)
                 waited += pause
             else:
-                self.unreached = self._failed = 0
+                self.in_vain, self.last = 0, None
                 return result
         raise AssertionError("unreachable")
 
+    @property
+    def asleep(self) -> bool:
+        """Whether the hub is let alone for now."""
+        return time.monotonic() < self._asleep_until
+
     def _give_up(self, fault: Fault) -> None:
-        self._failed += 1
-        if fault.kind == "unreached":
-            self.unreached += 1
-            self._dead_until = time.monotonic() + self.patience.asleep
+        self.in_vain, self.last = self.in_vain + 1, fault
+        if fault.kind == "unreached" or self.in_vain >= _IN_VAIN:
+            self._asleep_until = time.monotonic() + self.patience.asleep
 
     def _watched(self, what: str, action: Callable[[], Result], watched: Callable[[], list[Path]]) -> Result:
         """The result of `action`, which runs in a thread of its own as long as it makes progress.

@@ -306,14 +306,14 @@ def _translated(ref: DatasetRef, where: str, action: Callable[[], Any], line: Li
     except Exception as error:  # clients of HTTP raise what they like
         cause = " ".join(str(error).split()) or type(error).__name__
         fault = fault_in(error) if line else None
-        if fault and fault.kind == "unreached":
+        if line and line.asleep and line.last:
+            remedy = f"it is not cached, and {line.last.sentence} (asked in vain before, and not again for a while)"
+        elif fault and fault.kind == "unreached":
             remedy = _NOT_REACHED
         elif fault and not (fault.status == 404 or "gated" in cause.lower()):
             remedy = fault.sentence
         else:
             remedy = _remedy(cause, error)
-        if line and line.unreached > 1:
-            remedy += f" (it was not reached {line.unreached} times in this run, and is asked again later)"
         raise DatasetError(
             f"dataset {ref.path} (revision {ref.revision}) cannot be read from the {where}: {remedy}"
             f" [{type(error).__name__}: {cause[:300]}]"

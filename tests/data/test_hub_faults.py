@@ -174,9 +174,20 @@ def test_a_hub_that_is_gone_is_asked_rarely_and_what_is_cached_still_loads(root:
     first, cached, again = found.results
     assert "the hub was not reached" in first["error"]
     assert cached["rows"] == ROWS
-    assert "the hub was not reached and the dataset is not cached" in again["error"]
+    assert "it is not cached, and the hub was not reached; run again later" in again["error"]
+    assert "asked in vain before, and not again for a while" in again["error"]
     assert again["seconds"] < 2
     assert len(found.warned) == 2
+
+
+def test_a_hub_that_fails_for_all_is_let_alone(root: Path, tmp_path: Path) -> None:
+    with served(root, status=503) as hub:
+        found = load(hub, tmp_path, ONE, OTHER, ONE)
+    first, second, third = (result["error"] for result in found.results)
+    assert "not again for a while" not in first and "the hub answered 503" in first
+    assert "the hub answered 503" in second
+    assert "it is not cached, and the hub answered 503" in third and "not again for a while" in third
+    assert found.results[2]["seconds"] < 2
 
 
 def test_a_split_that_is_not_there_is_not_asked_for_again(root: Path, tmp_path: Path) -> None:
