@@ -116,6 +116,7 @@ class FunctionEmbedder(Embedder):
         dimension: d; by default that of the first embedding made of a blank image or a short text.
         fingerprint: what names these weights and this preprocessing, so that embeddings are kept between runs. Give a
             new one whenever they change. By default they are kept for one run only.
+        metered: whether every input is paid for; the model is then not tried before the first task.
     """
 
     def __init__(
@@ -125,6 +126,7 @@ class FunctionEmbedder(Embedder):
         *,
         dimension: int | None = None,
         fingerprint: str | None = None,
+        metered: bool = False,
     ) -> None:
         if images is None and texts is None:
             raise ModelError("FunctionEmbedder needs a function for images, for texts, or both")
@@ -135,6 +137,11 @@ class FunctionEmbedder(Embedder):
         self._images, self._texts = images, texts
         self._dimension = dimension
         self._fingerprint = fingerprint
+        self._metered = metered
+
+    @property
+    def metered(self) -> bool:
+        return self._metered
 
     @property
     def modalities(self) -> frozenset[str]:

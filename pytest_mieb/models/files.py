@@ -52,6 +52,8 @@ def download(
         ) from error
     except Exception as error:  # clients of HTTP raise what they like
         fault = fault_in(error)
+        if fault is None and not isinstance(error, OSError | ValueError | RuntimeError):
+            raise
         if fault and fault.kind != "unreached":
             raise ModelError(f"{named}: {fault.sentence}") from error
         raise ModelError(

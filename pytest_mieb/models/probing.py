@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from pytest_mieb.models.batching import LENGTH_STEP
 from pytest_mieb.models.embedder import Embedder
-from pytest_mieb.models.errors import ModelError
+from pytest_mieb.models.errors import ModelError, first_line
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 SIZES = ((64, 64), (96, 64), (64, 80), (128, 128))  # width and height, none so thin that a model refuses it
-TEXTS = ("a", "a photo of a dog", "two red cars, near the old house by the river; 1 + 2 = 3", "Größe, 犬が走る, собака")
+# In letters that every tokenizer knows: a model that knows no others can still do some of the tasks.
+TEXTS = ("a", "a photo of a dog", "two red cars, near the old house by the river; 1 + 2 = 3", "An old HOUSE!")
 # How far an embedding may move, as a share of its length, in float32 and in what is computed with fewer digits: when
 # the same batch comes again, and when other items lie beside it. Rounding moves it by a hundredth of that; dropout, a
 # random crop, or a normalisation over the batch by more than ten times as much.
@@ -112,8 +113,25 @@ def _steady(
     """
     description = embedder.description
     dtype = description.dtype if description else ""
-    given = [embed(items) for _ in range(2)]
-    first, again = (np.asarray(each, dtype=np.float32) for each in given)
+
+    def embedded(items: Sequence[_Item]) -> Vectors:
+        try:
+            vectors = np.asarray(embed(items), dtype=np.float32)
+        except ModelError:
+            raise
+        except (Exception, SystemExit) as error:
+            raise ModelError(
+                f"--mieb-model={spec}: it fails for {len(items)} {modality} inputs at once, all of them ordinary: "
+                f"{type(error).__name__}: {first_line(error)}"
+            ) from error
+        if vectors.ndim != 2 or len(vectors) != len(items):
+            raise ModelError(
+                f"--mieb-model={spec}: it gave an array of shape {vectors.shape} for {len(items)} {modality} inputs; "
+                f"it must be ({len(items)}, dimension)"
+            )
+        return vectors
+
+    first, again = embedded(items), embedded(items)
     moved.append(_distance(first, again))
     if moved[-1] > AGAIN.get(dtype, AGAIN[""]):
         raise ModelError(
@@ -122,7 +140,7 @@ def _steady(
             "state; put the model in evaluation mode with model.eval(), and prepare every input in the same way"
         )
     for place in alone:
-        single = np.asarray(embed([items[place]] * len(items)), dtype=np.float32)
+        single = embedded([items[place]] * len(items))
         away = _distance(first[place : place + 1], single[:1])
         if away > BESIDE_OTHERS.get(dtype, BESIDE_OTHERS[""]):
             raise ModelError(

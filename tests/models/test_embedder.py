@@ -81,3 +81,9 @@ def test_whatever_a_function_returns_becomes_float32(embeddings: object) -> None
     found = as_array(embeddings)
     assert type(found) is np.ndarray
     assert (found.dtype, found.tolist()) == (np.float32, [[1, 2]])
+
+
+@pytest.mark.parametrize("metered", [False, True])
+def test_the_user_says_whether_every_input_is_paid_for(metered: bool) -> None:
+    assert FunctionEmbedder(widths, metered=metered).metered is metered
+    assert FunctionEmbedder(widths).metered is False

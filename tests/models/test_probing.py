@@ -159,3 +159,28 @@ def test_models_whose_mask_is_left_out_where_nothing_is_padded(
     monkeypatch.setattr(f"pytest_mieb.models.families.{module}.{name}", ())
     with pytest.raises(ModelError, match="text inputs depends on which others lie beside it"):
         probed("m", model)
+
+
+def _no_batch(images: list[Image.Image]) -> Any:
+    return pixels(images[:1])
+
+
+def _fails(images: list[Image.Image]) -> Any:
+    if len(images) > 1:
+        raise IndexError("one at a time\nplease")
+    return pixels(images)
+
+
+@pytest.mark.parametrize(
+    ("images", "sentence"),
+    [
+        (_no_batch, "it gave an array of shape (1, 16) for 4 image inputs; it must be (4, dimension)"),
+        (_fails, "it fails for 4 image inputs at once, all of them ordinary: IndexError: one at a time"),
+    ],
+)
+def test_a_model_that_takes_one_input_only_is_refused(
+    images: Callable[[list[Image.Image]], Any], sentence: str
+) -> None:
+    with pytest.raises(ModelError) as refusal:
+        probed("m", FunctionEmbedder(images))
+    assert str(refusal.value) == f"--mieb-model=m: {sentence}"

@@ -267,6 +267,13 @@ def test_a_model_behind_an_api_is_said_to_cost(register: Register) -> None:
     assert "--mieb-max-cost does not watch it" in model.description.warnings[0]
 
 
+def test_a_model_behind_an_api_keeps_nothing_and_is_not_tried(register: Register) -> None:
+    """Its name and revision "1" say neither which service answers nor what that runs by now."""
+    paid, own = load_embedder(register(framework=["API"])), load_embedder(register())
+    assert (paid.fingerprint, paid.metered) == (None, True)
+    assert own.fingerprint and not own.metered
+
+
 def broken(name: str, **keywords: Any) -> Any:
     raise RuntimeError("no such thing\nand more")
 
