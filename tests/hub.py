@@ -88,6 +88,7 @@ class Hub:
     The other fields make it misbehave for the repositories (`org/name`) they name: a `gated` one lists its files but
     gives them only to whoever sends the token `GRANTED`; a `missing` one does not exist although its folder does; of a
     `truncated` one's parquet files the second half never arrives; a `failing` one answers everything with the status.
+    `trouble` befalls single requests, whatever the repository.
     """
 
     root: Path

@@ -15,7 +15,7 @@ import pytest
 from datasets.exceptions import DataFilesNotFoundError, DatasetGenerationError, DatasetNotFoundError
 
 from pytest_mieb.data import DatasetError, load_rows, open_source, other_sizes
-from pytest_mieb.data.sources import Hub, Miniature, Mirror, _translated
+from pytest_mieb.data.sources import Hub, Miniature, Mirror, _state, _translated
 from tests.builders import a_task
 from tests.data.mirrors import mirror, pictures, plain
 from tests.hub import Hub as HubServer
@@ -95,6 +95,23 @@ def test_a_mirror_whose_files_were_replaced_is_read_anew(tmp_path: Path) -> None
     cache = tmp_path / "cache"
     found = [load_rows(TASK, "default", Mirror(source.folder, cache)).sizes for source in (old, new, old)]
     assert found == [{"test": 3}, {"test": 2}, {"test": 3}]
+
+
+@pytest.mark.parametrize("replaced", [False, True], ids=["in place", "by another file"])
+def test_a_file_of_the_same_size_and_time_is_another_state(tmp_path: Path, replaced: bool) -> None:
+    file = tmp_path / "test.parquet"
+    file.write_bytes(b"old")
+    os.utime(file, (1, 1))
+    before = _state.__wrapped__(str(tmp_path))
+    assert _state.__wrapped__(str(tmp_path)) == before
+    other = tmp_path.parent / f"{tmp_path.name}-new"
+    other.write_bytes(b"new")
+    if replaced:
+        os.replace(other, file)
+    else:
+        file.write_bytes(other.read_bytes())
+    os.utime(file, (1, 1))
+    assert _state.__wrapped__(str(tmp_path)) != before
 
 
 def test_a_damaged_image_is_named_by_column_and_row(tmp_path: Path) -> None:

@@ -146,7 +146,7 @@ def load(request: Request) -> Embedder:
     if model.similarity_fn_name != "cosine":
         warnings.append(f"trained for similarity by {model.similarity_fn_name}, and MIEB compares by cosine")
     if "image" not in modalities:
-        warnings.append("it embeds no images, which every task of MIEB needs")
+        warnings.append("it embeds no images, which all tasks of MIEB but one need")
     description, fingerprint = described(
         request,
         family="sentence-transformers",
