@@ -91,6 +91,8 @@ def recognise(
         raise ModelError(f"{folder}: no such folder; give one that save_pretrained wrote")
     _refuse_late_interaction(folder)
     there = [name for name in CONFIGURATIONS if (folder / name).is_file() and name != _CHAIN]
+    if not (told or transformers) and (folder / _CHAIN).is_file() and _is_chain(folder):
+        return Recognised("sentence_transformers", "SentenceTransformer")
     if "adapter_config.json" in there:
         if list(folder.glob("model*.safetensors")) or list(folder.glob("pytorch_model*.bin")):
             raise ModelError(
@@ -100,8 +102,6 @@ def recognise(
         return Recognised("adapter", str(read_json(folder / "adapter_config.json").get("peft_type", "")))
     if transformers and "config.json" in there:
         return _by_config(folder, trust_remote_code, told, adapter)
-    if (folder / _CHAIN).is_file() and _is_chain(folder):
-        return Recognised("sentence_transformers", "SentenceTransformer")
     if there == ["open_clip_config.json"]:
         return Recognised("open_clip", _open_clip_architecture(folder))
     if "open_clip_config.json" in there:

@@ -54,6 +54,14 @@ def lay(folder: Path, **files: Mapping[str, object] | str) -> Path:
         ),
         ({"modules_json": [{"type": "custom_st.Transformer"}]}, "sentence_transformers"),
         (
+            {
+                "modules_json": [{"type": "sentence_transformers.models.Transformer"}],
+                "adapter_config_json": {"peft_type": "LORA"},
+                "adapter_model_safetensors": "",
+            },
+            "sentence_transformers",
+        ),
+        (
             {"modules_json": [{"type": "custom_st.Transformer"}], "config_json": {"model_type": "jina_clip"}},
             "jina_clip",
         ),
