@@ -12,7 +12,7 @@ import argparse
 import json
 from pathlib import Path
 
-from pytest_mieb.gate.published import (
+from pytest_mieb.measurement.published import (
     REVISIONS,
     PublishedModel,
     PublishedScore,

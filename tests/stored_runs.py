@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mieb.gate import outcomes
-from pytest_mieb.gate.context import Context
-from pytest_mieb.gate.influence import Examples
-from pytest_mieb.gate.significance import sampling_error
+from pytest_mieb.gate.statistics.influence import Examples
+from pytest_mieb.gate.statistics.significance import sampling_error
+from pytest_mieb.measurement import outcomes
+from pytest_mieb.measurement.context import Context
 
 SIZE = 400
 

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_mieb import __version__
 from pytest_mieb.cli import main
-from pytest_mieb.models.registry import MODELS
+from pytest_mieb.models.loading.registry import MODELS
 from tests.stored_runs import a_run
 
 WITHOUT_HEAVY_IMPORTS = """

@@ -88,8 +88,8 @@ def _planted(options: argparse.Namespace) -> None:
     from benchmarks.gate_calibration.accidents import ACCIDENTS
     from benchmarks.gate_calibration.planted import details, effect, table
     from pytest_mieb.data import open_source
-    from pytest_mieb.gate.sides import open_baseline
-    from pytest_mieb.settings import default_cache
+    from pytest_mieb.measurement.opening import open_baseline
+    from pytest_mieb.runtime.settings import default_cache
     from pytest_mieb.suite import packaged
 
     every = load_tasks()

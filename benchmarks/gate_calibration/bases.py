@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.gate_calibration.sizes import CLASSES, size_of
-from pytest_mieb.gate import outcomes
-from pytest_mieb.gate.influence import Examples
+from pytest_mieb.gate.statistics.influence import Examples
+from pytest_mieb.measurement import outcomes
 from pytest_mieb.protocols.clustering import FITS
 from pytest_mieb.suite import Task, packaged
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.gate_calibration.releases import Base, Release
-from pytest_mieb.gate.baseline import Mark, TaskBaseline
 from pytest_mieb.gate.comparison import Comparison, Side, compare
 from pytest_mieb.gate.decision import decide
-from pytest_mieb.gate.influence import contributions
 from pytest_mieb.gate.policy import Policy
+from pytest_mieb.gate.statistics.influence import contributions
+from pytest_mieb.measurement.baseline import Mark, TaskBaseline
 from pytest_mieb.suite import Task
 
 DEFAULT, EXACTING = Policy(), Policy(tolerance=0.0)

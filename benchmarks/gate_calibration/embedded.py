@@ -15,9 +15,9 @@ from pytest_mieb.data import Inputs, Source, load_rows
 from pytest_mieb.data.examples import clusters
 from pytest_mieb.data.rows import Qrels
 from pytest_mieb.embedding import Pipeline
-from pytest_mieb.evaluation import PROTOCOLS
 from pytest_mieb.models.embedder import Purpose, Role
 from pytest_mieb.protocols import Scored
+from pytest_mieb.runtime.evaluation import PROTOCOLS
 from pytest_mieb.suite import Task
 
 Arrays = Sequence[NDArray[np.float32]]

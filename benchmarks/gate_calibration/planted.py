@@ -16,13 +16,13 @@ from benchmarks.gate_calibration.deciding import DEFAULT, SUITES, Found, below_t
 from benchmarks.gate_calibration.tables import markdown
 from pytest_mieb.data import Inputs, Source
 from pytest_mieb.embedding import Pipeline, Store
-from pytest_mieb.evaluation import evaluate
-from pytest_mieb.gate.baseline import Baseline
 from pytest_mieb.gate.comparison import Comparison, Side, compare
-from pytest_mieb.gate.measuring import examples_of as examples_of_result
-from pytest_mieb.gate.measuring import measured
-from pytest_mieb.gate.sides import examples_of
+from pytest_mieb.measurement.baseline import Baseline
+from pytest_mieb.measurement.measuring import examples_of as examples_of_result
+from pytest_mieb.measurement.measuring import measured
+from pytest_mieb.measurement.opening import examples_of
 from pytest_mieb.models.embedder import Purpose
+from pytest_mieb.runtime.evaluation import evaluate
 from pytest_mieb.suite import Task
 
 BATCH = 64

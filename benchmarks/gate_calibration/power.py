@@ -11,8 +11,8 @@ from benchmarks.gate_calibration.deciding import DEFAULT, SUITES, Found, below_t
 from benchmarks.gate_calibration.releases import Base, release
 from benchmarks.gate_calibration.tables import markdown, share
 from pytest_mieb.gate.comparison import Comparison
-from pytest_mieb.means import group_of
 from pytest_mieb.suite import CATEGORIES, Task
+from pytest_mieb.suite.means import group_of
 
 DROPS = (0.0025, 0.005, 0.01, 0.02, 0.05)
 RATE = 0.1

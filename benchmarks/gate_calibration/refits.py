@@ -14,10 +14,10 @@ from threadpoolctl import threadpool_limits
 from benchmarks.gate_calibration.deciding import DEFAULT, SUITES, below_threshold, decided, suite
 from benchmarks.gate_calibration.embedded import Bench, miniature_of_the_package, synthetic
 from benchmarks.gate_calibration.tables import markdown, share
-from pytest_mieb.evaluation import SubsetResult, TaskResult
 from pytest_mieb.gate.comparison import Side, compare
-from pytest_mieb.gate.measuring import examples_of, measured
-from pytest_mieb.settings import default_cache
+from pytest_mieb.measurement.measuring import examples_of, measured
+from pytest_mieb.runtime.evaluation import SubsetResult, TaskResult
+from pytest_mieb.runtime.settings import default_cache
 from pytest_mieb.suite import Task, load_tasks
 
 # Relative to the root-mean-square of an embedding's own numbers: rounding, bfloat16, and a change that can be seen.

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_mieb.gate.influence import Examples, contributions
+from pytest_mieb.gate.statistics.influence import Examples, contributions
 
 Base = Mapping[str, Examples]
 # How likely an example is to be disturbed when its cluster is.

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from pytest_mieb.canary.probes import IMAGES, TEXTS
 from pytest_mieb.canary.report import CanaryError
 from pytest_mieb.miniature import MODEL_DIR
-from pytest_mieb.models.hashing import fingerprint
-from pytest_mieb.whole import written
+from pytest_mieb.models.files.hashing import fingerprint
+from pytest_mieb.support.atomic import written
 
 FILE = Path(__file__).parent / "golden.npz"
 RECORD = "python -m pytest_mieb.canary --record"

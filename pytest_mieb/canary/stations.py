@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from pytest_mieb.canary.golden import Golden, current_fingerprint
 from pytest_mieb.canary.probes import IMAGES, TEXTS
 from pytest_mieb.canary.report import CanaryError
+from pytest_mieb.data.rgb import as_rgb
 from pytest_mieb.miniature import MODEL_DIR
 from pytest_mieb.models.embedder import as_array
-from pytest_mieb.rgb import as_rgb
 
 LIBRARIES = ("datasets", "numpy", "pillow", "tokenizers", "torch", "torchvision", "transformers")
 
@@ -46,8 +46,8 @@ def load(device: str = "cpu") -> Canary:
     """The miniature's model, by the way that models of transformers take. Raises CanaryError."""
     from transformers import AutoModel
 
+    from pytest_mieb.models.loading.request import Request
     from pytest_mieb.models.local import load_processor, load_transformers
-    from pytest_mieb.models.request import Request
 
     request = Request(spec="miniature", folder=MODEL_DIR, device=device, dtype="float32")
     with _at("loading"), _no_progress_bar():

@@ -6,7 +6,7 @@ import argparse
 import sys
 from typing import Any
 
-from pytest_mieb.models.registry import MODELS, KnownModel, near
+from pytest_mieb.models.loading.registry import MODELS, KnownModel, near
 from pytest_mieb.report.table import aligned
 
 FOUND, NOTHING_FOUND = 0, 1

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.data.origin import Origin, Place
-from pytest_mieb.rgb import RangeError, as_rgb, in_8_bits
+from pytest_mieb.data.rgb import RangeError, as_rgb, in_8_bits
 
 if TYPE_CHECKING:
     from datasets import Dataset

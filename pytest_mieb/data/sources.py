@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_mieb.data.errors import DatasetError
-from pytest_mieb.hub import Line, fault_in
 from pytest_mieb.suite import DatasetRef
+from pytest_mieb.support.hub import Line, fault_in
 
 if TYPE_CHECKING:
     from datasets import Dataset

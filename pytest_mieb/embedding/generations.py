@@ -12,7 +12,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from pytest_mieb.models.probing import Probes
-from pytest_mieb.whole import written
+from pytest_mieb.support.atomic import written
 
 WITNESS = "probes.npz"
 # How far a probe's embedding may lie from the stored one, as a share of its length: ten times what it moved by itself,

@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 
 from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.data.inputs import Inputs
+from pytest_mieb.data.rgb import on_white
 from pytest_mieb.embedding.store import Store
 from pytest_mieb.models.embedder import Embedder, Purpose
 from pytest_mieb.models.errors import ModelError, first_line
-from pytest_mieb.rgb import on_white
 
 # How much is embedded before it is written to the store.
 _BATCHES_AT_ONCE, _SECONDS_AT_ONCE = 64, 30.0

@@ -17,7 +17,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from pytest_mieb.whole import sweep, written
+from pytest_mieb.support.atomic import sweep, written
 
 KEY_BYTES = 16
 # Counted up when a file's pixels come to models in another way, or shards are written in another: what was embedded

@@ -10,12 +10,12 @@ from math import hypot, sqrt
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from pytest_mieb.gate.baseline import Acceptance, Mark, TaskBaseline
-from pytest_mieb.gate.context import Context, differences, preprocessing_change, refusal
-from pytest_mieb.gate.influence import Examples, explains
 from pytest_mieb.gate.policy import Policy
-from pytest_mieb.gate.significance import Difference, restart_error, t_tail
-from pytest_mieb.gate.significance import compare as paired
+from pytest_mieb.gate.statistics.influence import Examples, explains
+from pytest_mieb.gate.statistics.significance import Difference, restart_error, t_tail
+from pytest_mieb.gate.statistics.significance import compare as paired
+from pytest_mieb.measurement.baseline import Acceptance, Mark, TaskBaseline
+from pytest_mieb.measurement.context import Context, differences, preprocessing_change, refusal
 from pytest_mieb.suite import Task
 
 # The fewest training draws of a MIEB probe: with four degrees of freedom their spread is known well enough.

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pytest_mieb.gate.comparison import Comparison, Pair
 from pytest_mieb.gate.policy import Family, Policy, means_of
-from pytest_mieb.gate.significance import Difference, holm, pooled
+from pytest_mieb.gate.statistics.significance import Difference, holm, pooled
 from pytest_mieb.gate.verdict import (
     Outcome,
     Rule,

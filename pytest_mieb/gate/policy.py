@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pytest_mieb.gate.baseline import TaskBaseline
-from pytest_mieb.means import group_of
+from pytest_mieb.measurement.baseline import TaskBaseline
 from pytest_mieb.suite import CATEGORIES, Task
+from pytest_mieb.suite.means import group_of
 
 TOLERANCE = 0.005
 ALPHA = 0.05

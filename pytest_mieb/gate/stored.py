@@ -10,12 +10,12 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from pytest_mieb.gate import published
-from pytest_mieb.gate.baseline import Baseline, BaselineError
 from pytest_mieb.gate.comparison import Comparison, IncomparableError, Side, compare
 from pytest_mieb.gate.decision import Decision, decide
 from pytest_mieb.gate.policy import Policy
-from pytest_mieb.gate.sides import available, examples_behind, find, open_baseline
+from pytest_mieb.measurement import published
+from pytest_mieb.measurement.baseline import Baseline, BaselineError
+from pytest_mieb.measurement.opening import available, examples_behind, find, open_baseline
 from pytest_mieb.suite import CATEGORIES, SUITES, Task
 
 VERDICT = "verdict.json"

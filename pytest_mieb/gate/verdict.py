@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import Literal, NamedTuple
 
-from pytest_mieb.gate.baseline import Acceptance
 from pytest_mieb.gate.comparison import Comparison, Pair
-from pytest_mieb.gate.interval import CONFIDENCE, interval
 from pytest_mieb.gate.policy import TOLERANCE, Family, Policy
-from pytest_mieb.gate.significance import Difference, smallest_detectable, upper_bound
+from pytest_mieb.gate.statistics.interval import CONFIDENCE, interval
+from pytest_mieb.gate.statistics.significance import Difference, smallest_detectable, upper_bound
+from pytest_mieb.measurement.baseline import Acceptance
 
 Outcome = Literal["passed", "improved", "suspect", "accepted", "regressed", "measured"]
 # Scores that differ by the tolerance differ by a little more or less as floating-point numbers.

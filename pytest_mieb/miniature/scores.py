@@ -46,7 +46,7 @@ def all_scores(embedder: Embedder, cache: Path) -> dict[str, float]:
     """The score of every task on the miniature."""
     from pytest_mieb.data import open_source
     from pytest_mieb.embedding import Pipeline, Store, folder_of
-    from pytest_mieb.evaluation import evaluate
+    from pytest_mieb.runtime.evaluation import evaluate
     from pytest_mieb.suite import load_tasks
 
     source = open_source("miniature", cache, warnings.warn)
@@ -56,8 +56,8 @@ def all_scores(embedder: Embedder, cache: Path) -> dict[str, float]:
 
 def table(scores: dict[str, float], chance: dict[str, float], *, by_task: bool) -> Iterator[str]:
     """Markdown lines: a row a category, or a row a task, and the two means."""
-    from pytest_mieb.means import group_means, group_of, groups, mean_en, mean_m
     from pytest_mieb.suite import load_tasks
+    from pytest_mieb.suite.means import group_means, group_of, groups, mean_en, mean_m
 
     tasks = list(load_tasks().values())
 
@@ -81,7 +81,7 @@ def table(scores: dict[str, float], chance: dict[str, float], *, by_task: bool) 
 
 
 def main() -> None:
-    from pytest_mieb.settings import default_cache
+    from pytest_mieb.runtime.settings import default_cache
 
     parser = argparse.ArgumentParser(prog="python -m pytest_mieb.miniature.scores", description=__doc__)
     parser.add_argument("--tasks", action="store_true", help="one row a task instead of one a category")

@@ -17,10 +17,10 @@ from pytest_mieb import __version__
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder, as_array
 from pytest_mieb.models.errors import ModelError, first_line
-from pytest_mieb.models.files import commit_of
-from pytest_mieb.models.hashing import fingerprint
+from pytest_mieb.models.files.hashing import fingerprint
+from pytest_mieb.models.files.hub import commit_of
+from pytest_mieb.models.loading.request import Request
 from pytest_mieb.models.preprocessing import IMAGE_BACKEND, correct
-from pytest_mieb.models.request import Request
 
 DTYPES = ("float32", "float16", "bfloat16")
 # Without any of these transformers makes up a tokenizer of a few tokens, and says nothing.
@@ -248,7 +248,7 @@ def load_transformers(
         mismatched=[key[0] if isinstance(key, tuple) else key for key in info["mismatched_keys"]],
     )
     if request.adapter:
-        from pytest_mieb.models.adapter import merge
+        from pytest_mieb.models.files.adapter import merge
 
         model = merge(model, request.adapter)
     with refusing(folder):

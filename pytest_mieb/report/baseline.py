@@ -6,15 +6,15 @@ from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
-from pytest_mieb.gate import published
-from pytest_mieb.gate.baseline import Baseline, BaselineError, read
-from pytest_mieb.gate.drift import NOT_COMPARABLE
-from pytest_mieb.gate.sides import examples_behind, examples_of
 from pytest_mieb.gate.stored import Stored
 from pytest_mieb.gate.verdict import percent
-from pytest_mieb.means import group_means, group_of, groups
+from pytest_mieb.measurement import published
+from pytest_mieb.measurement.baseline import Baseline, BaselineError, read
+from pytest_mieb.measurement.drift import NOT_COMPARABLE
+from pytest_mieb.measurement.opening import examples_behind, examples_of
 from pytest_mieb.report.table import aligned
 from pytest_mieb.suite import Task, packaged
+from pytest_mieb.suite.means import group_means, group_of, groups
 
 
 def page(stored: Stored, tasks: Mapping[str, Task]) -> tuple[list[str], list[str]]:

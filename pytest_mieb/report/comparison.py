@@ -9,12 +9,12 @@ from statistics import median
 from typing import NamedTuple
 
 from pytest_mieb.gate.comparison import Pair
-from pytest_mieb.gate.interval import CONFIDENCE
-from pytest_mieb.gate.significance import upper_bound
+from pytest_mieb.gate.statistics.interval import CONFIDENCE
+from pytest_mieb.gate.statistics.significance import upper_bound
 from pytest_mieb.gate.stored import Outcome, Stored
 from pytest_mieb.gate.verdict import acceptance_of, blame, other_than_scores, percent, points, shown_interval
-from pytest_mieb.means import group_of, groups
 from pytest_mieb.report.table import aligned, github
+from pytest_mieb.suite.means import group_of, groups
 
 _ORDER = ("regressed", "accepted", "suspect", "improved", "incomplete", "passed")
 _KINDS = {"results": "results", "recorded": "recorded baseline", "published": "published scores"}

@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pytest_mieb.gate.baseline import Baseline
-from pytest_mieb.gate.context import Context
 from pytest_mieb.gate.policy import Policy
-from pytest_mieb.keys import (
+from pytest_mieb.measurement.baseline import Baseline
+from pytest_mieb.measurement.context import Context
+from pytest_mieb.measurement.record import TaskRecord
+from pytest_mieb.models.description import Description
+from pytest_mieb.plugin.keys import (
     COMPARISON,
     CONTEXT,
     MEANS_OF_RUN,
@@ -22,8 +24,6 @@ from pytest_mieb.keys import (
     VERDICT,
     task_in,
 )
-from pytest_mieb.models.description import Description
-from pytest_mieb.record import TaskRecord
 from pytest_mieb.suite import Task
 
 if TYPE_CHECKING:

@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from pytest_mieb.gate.comparison import Pair
-from pytest_mieb.gate.interval import CONFIDENCE
 from pytest_mieb.gate.policy import means_of
+from pytest_mieb.gate.statistics.interval import CONFIDENCE
 from pytest_mieb.gate.verdict import Verdict, acceptance_of, blame, other_than_scores, percent, points, shown_interval
-from pytest_mieb.means import group_means, group_of, groups, mean_en, mean_m
 from pytest_mieb.report.run import Run
 from pytest_mieb.report.table import aligned
+from pytest_mieb.suite.means import group_means, group_of, groups, mean_en, mean_m
 
 _SHOWN = 20
 
@@ -199,7 +199,7 @@ def _standing(run: Run) -> list[str]:
     """Ranks among the published models; scores on the miniature, or on a part of the data, have none."""
     if not run.records or not run.published_data:
         return []
-    from pytest_mieb.gate.ranking import standing, standing_lines
+    from pytest_mieb.gate.standing import standing, standing_lines
 
     scores = {name: record.score for name, record in run.records.items() if not record.measured.part}
     own = [task for task in run.tasks.values() if task.suites and task.name in run.selected]

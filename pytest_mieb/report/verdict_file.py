@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from pytest_mieb.gate.baseline import Baseline
 from pytest_mieb.gate.comparison import Comparison, Pair
 from pytest_mieb.gate.decision import EXIT_CODES, Decision
-from pytest_mieb.gate.interval import interval
 from pytest_mieb.gate.policy import Policy
+from pytest_mieb.gate.statistics.interval import interval
 from pytest_mieb.gate.verdict import Verdict
+from pytest_mieb.measurement.baseline import Baseline
 
 FORMAT = 1
 

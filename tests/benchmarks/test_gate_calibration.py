@@ -15,7 +15,7 @@ from benchmarks.gate_calibration.deciding import DEFAULT, below_threshold, compa
 from benchmarks.gate_calibration.power import DROPS, Power
 from benchmarks.gate_calibration.releases import Release, release
 from benchmarks.gate_calibration.sizes import size_of
-from pytest_mieb.gate.influence import Examples
+from pytest_mieb.gate.statistics.influence import Examples
 from pytest_mieb.models import Embedder
 from pytest_mieb.suite import Task, load_tasks
 

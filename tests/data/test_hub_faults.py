@@ -27,7 +27,7 @@ slept = []
 time.sleep = slept.append
 from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.data.sources import Hub
-from pytest_mieb.hub import Line, Patience
+from pytest_mieb.support.hub import Line, Patience
 from pytest_mieb.suite import DatasetRef
 
 patience, revision, *names = sys.argv[1:]

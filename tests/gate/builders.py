@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from pytest_mieb.gate.comparison import Comparison, Pair
-from pytest_mieb.gate.influence import Examples
-from pytest_mieb.gate.significance import Difference
+from pytest_mieb.gate.statistics.influence import Examples
+from pytest_mieb.gate.statistics.significance import Difference
 from pytest_mieb.suite import DatasetRef, Task
 from tests.builders import REVISION, a_task
 

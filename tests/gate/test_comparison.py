@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from pytest_mieb.gate.baseline import Acceptance, Mark, TaskBaseline
 from pytest_mieb.gate.comparison import Comparison, IncomparableError, Side, compare
-from pytest_mieb.gate.context import Context
-from pytest_mieb.gate.influence import Examples
 from pytest_mieb.gate.policy import Policy
-from pytest_mieb.gate.significance import Difference
+from pytest_mieb.gate.statistics.influence import Examples
+from pytest_mieb.gate.statistics.significance import Difference
+from pytest_mieb.measurement.baseline import Acceptance, Mark, TaskBaseline
+from pytest_mieb.measurement.context import Context
 from tests.gate.builders import comparison, hits, pair, zero_shot
 
 TASK = zero_shot("Some")

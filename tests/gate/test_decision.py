@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from pytest_mieb.gate.baseline import Acceptance, Mark, TaskBaseline
 from pytest_mieb.gate.comparison import Comparison, Side, compare
 from pytest_mieb.gate.decision import EXIT_CODES, Decision, MeanVerdict, decide
-from pytest_mieb.gate.influence import Examples
 from pytest_mieb.gate.policy import Family, Policy
-from pytest_mieb.gate.significance import smallest_detectable
+from pytest_mieb.gate.statistics.influence import Examples
+from pytest_mieb.gate.statistics.significance import smallest_detectable
 from pytest_mieb.gate.verdict import Verdict
-from pytest_mieb.means import group_means, mean_en, mean_m
+from pytest_mieb.measurement.baseline import Acceptance, Mark, TaskBaseline
 from pytest_mieb.suite import CATEGORIES, DatasetRef, Task, load_tasks
+from pytest_mieb.suite.means import group_means, mean_en, mean_m
 from tests.gate.builders import comparison, difference, pair, zero_shot
 
 # One task a category, so that there are no means: each has a quarter of 5 %.

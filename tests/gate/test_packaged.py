@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from pytest_mieb.evaluator import Evaluator
-from pytest_mieb.gate.influence import contributions
-from pytest_mieb.gate.sides import examples_behind, find, open_baseline
-from pytest_mieb.gate.soundness import ROUNDING
+from pytest_mieb.gate.statistics.influence import contributions
+from pytest_mieb.measurement.opening import examples_behind, find, open_baseline
+from pytest_mieb.measurement.soundness import ROUNDING
 from pytest_mieb.miniature.content import DONE, ensure_mirror, expected
+from pytest_mieb.runtime.evaluator import Evaluator
 from pytest_mieb.suite import load_tasks, packaged
 
 TASKS = load_tasks()

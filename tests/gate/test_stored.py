@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mieb.gate.baseline import Acceptance, Baseline, BaselineError, TaskBaseline
-from pytest_mieb.gate.context import Context
 from pytest_mieb.gate.decision import decide
 from pytest_mieb.gate.policy import Policy
-from pytest_mieb.gate.significance import compare
+from pytest_mieb.gate.statistics.significance import compare
 from pytest_mieb.gate.stored import Outcome, Stored, decide_stored, open_stored, select
+from pytest_mieb.measurement.baseline import Acceptance, Baseline, BaselineError, TaskBaseline
+from pytest_mieb.measurement.context import Context
 from pytest_mieb.suite import CATEGORIES, SUITES, load_tasks
 from tests.stored_runs import a_run, a_verdict, hits
 

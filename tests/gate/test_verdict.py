@@ -9,10 +9,9 @@ import pytest
 from scipy.special import ndtri, stdtrit
 from scipy.stats import norm, t
 
-from pytest_mieb.gate.baseline import Acceptance
 from pytest_mieb.gate.comparison import Pair
 from pytest_mieb.gate.policy import Family, Policy
-from pytest_mieb.gate.significance import Difference, smallest_detectable
+from pytest_mieb.gate.statistics.significance import Difference, smallest_detectable
 from pytest_mieb.gate.verdict import (
     Rule,
     acceptance_of,
@@ -24,6 +23,7 @@ from pytest_mieb.gate.verdict import (
     percent,
     points,
 )
+from pytest_mieb.measurement.baseline import Acceptance
 from tests.gate.builders import comparison, pair
 
 TEN = Family(10)  # each at a tenth of 5 %

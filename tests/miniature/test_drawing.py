@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from pytest_mieb.data.rgb import as_rgb, on_white
 from pytest_mieb.miniature.drawing import see_through, silhouette
 from pytest_mieb.miniature.lessons import RENDERED
 from pytest_mieb.miniature.lettering import font, shaped
@@ -16,7 +17,6 @@ from pytest_mieb.miniature.scenes import Scene, Thing, draw_scene, some_scene, s
 from pytest_mieb.miniature.seeds import generator, spread
 from pytest_mieb.miniature.tables import encoded
 from pytest_mieb.miniature.words import COUNTS, PLACES, RELATIONS, SHAPES, languages
-from pytest_mieb.rgb import as_rgb, on_white
 
 
 def test_seeds_do_not_depend_on_the_process() -> None:

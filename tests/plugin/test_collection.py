@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from pytest_mieb.collecting import SUITE
+from pytest_mieb.plugin.collecting import SUITE
 from pytest_mieb.suite import load_tasks
 from tests.plugin.running import assert_refused
 from tests.plugin.test_options import MEASURE
@@ -138,7 +138,7 @@ def test_the_suite_in_a_virtual_environment_below_a_named_folder_runs(
     installed.parent.mkdir(parents=True)
     (project.path / "venv/pyvenv.cfg").touch()
     installed.write_bytes(SUITE.read_bytes())
-    monkeypatch.setattr("pytest_mieb.collecting.SUITE", installed)
+    monkeypatch.setattr("pytest_mieb.plugin.collecting.SUITE", installed)
     result = project.runpytest_inprocess(*LIST, "-m", "clustering or not lite", "-k", "CIFAR10Clustering or own", ".")
     assert result.ret == pytest.ExitCode.OK
     assert collected(result) == ["CIFAR10Clustering"]

@@ -9,8 +9,8 @@ from random import Random
 
 import pytest
 
-from pytest_mieb.collecting import SUITE
 from pytest_mieb.plugin import INCOMPLETE
+from pytest_mieb.plugin.collecting import SUITE
 from tests.plugin.running import SOUND, Toys, assert_no_traceback, summary
 from tests.plugin.toy import BROKEN, MEAN, OF_IMAGES_ONLY, TASKS, write_sts
 

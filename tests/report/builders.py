@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from pytest_mieb.gate.baseline import TaskBaseline
 from pytest_mieb.gate.comparison import Comparison, Pair
-from pytest_mieb.gate.significance import Difference
-from pytest_mieb.record import TaskRecord
+from pytest_mieb.gate.statistics.significance import Difference
+from pytest_mieb.measurement.baseline import TaskBaseline
+from pytest_mieb.measurement.record import TaskRecord
 
 
 def a_pair(score: float, baseline: float, p: float = 1e-9, error: float = 0.01) -> Pair:

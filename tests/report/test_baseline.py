@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mieb.gate.baseline import Acceptance, read, write
-from pytest_mieb.gate.context import Context
-from pytest_mieb.gate.recording import record
-from pytest_mieb.gate.sides import open_baseline
 from pytest_mieb.gate.stored import open_stored
+from pytest_mieb.measurement.baseline import Acceptance, read, write
+from pytest_mieb.measurement.context import Context
+from pytest_mieb.measurement.opening import open_baseline
+from pytest_mieb.measurement.recording import record
 from pytest_mieb.report.baseline import catalogue, page
 from pytest_mieb.suite import load_tasks
 from tests.stored_runs import a_run

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from pytest_mieb.gate.baseline import Acceptance, Baseline, TaskBaseline
-from pytest_mieb.gate.context import Context
-from pytest_mieb.gate.interval import interval
 from pytest_mieb.gate.policy import Policy
+from pytest_mieb.gate.statistics.interval import interval
 from pytest_mieb.gate.stored import Outcome, Stored, decide_stored, open_stored
+from pytest_mieb.measurement.baseline import Acceptance, Baseline, TaskBaseline
+from pytest_mieb.measurement.context import Context
 from pytest_mieb.report.comparison import headline, markdown, mean_rows, task_rows, text
 from pytest_mieb.suite import load_tasks
 from tests.stored_runs import a_run

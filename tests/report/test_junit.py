@@ -6,9 +6,9 @@ from datetime import date
 from pathlib import Path
 from xml.etree.ElementTree import fromstring
 
-from pytest_mieb.gate.baseline import Acceptance, Baseline, TaskBaseline
 from pytest_mieb.gate.policy import Policy
 from pytest_mieb.gate.stored import Stored, decide_stored, open_stored
+from pytest_mieb.measurement.baseline import Acceptance, Baseline, TaskBaseline
 from pytest_mieb.report.junit import junit
 from pytest_mieb.suite import load_tasks
 from tests.stored_runs import a_run, a_verdict

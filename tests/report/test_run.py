@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 import pytest
 
-from pytest_mieb.gate.baseline import Baseline, TaskBaseline
-from pytest_mieb.gate.context import Context
-from pytest_mieb.keys import COMPARISON, CONTEXT, MODEL, RECORD, TASK, VERDICT
+from pytest_mieb.measurement.baseline import Baseline, TaskBaseline
+from pytest_mieb.measurement.context import Context
 from pytest_mieb.models.description import Description
+from pytest_mieb.plugin.keys import COMPARISON, CONTEXT, MODEL, RECORD, TASK, VERDICT
 from pytest_mieb.report.run import Run
 from tests.builders import a_task
 from tests.report.builders import a_comparison, a_record

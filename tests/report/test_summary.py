@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pytest_mieb.gate.baseline import Acceptance, Baseline, Mark, TaskBaseline
 from pytest_mieb.gate.policy import Policy
+from pytest_mieb.measurement.baseline import Acceptance, Baseline, Mark, TaskBaseline
 from pytest_mieb.models.description import Description
 from pytest_mieb.report.run import Run
 from pytest_mieb.report.summary import command, summary_lines

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from pytest_mieb.gate.baseline import Acceptance, Baseline, TaskBaseline
 from pytest_mieb.gate.decision import EXIT_CODES, decide
 from pytest_mieb.gate.policy import Policy
+from pytest_mieb.measurement.baseline import Acceptance, Baseline, TaskBaseline
 from pytest_mieb.report.verdict_file import content
 from tests.builders import a_task
 from tests.report.builders import a_comparison, a_pair

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_mieb.data.rgb import as_rgb
 from pytest_mieb.models.batching import embed_by_length, embed_singly, token_lengths
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder, Purpose
 from pytest_mieb.models.families.mllm import IMAGE_OPTIONS, last_token
+from pytest_mieb.models.loading.request import Request
 from pytest_mieb.models.local import LocalEmbedder, described, load_processor, load_transformers
 from pytest_mieb.models.preprocessing import type_of
-from pytest_mieb.models.request import Request
 from pytest_mieb.models.steps import of_processor, of_tokenizer
-from pytest_mieb.rgb import as_rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_mieb.data.rgb import as_rgb
 from pytest_mieb.models.embedder import Embedder, as_array
 from pytest_mieb.models.errors import ModelError
-from pytest_mieb.models.files import read_json
+from pytest_mieb.models.files.hub import read_json
+from pytest_mieb.models.loading.request import Request
 from pytest_mieb.models.local import LocalEmbedder, described, load_transformers, refusing
-from pytest_mieb.models.request import Request
-from pytest_mieb.rgb import as_rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from pytest_mieb.models.batching import embed_by_length, token_lengths
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
-from pytest_mieb.models.files import part, read_json
+from pytest_mieb.models.files.hub import part, read_json
+from pytest_mieb.models.files.weights import put_weights, read_weights, weights_in
+from pytest_mieb.models.loading.request import Request
 from pytest_mieb.models.local import (
     LocalEmbedder,
     described,
@@ -27,9 +29,7 @@ from pytest_mieb.models.local import (
     refusing,
 )
 from pytest_mieb.models.preprocessing import Pictures
-from pytest_mieb.models.request import Request
 from pytest_mieb.models.steps import of_processor, of_tokenizer
-from pytest_mieb.models.weights import put_weights, read_weights, weights_in
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -148,7 +148,7 @@ def _sees(config: Mapping[str, Any]) -> bool:
 def _read_tower(config: Mapping[str, Any], request: Request) -> Any:
     import torch
 
-    from pytest_mieb.models.rotary_vit import AttentionPooling, RotaryVit, rotary_table
+    from pytest_mieb.models.families.rotary_vit import AttentionPooling, RotaryVit, rotary_table
 
     _require(TOWER, config, request.path)
     if config.get("global_pool") == "avg":

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_mieb.data.rgb import without_alphas
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
-from pytest_mieb.models.files import download, read_json
+from pytest_mieb.models.files.hub import download, read_json
+from pytest_mieb.models.files.open_clip_sources import BESIDE, CHOICES, CONFIG, Source, find
+from pytest_mieb.models.files.weights import averaged, put_weights, read_weights
+from pytest_mieb.models.loading.request import Request
 from pytest_mieb.models.local import TOKENIZERS, LocalEmbedder, described, refusing
-from pytest_mieb.models.open_clip_sources import BESIDE, CHOICES, CONFIG, Source, find
 from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, numbers, pixels, thickened, trimmed
-from pytest_mieb.models.request import Request
-from pytest_mieb.models.weights import averaged, put_weights, read_weights
-from pytest_mieb.rgb import without_alphas
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_mieb.data.rgb import as_rgb
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError, did_you_mean
-from pytest_mieb.models.files import download, read_json
+from pytest_mieb.models.files.hub import download, read_json
+from pytest_mieb.models.files.weights import averaged, fetch, put_weights, read_weights, safe_names, weights_in
+from pytest_mieb.models.loading.request import Request
 from pytest_mieb.models.local import LocalEmbedder, described, refusing
 from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, interpolation, numbers, pixels, thickened, trimmed
-from pytest_mieb.models.request import Request
-from pytest_mieb.models.weights import averaged, fetch, put_weights, read_weights, safe_names, weights_in
-from pytest_mieb.rgb import as_rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -15,18 +15,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_mieb.data.rgb import as_rgb
 from pytest_mieb.models.batching import embed_by_length, token_lengths
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
-from pytest_mieb.models.files import commit_of, part, read_json
+from pytest_mieb.models.files.hub import commit_of, part, read_json
+from pytest_mieb.models.files.weights import put_weights, read_weights
+from pytest_mieb.models.loading.recognition import VISUALIZED
+from pytest_mieb.models.loading.request import Request
 from pytest_mieb.models.local import LocalEmbedder, check_keys, described, load_tokenizer, refusing
 from pytest_mieb.models.preprocessing import interpolation, numbers, trimmed
-from pytest_mieb.models.recognition import VISUALIZED
-from pytest_mieb.models.request import Request
 from pytest_mieb.models.steps import of_tokenizer
-from pytest_mieb.models.weights import put_weights, read_weights
-from pytest_mieb.rgb import as_rgb
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -216,7 +216,7 @@ def _read_model(file: Path, base: Path, request: Request) -> tuple[Any, Any]:
     import torch
     from transformers import AutoConfig, AutoModel
 
-    from pytest_mieb.models.rotary_vit import RotaryVit
+    from pytest_mieb.models.families.rotary_vit import RotaryVit
 
     kind = read_json(base / "config.json").get("model_type")
     if kind not in ENCODERS:

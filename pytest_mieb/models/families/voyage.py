@@ -18,14 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_mieb import __version__
+from pytest_mieb.data.rgb import as_rgb
 from pytest_mieb.models.api import TRIES, Bill, Price, Usage
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder, Purpose, Role
 from pytest_mieb.models.errors import ModelError, first_line
-from pytest_mieb.models.hashing import fingerprint
-from pytest_mieb.models.request import Request
-from pytest_mieb.retrying import wait_before, worth_another_try
-from pytest_mieb.rgb import as_rgb
+from pytest_mieb.models.files.hashing import fingerprint
+from pytest_mieb.models.loading.request import Request
+from pytest_mieb.support.retrying import wait_before, worth_another_try
 
 if TYPE_CHECKING:
     from PIL.Image import Image

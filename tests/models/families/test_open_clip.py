@@ -21,7 +21,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from pytest_mieb.models import Embedder, ModelError, load_embedder
-from pytest_mieb.models.registry import MODELS as MODELS_OF_THE_PAPER
+from pytest_mieb.models.loading.registry import MODELS as MODELS_OF_THE_PAPER
 from tests.hub import MODELS, Hub
 from tests.models.battery import (
     IMAGES,

@@ -16,8 +16,8 @@ from PIL.Image import Resampling
 from pytest_mieb.models import Embedder, ModelError, Purpose, load_embedder
 from pytest_mieb.models.api import Bill, Price, Usage, dollars
 from pytest_mieb.models.families import voyage
-from pytest_mieb.models.registry import MODELS
-from pytest_mieb.retrying import wait_before, worth_another_try
+from pytest_mieb.models.loading.registry import MODELS
+from pytest_mieb.support.retrying import wait_before, worth_another_try
 from tests.models.battery import (
     IMAGES,
     ODD_MODES,

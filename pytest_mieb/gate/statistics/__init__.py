@@ -1,0 +1,1 @@
+"""Plain functions on arrays: influence, variance, tests and intervals."""

@@ -1,0 +1,57 @@
+"""What is known of a task after it ran, small enough to cross processes: the report's and the gate's currency."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from pytest_mieb.measurement.baseline import Mark, TaskBaseline
+
+if TYPE_CHECKING:
+    from pytest_mieb.runtime.evaluation import TaskResult
+
+
+@dataclass(frozen=True)
+class TaskRecord:
+    """A task as it was measured, how many embeddings stand behind it, and what of its data does not fit."""
+
+    task: str
+    metric: str
+    measured: TaskBaseline
+    embedded: int
+    reused: int
+    seconds: float
+    findings: tuple[str, ...] = ()
+
+    @property
+    def score(self) -> float:
+        """0..1."""
+        return self.measured.score
+
+    @property
+    def subsets(self) -> Mapping[str, Mark]:
+        return self.measured.subsets
+
+    @classmethod
+    def of(cls, result: TaskResult, measured: TaskBaseline) -> TaskRecord:
+        return cls(
+            task=result.task.name,
+            metric=result.task.metric,
+            measured=measured,
+            embedded=result.embedded,
+            reused=result.reused,
+            seconds=result.seconds["total"],
+            findings=tuple(finding.sentence for finding in result.findings),
+        )
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> TaskRecord:
+        content = json.loads(text)
+        measured = content["measured"]
+        measured["subsets"] = {name: Mark(**mark) for name, mark in measured["subsets"].items()}
+        return cls(**content | {"measured": TaskBaseline(**measured), "findings": tuple(content["findings"])})

@@ -1,0 +1,1 @@
+"""The files of a model: fetched, read, hashed, merged."""

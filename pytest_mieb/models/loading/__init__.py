@@ -1,0 +1,1 @@
+"""From the text after `--mieb-model` to a loaded embedder."""

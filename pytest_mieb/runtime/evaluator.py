@@ -1,0 +1,267 @@
+"""What one process runs tasks with, and the tasks that it ran."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pytest_mieb.runtime import distribution
+from pytest_mieb.support.scratch import Scratch
+
+if TYPE_CHECKING:
+    from pytest_mieb.canary import CanaryReport
+    from pytest_mieb.data import Source
+    from pytest_mieb.embedding import Pipeline
+    from pytest_mieb.measurement.baseline import TaskBaseline
+    from pytest_mieb.measurement.context import Context
+    from pytest_mieb.models import Description, Embedder
+    from pytest_mieb.models.probing import Probes
+    from pytest_mieb.runtime.calibration import Calibration
+    from pytest_mieb.runtime.evaluation import TaskResult
+    from pytest_mieb.runtime.settings import Settings
+    from pytest_mieb.suite import Task
+
+
+class Evaluator:
+    """Loads each thing when it is first asked for: collecting the suite imports neither torch nor datasets."""
+
+    def __init__(self, settings: Settings, worker: distribution.Worker | None) -> None:
+        self.settings = settings
+        self.worker = worker
+        self._results: dict[str, TaskResult] = {}
+        self._measured: dict[str, TaskBaseline] = {}
+        self._scratch: Scratch | None = None
+        self._unwritten = False
+
+    @cached_property
+    def device(self) -> str:
+        return distribution.choose_device(self.settings.device, self.worker)
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The loaded model. Raises ModelError."""
+        return self._load()
+
+    def _load(self, device: str | None = None, dtype: str | None = None) -> Embedder:
+        """The model, on another device or in another dtype than the run's where they are given."""
+        device = device or self.device
+        from pytest_mieb.models import load_embedder
+
+        distribution.share_processors(self.worker)
+        settings = self.settings
+        _silence(with_transformers=settings.model.kind != "factory")
+        with _errors_as_warnings():
+            return load_embedder(
+                settings.model,
+                revision=settings.revision,
+                device=device,
+                dtype=dtype or settings.dtype,
+                trust_remote_code=settings.trust_remote_code,
+                processor=settings.processor,
+                options=settings.model_args,
+                max_cost=self._share_of_cost,
+                memory=settings.cache / "hashes",
+            )
+
+    @property
+    def _share_of_cost(self) -> float | None:
+        """What this process may spend: workers know nothing of each other's requests."""
+        limit = self.settings.max_cost
+        return limit / self.worker.count if limit and self.worker else limit
+
+    @property
+    def description(self) -> Description | None:
+        """What was loaded; None while nothing is, or where the model says nothing of itself."""
+        return self.embedder.description if "embedder" in self.__dict__ else None
+
+    @cached_property
+    def source(self) -> Source:
+        from pytest_mieb.data import open_source
+
+        return open_source(self.settings.data, self.settings.cache, _warn, any_size=self.settings.any_size)
+
+    @cached_property
+    def probes(self) -> Probes | None:
+        """How the model embeds what it is known by; None where every embedding is paid for. Raises ModelError."""
+        from pytest_mieb.models.probing import probed
+
+        if getattr(self.embedder, "metered", False):  # an object of other make may lack it
+            return None
+        with _errors_as_warnings():
+            return probed(self.settings.model.text, self.embedder)
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        from pytest_mieb.embedding import Pipeline, Store
+
+        with _errors_as_warnings():
+            store = Store(self._store_folder(), _warn, self.embedder.dimension)
+        return Pipeline(self.embedder, store, self.settings.batch_size)
+
+    def _store_folder(self) -> Path:
+        """Where this model's embeddings are kept."""
+        from pytest_mieb.embedding import folder_of, generation
+
+        settings, fingerprint, probes = self.settings, self.embedder.fingerprint, self.probes
+        if not fingerprint:
+            return self._scratch_folder("embeddings")
+        folder = folder_of(settings.cache, fingerprint, settings.batch_size)
+        if probes is None:
+            return folder
+        if settings.model.kind != "factory":
+            return generation(folder, probes, _warn, told="the hash of its files")
+        owner = " ".join((settings.model.text, *map("=".join, sorted(settings.model_args.items()))))
+        return generation(folder, probes, _warn, owner=owner, told=f"the fingerprint {fingerprint}")
+
+    @cached_property
+    def calibration(self) -> Calibration:
+        """The model under changes that must not matter; a factory's is what it returns, whatever is asked for."""
+        from pytest_mieb.runtime.calibration import Calibration
+
+        settings = self.settings
+        folder = self._scratch_folder("calibration")
+        load = None if settings.model.kind == "factory" else self._load
+        return Calibration(
+            settings.calibrate,
+            self.embedder,
+            load,
+            folder,
+            batch_size=settings.batch_size,
+            device=self.device,
+            dtype=self.context.dtype,
+        )
+
+    def _scratch_folder(self, name: str) -> Path:
+        """A folder that is removed at the end of the run."""
+        self._scratch = self._scratch or Scratch()
+        return self._scratch.folder / name
+
+    def close(self) -> None:
+        """Remove what is good for this run only."""
+        if self._scratch:
+            self._scratch.remove()
+
+    def lacks(self, task: Task) -> str | None:
+        """Why the model cannot do the task, or None where it can."""
+        missing = task.needs - self.embedder.modalities
+        return f"{self.settings.model.text} embeds no {' and no '.join(sorted(missing))}" if missing else None
+
+    def result(self, task: Task) -> TaskResult:
+        """Run the task, once in this process, and write its result files."""
+        if task.name not in self._results:
+            with _errors_as_warnings():
+                self._run(task)
+        return self._results[task.name]
+
+    def _run(self, task: Task) -> None:
+        from pytest_mieb.measurement.measuring import measured
+        from pytest_mieb.measurement.results import write_result
+        from pytest_mieb.runtime.evaluation import evaluate
+
+        result = evaluate(task, self.source, self.pipeline, self.device)
+        for finding in result.findings:
+            _warn(f"{task.name}: {finding.sentence}")
+        now = measured(result, self.context.name)
+        now = replace(now, examples=self._drawn_content(task) or now.examples)
+        others: Mapping[str, float] = {}
+        if self.settings.calibrate:
+            from pytest_mieb.runtime.calibration import spread
+
+            others = self.calibration.scores(result, self.source)
+            now = replace(now, spread=spread(result.repeatable, others))
+        self._results[task.name], self._measured[task.name] = result, now
+        try:
+            write_result(result, now, self.settings, self.embedder, self.context, others)
+        except OSError as error:
+            if not self._unwritten:
+                _warn(
+                    f"results cannot be written in {self.settings.results_of_model} ({error.strerror or error}): the "
+                    "run goes on and judges without those files; make room there, or name another --mieb-results"
+                )
+            self._unwritten = True
+
+    def _drawn_content(self, task: Task) -> str | None:
+        """A dataset of the miniature by what is seen in it, for its files are drawn here, and their bytes are those of
+        the image library; None for other data.
+        """
+        if self.settings.data != "miniature":
+            return None
+        from pytest_mieb.miniature.content import drawn
+
+        return drawn(self.settings.cache).get(task.dataset.path, "")[:16] or None
+
+    def measured(self, result: TaskResult) -> TaskBaseline:
+        """The result as it is recorded and compared."""
+        return self._measured[result.task.name]
+
+    @cached_property
+    def context(self) -> Context:
+        """What this process measures with."""
+        from pytest_mieb.measurement.context import Context
+        from pytest_mieb.measurement.results import versions
+
+        description = self.description
+        return Context(
+            fingerprint=self.embedder.fingerprint or "",
+            preprocessing=description.preprocessing if description else {},
+            device=distribution.device_class(self.device),
+            dtype=(description.dtype if description else self.settings.dtype) or "",
+            batch_size=self.settings.batch_size,
+            canary=self.canary.moved if self.canary else (),
+            versions=versions(),
+        )
+
+    @cached_property
+    def canary(self) -> CanaryReport | None:
+        """Whether the environment is the one that the package knows; None where the model is computed elsewhere."""
+        from pytest_mieb.canary import check
+
+        if self.settings.model.kind == "voyage":
+            return None
+        with _errors_as_warnings():
+            return check(self.device)
+
+    @property
+    def canary_sentence(self) -> str:
+        """What is wrong with the environment, or that it is the baseline's that was."""
+        return (self.canary and self.canary.sentence) or (
+            "the environment moved, not the model: the canary is as it should be now, and was not when the baseline "
+            "was recorded; record it anew with --mieb-update"
+        )
+
+
+class MiebWarning(UserWarning):
+    """Something that does not stop a run, but that whoever reads its scores should know."""
+
+
+def _warn(sentence: str) -> None:
+    warnings.warn(sentence, MiebWarning, stacklevel=2)
+
+
+@contextmanager
+def _errors_as_warnings() -> Iterator[None]:
+    """Where a project's pytest makes errors of warnings: what a library warns of decides nothing about a model."""
+    filters: list[Any] = list(warnings.filters)
+    with warnings.catch_warnings():
+        for action, message, category, module, line in reversed(filters):  # each goes before those that are there
+            patterns = [getattr(pattern, "pattern", pattern) or "" for pattern in (message, module)]
+            softened: Any = "default" if action == "error" else action
+            warnings.filterwarnings(softened, patterns[0], category, patterns[1], line)
+        yield
+
+
+def _silence(*, with_transformers: bool) -> None:
+    """No progress bars and no notes of the cache: they are noise in the log of a test run."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity_error()
+    if with_transformers:
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()

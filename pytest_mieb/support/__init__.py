@@ -1,0 +1,1 @@
+"""What every other package stands on: whole files, scratch folders, strict YAML, patience with a hub, wording."""

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import numpy as np
+
+from pytest_mieb.data.findings import Finding
+from pytest_mieb.measurement.baseline import Mark, TaskBaseline
+from pytest_mieb.measurement.record import TaskRecord
+from pytest_mieb.protocols import Scored
+from pytest_mieb.runtime.evaluation import SubsetResult, TaskResult
+from tests.builders import a_task
+
+MEASURED = TaskBaseline(
+    0.1 + 0.2,
+    1 / 7,
+    subsets={"no": Mark(1 / 3, 0.1), "on": Mark(0.0)},
+    tolerance=0.01,
+    spread=0.002,
+    dataset="0123",
+    examples="12",
+    outcomes="34",
+    run="56",
+    drift=0.005,
+    part="30 of 40 rows",
+)
+RECORD = TaskRecord("Some", "nmi", MEASURED, 5, 6, 1.25, ("1 of 2 keys fit no lock (the first: 'a')", "another"))
+
+
+def test_a_record_crosses_processes_to_the_last_digit() -> None:
+    assert TaskRecord.from_json(RECORD.to_json()) == RECORD
+
+
+def test_a_record_without_subsets_or_tolerance_crosses_too() -> None:
+    plain = TaskRecord("Some", "nmi", TaskBaseline(0.5), 0, 0, 0.0)
+    assert TaskRecord.from_json(plain.to_json()) == plain
+    assert TaskRecord.from_json(plain.to_json()).measured.tolerance is None
+
+
+def test_a_record_sums_a_result_up() -> None:
+    result = TaskResult(
+        a_task(),
+        0.375,
+        {
+            name: SubsetResult(
+                0.375,
+                Scored({"nmi": 0.375}, np.zeros(4)),
+                {"test": 9},
+                findings=(Finding("keys fit no lock", 1, 2, "'a'"),),
+            )
+            for name in ("en", "no")
+        },
+        embedded=11,
+        reused=2,
+        seconds={"embedding": 1.0, "total": 2.0},
+    )
+    record = TaskRecord.of(result, MEASURED)
+    assert record == TaskRecord("Some", "nmi", MEASURED, 11, 2, 2.0, ("2 of 4 keys fit no lock (the first: 'a')",))
+    assert (record.score, record.subsets) == (MEASURED.score, MEASURED.subsets)
