@@ -21,7 +21,7 @@ from pytest_mieb.measurement.published import (
     revision_table,
     table,
 )
-from pytest_mieb.suite import load_tasks
+from pytest_mieb.suite.cards import load_tasks
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from time import perf_counter
 
 from benchmarks.gate_calibration import bases
 from benchmarks.gate_calibration.deciding import SUITES, suite
-from pytest_mieb.suite import load_tasks
+from pytest_mieb.suite.cards import load_tasks
 
 PARTS = ("alarms", "refits", "power", "planted")
 
@@ -90,7 +90,7 @@ def _planted(options: argparse.Namespace) -> None:
     from pytest_mieb.data import open_source
     from pytest_mieb.measurement.opening import open_baseline
     from pytest_mieb.runtime.settings import default_cache
-    from pytest_mieb.suite import packaged
+    from pytest_mieb.support.packaged import packaged
 
     every = load_tasks()
     tasks = {name: every[name] for name in suite(options.suite, every) if (options.tasks or "") in name}

@@ -12,7 +12,8 @@ from benchmarks.gate_calibration.sizes import CLASSES, size_of
 from pytest_mieb.gate.statistics.influence import Examples
 from pytest_mieb.measurement import outcomes
 from pytest_mieb.protocols.clustering import FITS
-from pytest_mieb.suite import Task, packaged
+from pytest_mieb.suite import Task
+from pytest_mieb.support.packaged import packaged
 
 Base = Mapping[str, Examples]
 BINARY = ("accuracy", "text_acc", "image_acc", "hit_rate_at_1", "hit_rate_at_3")

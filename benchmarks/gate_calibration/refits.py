@@ -16,9 +16,10 @@ from benchmarks.gate_calibration.embedded import Bench, miniature_of_the_package
 from benchmarks.gate_calibration.tables import markdown, share
 from pytest_mieb.gate.comparison import Side, compare
 from pytest_mieb.measurement.measuring import examples_of, measured
-from pytest_mieb.runtime.evaluation import SubsetResult, TaskResult
+from pytest_mieb.measurement.result import SubsetResult, TaskResult
 from pytest_mieb.runtime.settings import default_cache
-from pytest_mieb.suite import Task, load_tasks
+from pytest_mieb.suite import Task
+from pytest_mieb.suite.cards import load_tasks
 
 # Relative to the root-mean-square of an embedding's own numbers: rounding, bfloat16, and a change that can be seen.
 NOISES = (1e-3, 4e-3, 1e-1)

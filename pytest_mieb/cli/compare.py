@@ -66,7 +66,7 @@ def run(given: argparse.Namespace) -> int:
     from pytest_mieb.gate.policy import parse_policy, refuse_strange_tolerances
     from pytest_mieb.gate.stored import decide_stored, open_stored
     from pytest_mieb.report import comparison
-    from pytest_mieb.suite import load_tasks
+    from pytest_mieb.suite.cards import load_tasks
 
     tasks = load_tasks(map(Path, given.tasks))
     try:

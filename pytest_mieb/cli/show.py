@@ -27,7 +27,7 @@ def declare(commands: Any) -> None:
 def run(given: argparse.Namespace) -> int:
     from pytest_mieb.gate.stored import open_stored
     from pytest_mieb.report.baseline import catalogue, page
-    from pytest_mieb.suite import load_tasks
+    from pytest_mieb.suite.cards import load_tasks
 
     problems: list[str] = []
     if given.name is None:

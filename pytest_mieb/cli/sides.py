@@ -26,7 +26,7 @@ def refusing(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Nam
     @wraps(run)
     def refuse(given: argparse.Namespace) -> int:
         from pytest_mieb.measurement.baseline import BaselineError
-        from pytest_mieb.suite import CardError
+        from pytest_mieb.suite.cards import CardError
 
         try:
             return run(given)

@@ -11,7 +11,8 @@ from typing import Any
 
 from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.data.findings import Finding
-from pytest_mieb.suite import CLASS_NAMES, SCENE_NAMES, Task
+from pytest_mieb.suite import Task
+from pytest_mieb.suite.cards import CLASS_NAMES, SCENE_NAMES
 
 
 def names_of(feature: Any) -> tuple[str, ...] | None:

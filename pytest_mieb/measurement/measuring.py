@@ -10,7 +10,7 @@ from pytest_mieb.gate.statistics.influence import Examples, explains
 from pytest_mieb.gate.statistics.significance import sampling_error
 from pytest_mieb.measurement.baseline import Mark, TaskBaseline
 from pytest_mieb.measurement.outcomes import compact
-from pytest_mieb.runtime.evaluation import SubsetResult, TaskResult
+from pytest_mieb.measurement.result import SubsetResult, TaskResult
 
 REVISION_SHOWN = 12
 

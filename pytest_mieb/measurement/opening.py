@@ -14,7 +14,8 @@ from pytest_mieb.measurement.baseline import Baseline, BaselineError, Mark, Task
 from pytest_mieb.measurement.context import Context
 from pytest_mieb.measurement.drift import drift
 from pytest_mieb.measurement.soundness import contradiction, impossible
-from pytest_mieb.suite import DEFAULT_SUBSET, Task, packaged
+from pytest_mieb.suite import DEFAULT_SUBSET, Task
+from pytest_mieb.support.packaged import packaged
 
 YAML = (".yaml", ".yml")
 

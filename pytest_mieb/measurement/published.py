@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from pytest_mieb.measurement.baseline import BaselineError
-from pytest_mieb.suite import packaged
+from pytest_mieb.support.packaged import packaged
 
 HEADING = ("task", "score", "mteb", "dataset_revision")
 REVISIONS = "revisions.tsv"

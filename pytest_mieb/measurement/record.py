@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pytest_mieb.measurement.baseline import Mark, TaskBaseline
 
 if TYPE_CHECKING:
-    from pytest_mieb.runtime.evaluation import TaskResult
+    from pytest_mieb.measurement.result import TaskResult
 
 
 @dataclass(frozen=True)

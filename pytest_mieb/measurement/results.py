@@ -7,20 +7,19 @@ import math
 import platform
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from pytest_mieb.measurement import outcomes
+from pytest_mieb.measurement.baseline import TaskBaseline
+from pytest_mieb.measurement.context import Context
+from pytest_mieb.measurement.measuring import examples_of
+from pytest_mieb.measurement.result import TaskResult
+from pytest_mieb.models.description import Description
 from pytest_mieb.support.atomic import written
-
-if TYPE_CHECKING:
-    from pytest_mieb.measurement.baseline import TaskBaseline
-    from pytest_mieb.measurement.context import Context
-    from pytest_mieb.models import Embedder
-    from pytest_mieb.runtime.evaluation import TaskResult
-    from pytest_mieb.runtime.settings import Settings
 
 LIBRARIES = (
     "pytest-mieb",
@@ -39,6 +38,16 @@ LIBRARIES = (
 _VERDICT = "verdict.json"
 
 
+@dataclass(frozen=True)
+class Provenance:
+    """Where a run's results come from: the model as it was asked for and as it was loaded, and the source of data."""
+
+    model: str
+    revision: str | None
+    loaded: Description | None
+    data: str
+
+
 @cache
 def versions() -> dict[str, str]:
     """The versions of Python and of the libraries that a score may depend on."""
@@ -52,25 +61,22 @@ def versions() -> dict[str, str]:
 
 
 def write_result(
+    folder: Path,
     result: TaskResult,
     measured: TaskBaseline,
-    settings: Settings,
-    embedder: Embedder,
+    provenance: Provenance,
     context: Context,
     calibration: Mapping[str, float] | None = None,
 ) -> Path:
-    """Write both files, each whole or not at all; the JSON last, so that where it is the outcomes are too.
+    """Write both files into `folder`, each whole or not at all; the JSON last: where it is, the outcomes are too.
 
     `calibration` holds the task's score under each change that must not matter, where those were tried.
 
     Raises:
         OSError: they cannot be written; those of an earlier run are gone, since they would be taken for this one's.
     """
-    from pytest_mieb.measurement import outcomes
-    from pytest_mieb.measurement.measuring import examples_of
-
-    content = _content(result, measured, settings, embedder, context, calibration or {})
-    arrays, about = (settings.results_of_model / f"{result.task.name}{kind}" for kind in (".npz", ".json"))
+    content = _content(result, measured, provenance, context, calibration or {})
+    arrays, about = (folder / f"{result.task.name}{kind}" for kind in (".npz", ".json"))
     try:
         arrays.parent.mkdir(parents=True, exist_ok=True)
         outcomes.write(arrays, examples_of(result))
@@ -112,8 +118,7 @@ def _json(path: Path, content: Mapping[str, Any]) -> Path:
 def _content(
     result: TaskResult,
     measured: TaskBaseline,
-    settings: Settings,
-    embedder: Embedder,
+    provenance: Provenance,
     context: Context,
     calibration: Mapping[str, float],
 ) -> dict[str, Any]:
@@ -121,7 +126,7 @@ def _content(
 
     `findings` counts what of the data does not fit; `part` says how many rows there were where the card expects others.
     """
-    task, description = result.task, embedder.description
+    task = result.task
     return {
         "task": task.name,
         "category": task.category,
@@ -129,10 +134,10 @@ def _content(
         "score": result.score,
         "error": measured.error,
         "calibration": dict(calibration),
-        "model": settings.model.text,
-        "model_revision": settings.revision,
-        "loaded": description.to_json() if description else None,
-        "data": settings.data,
+        "model": provenance.model,
+        "model_revision": provenance.revision,
+        "loaded": provenance.loaded.to_json() if provenance.loaded else None,
+        "data": provenance.data,
         "dataset": task.dataset.path,
         "dataset_revision": task.dataset.revision,
         "part": measured.part,

@@ -8,7 +8,7 @@ from importlib import resources
 
 import yaml
 
-from pytest_mieb.suite import CLASS_NAMES, SCENE_NAMES, load_tasks
+from pytest_mieb.suite.cards import CLASS_NAMES, SCENE_NAMES, load_tasks
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def all_scores(embedder: Embedder, cache: Path) -> dict[str, float]:
     from pytest_mieb.data import open_source
     from pytest_mieb.embedding import Pipeline, Store, folder_of
     from pytest_mieb.runtime.evaluation import evaluate
-    from pytest_mieb.suite import load_tasks
+    from pytest_mieb.suite.cards import load_tasks
 
     source = open_source("miniature", cache, warnings.warn)
     pipeline = Pipeline(embedder, Store(folder_of(cache, str(embedder.fingerprint), 64)))
@@ -56,7 +56,7 @@ def all_scores(embedder: Embedder, cache: Path) -> dict[str, float]:
 
 def table(scores: dict[str, float], chance: dict[str, float], *, by_task: bool) -> Iterator[str]:
     """Markdown lines: a row a category, or a row a task, and the two means."""
-    from pytest_mieb.suite import load_tasks
+    from pytest_mieb.suite.cards import load_tasks
     from pytest_mieb.suite.means import group_means, group_of, groups, mean_en, mean_m
 
     tasks = list(load_tasks().values())

@@ -10,7 +10,7 @@ import pytest
 
 from pytest_mieb.plugin.fixtures import mieb_embedder, mieb_result, mieb_session, mieb_task, mieb_verdict
 from pytest_mieb.plugin.keys import NOTHING, SELECTED, SESSION, TASK, VERDICT, task_in
-from pytest_mieb.runtime.settings import add_options, read_settings
+from pytest_mieb.plugin.options import add_options, read_settings
 from pytest_mieb.suite import CATEGORIES, SUITES
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def pytest_configure(config: pytest.Config) -> None:
     if settings is None:
         return
     from pytest_mieb.plugin.collecting import add_suite
+    from pytest_mieb.plugin.scheduling import worker_of
     from pytest_mieb.plugin.session import MiebSession
-    from pytest_mieb.runtime.distribution import worker_of
 
     session = MiebSession(settings, worker_of(config))
     config.stash[SESSION] = session
@@ -182,7 +182,7 @@ class ActiveRun:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
-        from pytest_mieb.runtime.distribution import make_scheduler
+        from pytest_mieb.plugin.scheduling import make_scheduler
 
         return make_scheduler(config, log, self.session.tasks)
 

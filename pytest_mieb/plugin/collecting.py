@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_mieb.plugin.keys import EMBEDDER, TASK
-from pytest_mieb.suite import packaged
+from pytest_mieb.support.packaged import packaged
 
 SUITE = packaged("tasks") / "test_mieb.py"
 

@@ -13,9 +13,9 @@ from pytest_mieb.plugin.keys import ACCEPTED, COMPARISON, CONTEXT, MODEL, RECORD
 
 if TYPE_CHECKING:
     from pytest_mieb.gate.verdict import Verdict
+    from pytest_mieb.measurement.result import TaskResult
     from pytest_mieb.models import Embedder
     from pytest_mieb.plugin.session import MiebSession
-    from pytest_mieb.runtime.evaluation import TaskResult
     from pytest_mieb.suite import Task
 
 

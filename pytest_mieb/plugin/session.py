@@ -13,7 +13,8 @@ import pytest
 from pytest_mieb.measurement.baseline import Baseline, BaselineError
 from pytest_mieb.models.loading.spec import file_name
 from pytest_mieb.runtime.evaluator import Evaluator
-from pytest_mieb.suite import CardError, Task, load_tasks
+from pytest_mieb.suite import Task
+from pytest_mieb.suite.cards import CardError, load_tasks
 
 if TYPE_CHECKING:
     from pytest_mieb.gate.comparison import Comparison
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
     from pytest_mieb.gate.verdict import Verdict
     from pytest_mieb.measurement.baseline import TaskBaseline
     from pytest_mieb.measurement.context import Context
+    from pytest_mieb.measurement.result import TaskResult
     from pytest_mieb.report.run import Run
-    from pytest_mieb.runtime.distribution import Worker
-    from pytest_mieb.runtime.evaluation import TaskResult
+    from pytest_mieb.runtime.devices import Worker
     from pytest_mieb.runtime.settings import Settings
 
 
@@ -113,7 +114,7 @@ class MiebSession:
         if self.settings.model.kind != "voyage":
             return None
         from pytest_mieb.models.api import Paid, dollars
-        from pytest_mieb.runtime.distribution import costs_of
+        from pytest_mieb.suite.costs import costs_of
 
         self.load_or_refuse()
         embedder = self.evaluator.embedder

@@ -13,8 +13,9 @@ from pytest_mieb.measurement.baseline import Baseline, BaselineError, read
 from pytest_mieb.measurement.drift import NOT_COMPARABLE
 from pytest_mieb.measurement.opening import examples_behind, examples_of
 from pytest_mieb.report.table import aligned
-from pytest_mieb.suite import Task, packaged
+from pytest_mieb.suite import Task
 from pytest_mieb.suite.means import group_means, group_of, groups
+from pytest_mieb.support.packaged import packaged
 
 
 def page(stored: Stored, tasks: Mapping[str, Task]) -> tuple[list[str], list[str]]:

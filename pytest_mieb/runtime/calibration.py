@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_mieb.embedding import Pipeline, Store
+from pytest_mieb.measurement.result import TaskResult
 from pytest_mieb.models.embedder import Embedder
-from pytest_mieb.runtime.evaluation import TaskResult, evaluate
+from pytest_mieb.runtime.evaluation import evaluate
 
 if TYPE_CHECKING:
     from collections.abc import Callable

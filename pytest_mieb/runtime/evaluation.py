@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -14,9 +13,9 @@ from numpy.typing import NDArray
 from pytest_mieb.data import Inputs, Source, load_rows, other_sizes
 from pytest_mieb.data.classes import prompted
 from pytest_mieb.data.examples import Digest, clusters
-from pytest_mieb.data.findings import Finding, summed
 from pytest_mieb.data.rows import CaptionedImages, Collection, Labelled, Rows, ScoredPairs
 from pytest_mieb.embedding import Pipeline
+from pytest_mieb.measurement.result import SubsetResult, TaskResult
 from pytest_mieb.models.embedder import Purpose, Role
 from pytest_mieb.protocols import Scored
 from pytest_mieb.suite import Task
@@ -30,61 +29,6 @@ class Embed(Protocol):
 
 class ScoreError(Exception):
     """A task that cannot be scored; the message says why."""
-
-
-@dataclass(frozen=True)
-class SubsetResult:
-    """The score of one subset, 0..1, with the metrics, details and outcomes of its `Scored`.
-
-    `clusters`, shape (n,), gives examples that are not independent of each other the same number, across the subsets
-    of the task; None where all are. `digest` is a hash of the examples and of the truth about them. `findings` are what
-    of the data does not fit. `other_sizes` maps a split or subset that has another number of rows than the card expects
-    to the two numbers.
-    """
-
-    score: float
-    scored: Scored
-    sizes: Mapping[str, int]
-    clusters: NDArray[np.int64] | None = None
-    digest: str = ""
-    findings: tuple[Finding, ...] = ()
-    other_sizes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-
-    @property
-    def n_examples(self) -> int:
-        return len(self.scored.outcomes)
-
-    @property
-    def repeatable(self) -> float:
-        """What is measured again where one fit says little: the mean over repeated fits; elsewhere the score."""
-        repeats = self.scored.repeats
-        return self.score if repeats is None else float(repeats.scores.mean())
-
-
-@dataclass(frozen=True)
-class TaskResult:
-    """The score of a task, 0..1: the plain mean of its subsets.
-
-    `embedded` and `reused` count distinct inputs; `seconds` maps reading and embedding (`embedding`) and all of it
-    (`total`) to wall-clock time.
-    """
-
-    task: Task
-    score: float
-    subsets: Mapping[str, SubsetResult]
-    embedded: int
-    reused: int
-    seconds: Mapping[str, float]
-
-    @property
-    def repeatable(self) -> float:
-        """The score as a comparison is about it; see `SubsetResult`."""
-        return float(np.mean([subset.repeatable for subset in self.subsets.values()]))
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """What of the data does not fit, over all subsets."""
-        return summed(each for subset in self.subsets.values() for each in subset.findings)
 
 
 def evaluate(task: Task, source: Source, pipeline: Pipeline, device: str = "cpu") -> TaskResult:

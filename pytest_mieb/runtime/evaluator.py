@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pytest_mieb.runtime import distribution
+from pytest_mieb.runtime import devices
 from pytest_mieb.support.scratch import Scratch
 
 if TYPE_CHECKING:
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
     from pytest_mieb.embedding import Pipeline
     from pytest_mieb.measurement.baseline import TaskBaseline
     from pytest_mieb.measurement.context import Context
+    from pytest_mieb.measurement.result import TaskResult
     from pytest_mieb.models import Description, Embedder
     from pytest_mieb.models.probing import Probes
     from pytest_mieb.runtime.calibration import Calibration
-    from pytest_mieb.runtime.evaluation import TaskResult
     from pytest_mieb.runtime.settings import Settings
     from pytest_mieb.suite import Task
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Evaluator:
     """Loads each thing when it is first asked for: collecting the suite imports neither torch nor datasets."""
 
-    def __init__(self, settings: Settings, worker: distribution.Worker | None) -> None:
+    def __init__(self, settings: Settings, worker: devices.Worker | None) -> None:
         self.settings = settings
         self.worker = worker
         self._results: dict[str, TaskResult] = {}
@@ -40,7 +40,7 @@ class Evaluator:
 
     @cached_property
     def device(self) -> str:
-        return distribution.choose_device(self.settings.device, self.worker)
+        return devices.choose_device(self.settings.device, self.worker)
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -52,7 +52,7 @@ class Evaluator:
         device = device or self.device
         from pytest_mieb.models import load_embedder
 
-        distribution.share_processors(self.worker)
+        devices.share_processors(self.worker)
         settings = self.settings
         _silence(with_transformers=settings.model.kind != "factory")
         with _errors_as_warnings():
@@ -160,7 +160,7 @@ class Evaluator:
 
     def _run(self, task: Task) -> None:
         from pytest_mieb.measurement.measuring import measured
-        from pytest_mieb.measurement.results import write_result
+        from pytest_mieb.measurement.results import Provenance, write_result
         from pytest_mieb.runtime.evaluation import evaluate
 
         result = evaluate(task, self.source, self.pipeline, self.device)
@@ -176,7 +176,9 @@ class Evaluator:
             now = replace(now, spread=spread(result.repeatable, others))
         self._results[task.name], self._measured[task.name] = result, now
         try:
-            write_result(result, now, self.settings, self.embedder, self.context, others)
+            settings = self.settings
+            provenance = Provenance(settings.model.text, settings.revision, self.embedder.description, settings.data)
+            write_result(settings.results_of_model, result, now, provenance, self.context, others)
         except OSError as error:
             if not self._unwritten:
                 _warn(
@@ -209,7 +211,7 @@ class Evaluator:
         return Context(
             fingerprint=self.embedder.fingerprint or "",
             preprocessing=description.preprocessing if description else {},
-            device=distribution.device_class(self.device),
+            device=devices.device_class(self.device),
             dtype=(description.dtype if description else self.settings.dtype) or "",
             batch_size=self.settings.batch_size,
             canary=self.canary.moved if self.canary else (),

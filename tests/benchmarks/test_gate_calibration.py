@@ -17,7 +17,8 @@ from benchmarks.gate_calibration.releases import Release, release
 from benchmarks.gate_calibration.sizes import size_of
 from pytest_mieb.gate.statistics.influence import Examples
 from pytest_mieb.models import Embedder
-from pytest_mieb.suite import Task, load_tasks
+from pytest_mieb.suite import Task
+from pytest_mieb.suite.cards import load_tasks
 
 KINDS = {
     "hits": "CIFAR10ZeroShot",

@@ -9,7 +9,8 @@ import pytest
 
 from benchmarks.gate_calibration.embedded import Bench, synthetic
 from benchmarks.gate_calibration.refits import NOISES, Refits, Tally, measure
-from pytest_mieb.suite import Task, load_tasks
+from pytest_mieb.suite import Task
+from pytest_mieb.suite.cards import load_tasks
 
 NAMES = (
     "CIFAR10ZeroShot",

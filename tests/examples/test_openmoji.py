@@ -20,7 +20,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from pytest_mieb.suite import read_card
+from pytest_mieb.suite.cards import read_card
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "openmoji"
 PICTURES = 120

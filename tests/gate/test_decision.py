@@ -19,7 +19,8 @@ from pytest_mieb.gate.statistics.influence import Examples
 from pytest_mieb.gate.statistics.significance import smallest_detectable
 from pytest_mieb.gate.verdict import Verdict
 from pytest_mieb.measurement.baseline import Acceptance, Mark, TaskBaseline
-from pytest_mieb.suite import CATEGORIES, DatasetRef, Task, load_tasks
+from pytest_mieb.suite import CATEGORIES, DatasetRef, Task
+from pytest_mieb.suite.cards import load_tasks
 from pytest_mieb.suite.means import group_means, mean_en, mean_m
 from tests.gate.builders import comparison, difference, pair, zero_shot
 

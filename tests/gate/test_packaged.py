@@ -14,7 +14,8 @@ from pytest_mieb.measurement.opening import examples_behind, find, open_baseline
 from pytest_mieb.measurement.soundness import ROUNDING
 from pytest_mieb.miniature.content import DONE, ensure_mirror, expected
 from pytest_mieb.runtime.evaluator import Evaluator
-from pytest_mieb.suite import load_tasks, packaged
+from pytest_mieb.suite.cards import load_tasks
+from pytest_mieb.support.packaged import packaged
 
 TASKS = load_tasks()
 BASELINE = open_baseline(find("miniature", packaged("baselines")), TASKS)

@@ -10,7 +10,8 @@ import pytest
 
 from pytest_mieb.gate.policy import Family, Policy, means_of, parse_policy, refuse_strange_tolerances
 from pytest_mieb.measurement.baseline import TaskBaseline
-from pytest_mieb.suite import CATEGORIES, Task, load_tasks
+from pytest_mieb.suite import CATEGORIES, Task
+from pytest_mieb.suite.cards import load_tasks
 from pytest_mieb.suite.means import group_means, mean_en, mean_m
 from tests.gate.builders import zero_shot
 

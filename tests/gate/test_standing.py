@@ -6,7 +6,7 @@ import pytest
 
 from pytest_mieb.gate.standing import Rank, Standing, borda, standing, standing_lines
 from pytest_mieb.measurement.published import PublishedModel, PublishedScore, read
-from pytest_mieb.suite import load_tasks
+from pytest_mieb.suite.cards import load_tasks
 from pytest_mieb.suite.means import group_of, groups
 
 TASKS = load_tasks()

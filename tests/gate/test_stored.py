@@ -13,7 +13,8 @@ from pytest_mieb.gate.statistics.significance import compare
 from pytest_mieb.gate.stored import Outcome, Stored, decide_stored, open_stored, select
 from pytest_mieb.measurement.baseline import Acceptance, Baseline, BaselineError, TaskBaseline
 from pytest_mieb.measurement.context import Context
-from pytest_mieb.suite import CATEGORIES, SUITES, load_tasks
+from pytest_mieb.suite import CATEGORIES, SUITES
+from pytest_mieb.suite.cards import load_tasks
 from tests.stored_runs import a_run, a_verdict, hits
 
 TASKS = load_tasks()

@@ -5,7 +5,8 @@ import pytest
 from pytest_mieb.measurement import drift as module
 from pytest_mieb.measurement.drift import FEW_DUPLICATES, MANY_DUPLICATES, MASKED, REENCODED, REPAIRED, drift
 from pytest_mieb.measurement.published import PublishedScore, read, read_all
-from pytest_mieb.suite import CATEGORIES, load_tasks
+from pytest_mieb.suite import CATEGORIES
+from pytest_mieb.suite.cards import load_tasks
 
 TASKS = load_tasks()
 OTHER = "0" * 40

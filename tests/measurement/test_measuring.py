@@ -14,8 +14,8 @@ from pytest_mieb.gate.statistics.significance import sampling_error
 from pytest_mieb.measurement import outcomes
 from pytest_mieb.measurement.baseline import Mark
 from pytest_mieb.measurement.measuring import examples_of, measured
+from pytest_mieb.measurement.result import SubsetResult, TaskResult
 from pytest_mieb.protocols.scored import Repeats, Scored
-from pytest_mieb.runtime.evaluation import SubsetResult, TaskResult
 from pytest_mieb.suite import DatasetRef
 from tests.gate.builders import zero_shot
 

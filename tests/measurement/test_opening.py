@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -22,10 +21,10 @@ from pytest_mieb.measurement.context import Context
 from pytest_mieb.measurement.measuring import examples_of as examples_in
 from pytest_mieb.measurement.measuring import measured
 from pytest_mieb.measurement.opening import available, examples_behind, examples_of, find, open_baseline
-from pytest_mieb.measurement.results import write_result, write_verdict
+from pytest_mieb.measurement.result import SubsetResult, TaskResult
+from pytest_mieb.measurement.results import Provenance, write_result, write_verdict
 from pytest_mieb.protocols import Scored
-from pytest_mieb.runtime.evaluation import SubsetResult, TaskResult
-from pytest_mieb.suite import load_tasks
+from pytest_mieb.suite.cards import load_tasks
 from tests.gate.builders import hits, zero_shot
 
 SUITE = load_tasks()
@@ -236,12 +235,10 @@ CONTEXT = Context(fingerprint="abc", dtype="float32", preprocessing={"size": (32
 
 def results(folder: Path, *names: str, data: str = "miniature") -> Path:
     """A run's results, as the run writes them."""
-    settings: Any = SimpleNamespace(
-        results_of_model=folder, model=SimpleNamespace(text="runs/exp7"), revision="v2", data=data
-    )
-    embedder: Any = SimpleNamespace(description=None)
     for name in names:
-        write_result(a_result(name), measured(a_result(name)), settings, embedder, CONTEXT)
+        write_result(
+            folder, a_result(name), measured(a_result(name)), Provenance("runs/exp7", "v2", None, data), CONTEXT
+        )
     return folder
 
 

@@ -12,7 +12,7 @@ import pytest
 from pytest_mieb.measurement import published
 from pytest_mieb.measurement.baseline import BaselineError
 from pytest_mieb.measurement.published import REVISIONS, PublishedModel, PublishedScore, find, names, read, read_all
-from pytest_mieb.suite import load_tasks
+from pytest_mieb.suite.cards import load_tasks
 from pytest_mieb.suite.means import group_means, mean_en, mean_m
 from tests.gate.table_2 import COLUMNS, FULL, LITE
 

@@ -5,8 +5,8 @@ import numpy as np
 from pytest_mieb.data.findings import Finding
 from pytest_mieb.measurement.baseline import Mark, TaskBaseline
 from pytest_mieb.measurement.record import TaskRecord
+from pytest_mieb.measurement.result import SubsetResult, TaskResult
 from pytest_mieb.protocols import Scored
-from pytest_mieb.runtime.evaluation import SubsetResult, TaskResult
 from tests.builders import a_task
 
 MEASURED = TaskBaseline(

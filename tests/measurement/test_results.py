@@ -11,40 +11,13 @@ from typing import Any, NoReturn
 import numpy as np
 import pytest
 
-from pytest_mieb import FunctionEmbedder
 from pytest_mieb.data.findings import Finding
-from pytest_mieb.gate.policy import Policy
 from pytest_mieb.measurement.baseline import Mark, TaskBaseline
 from pytest_mieb.measurement.context import PROTOCOL_VERSION, Context
-from pytest_mieb.measurement.results import LIBRARIES, versions, write_result, write_verdict
-from pytest_mieb.models import ModelSpec
+from pytest_mieb.measurement.result import SubsetResult, TaskResult
+from pytest_mieb.measurement.results import LIBRARIES, Provenance, versions, write_result, write_verdict
 from pytest_mieb.protocols import Scored
-from pytest_mieb.runtime.evaluation import SubsetResult, TaskResult
-from pytest_mieb.runtime.settings import Settings
 from tests.builders import a_task
-
-
-def settings(folder: Path) -> Settings:
-    return Settings(
-        model=ModelSpec("org/model", "hub"),
-        revision="v2",
-        processor=None,
-        model_args={},
-        max_cost=None,
-        data="hub",
-        sizes="expected",
-        baseline=None,
-        update=False,
-        policy=Policy(),
-        calibrate=0,
-        results=folder / "results",
-        cache=folder / "cache",
-        tasks=(),
-        device="cpu",
-        dtype="float32",
-        batch_size=64,
-        trust_remote_code=False,
-    )
 
 
 def a_result(metrics: Mapping[str, float] | None = None) -> TaskResult:
@@ -73,10 +46,12 @@ MEASURED = TaskBaseline(
 )
 
 
+PROVENANCE = Provenance("org/model", "v2", None, "hub")
+
+
 def write(folder: Path, result: TaskResult | None = None, fingerprint: str = "f00d", **facts: Any) -> Path:
-    model = FunctionEmbedder(lambda images: [[1.0]] * len(images), fingerprint=fingerprint)
     context = Context(fingerprint, {"size": 224}, device="cpu", dtype="float32", batch_size=64, versions=versions())
-    return write_result(result or a_result(), MEASURED, settings(folder), model, context, **facts)
+    return write_result(folder / "results" / "org__model", result or a_result(), MEASURED, PROVENANCE, context, **facts)
 
 
 def strictly(path: Path) -> dict[str, Any]:

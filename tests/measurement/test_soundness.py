@@ -10,7 +10,7 @@ import pytest
 from pytest_mieb.gate.statistics.influence import Examples, contributions
 from pytest_mieb.measurement.baseline import Mark, TaskBaseline
 from pytest_mieb.measurement.soundness import ROUNDING, contradiction, impossible
-from pytest_mieb.suite import PROTOCOL_METRICS
+from pytest_mieb.suite.cards import PROTOCOL_METRICS
 from tests.gate.builders import hits, zero_shot
 
 STS: dict[str, Any] = {"protocol": "sts", "category": "visual_sts", "metric": "cosine_spearman"}

@@ -15,7 +15,7 @@ from PIL import Image
 from pytest_mieb.miniature import content
 from pytest_mieb.miniature.classes import classes, prompts
 from pytest_mieb.miniature.datasets import repositories, write_mirror
-from pytest_mieb.suite import load_tasks
+from pytest_mieb.suite.cards import load_tasks
 
 SOME = (
     "facebook/winoground",

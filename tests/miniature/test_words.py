@@ -6,7 +6,7 @@ import pytest
 
 from pytest_mieb.miniature.scenes import Scene, Thing
 from pytest_mieb.miniature.words import KINDS, languages
-from pytest_mieb.suite import load_tasks
+from pytest_mieb.suite.cards import load_tasks
 
 SCENE = Scene(Thing("circle", "red", count=2), Thing("star", "blue"), "above", "at night")
 

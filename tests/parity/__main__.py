@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
-from pytest_mieb.suite import load_tasks
+from pytest_mieb.suite.cards import load_tasks
 from tests.parity.comparison import Mode
 from tests.parity.run import BUILDERS, measure_all
 from tests.parity.table import report

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from pytest_mieb.suite import load_tasks
+from pytest_mieb.suite.cards import load_tasks
 from tests.parity.comparison import Mode, Scores, agrees, difference
 from tests.parity.embeddings import Agreement, Table, agreement
 from tests.parity.run import shares

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_mieb.miniature import mirror
-from pytest_mieb.suite import load_tasks
+from pytest_mieb.suite.cards import load_tasks
 from tests.parity.comparison import Mode
 from tests.parity.run import measure_all
 from tests.parity.table import report

@@ -22,7 +22,8 @@ from pytest_mieb.data.sources import Hub
 from pytest_mieb.embedding import Pipeline
 from pytest_mieb.models import load_embedder
 from pytest_mieb.runtime.evaluation import evaluate
-from pytest_mieb.suite import Task, load_tasks
+from pytest_mieb.suite import Task
+from pytest_mieb.suite.cards import load_tasks
 from tests.parity.comparison import Mode, Scores, agrees, difference
 from tests.parity.embeddings import Agreement, Remembering, Table, agreement
 

@@ -7,7 +7,7 @@ import os
 import pytest
 
 from pytest_mieb.plugin.collecting import SUITE
-from pytest_mieb.suite import load_tasks
+from pytest_mieb.suite.cards import load_tasks
 from tests.plugin.running import assert_refused
 from tests.plugin.test_options import MEASURE
 

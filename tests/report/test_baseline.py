@@ -14,7 +14,7 @@ from pytest_mieb.measurement.context import Context
 from pytest_mieb.measurement.opening import open_baseline
 from pytest_mieb.measurement.recording import record
 from pytest_mieb.report.baseline import catalogue, page
-from pytest_mieb.suite import load_tasks
+from pytest_mieb.suite.cards import load_tasks
 from tests.stored_runs import a_run
 
 TASKS = load_tasks()

@@ -15,7 +15,7 @@ from pytest_mieb.gate.stored import Outcome, Stored, decide_stored, open_stored
 from pytest_mieb.measurement.baseline import Acceptance, Baseline, TaskBaseline
 from pytest_mieb.measurement.context import Context
 from pytest_mieb.report.comparison import headline, markdown, mean_rows, task_rows, text
-from pytest_mieb.suite import load_tasks
+from pytest_mieb.suite.cards import load_tasks
 from tests.stored_runs import a_run
 
 TASKS = load_tasks()

@@ -10,7 +10,7 @@ from pytest_mieb.gate.policy import Policy
 from pytest_mieb.gate.stored import Stored, decide_stored, open_stored
 from pytest_mieb.measurement.baseline import Acceptance, Baseline, TaskBaseline
 from pytest_mieb.report.junit import junit
-from pytest_mieb.suite import load_tasks
+from pytest_mieb.suite.cards import load_tasks
 from tests.stored_runs import a_run, a_verdict
 
 TASKS = load_tasks()

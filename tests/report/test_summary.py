@@ -14,7 +14,7 @@ from pytest_mieb.measurement.baseline import Acceptance, Baseline, Mark, TaskBas
 from pytest_mieb.models.description import Description
 from pytest_mieb.report.run import Run
 from pytest_mieb.report.summary import command, summary_lines
-from pytest_mieb.suite import load_tasks
+from pytest_mieb.suite.cards import load_tasks
 from tests.builders import a_task
 from tests.report.builders import a_comparison, a_pair, a_record
 

@@ -18,7 +18,7 @@ from pytest_mieb.embedding import Pipeline
 from pytest_mieb.models import Embedder, FunctionEmbedder
 from pytest_mieb.runtime.calibration import Calibration, Change, changes, spread
 from pytest_mieb.runtime.evaluation import evaluate
-from pytest_mieb.suite import load_tasks
+from pytest_mieb.suite.cards import load_tasks
 
 
 def names(n: int, **given: Any) -> list[str]:

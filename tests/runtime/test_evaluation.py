@@ -14,7 +14,7 @@ from pytest_mieb.data import open_source
 from pytest_mieb.embedding import Pipeline
 from pytest_mieb.models import Embedder, Purpose
 from pytest_mieb.runtime.evaluation import evaluate
-from pytest_mieb.suite import load_tasks
+from pytest_mieb.suite.cards import load_tasks
 
 FIND = "Find a screenshot that relevant to the user's question."
 

@@ -7,18 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mieb.suite import (
-    CATEGORIES,
-    LAYOUT_KEYS,
-    PROTOCOL_KEYS,
-    PROTOCOL_LAYOUTS,
-    SUITES,
-    CardError,
-    Task,
-    load_tasks,
-    packaged,
-    read_card,
-)
+from pytest_mieb.suite import CATEGORIES, SUITES, Task
+from pytest_mieb.suite.cards import LAYOUT_KEYS, PROTOCOL_KEYS, PROTOCOL_LAYOUTS, CardError, load_tasks, read_card
+from pytest_mieb.support.packaged import packaged
 from tests.builders import a_task
 
 CARD = """\

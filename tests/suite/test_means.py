@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_mieb.suite import CATEGORIES, Task, load_tasks
+from pytest_mieb.suite import CATEGORIES, Task
+from pytest_mieb.suite.cards import load_tasks
 from pytest_mieb.suite.means import group_means, group_of, groups, mean_en, mean_m
 from tests.builders import a_task
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pytest_mieb.suite import packaged
+from pytest_mieb.support.packaged import packaged
 from pytest_mieb.support.strict_yaml import YamlError, load
 
 SOUND = """\

@@ -15,7 +15,7 @@ from pytest_mieb.miniature.looks import draw_look
 from pytest_mieb.miniature.pages import draw_review, some_review
 from pytest_mieb.miniature.seeds import generator
 from pytest_mieb.miniature.tables import IMAGE, INTEGER, TEXT, Repository, Table, class_label, encoded, list_of, table
-from pytest_mieb.suite import load_tasks
+from pytest_mieb.suite.cards import load_tasks
 
 TEST_ROWS = 200
 TRAIN_ROWS_PER_CLASS = 17

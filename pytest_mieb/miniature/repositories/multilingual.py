@@ -8,7 +8,7 @@ from pytest_mieb.miniature.drawing import SEE_THROUGH_EVERY, see_through
 from pytest_mieb.miniature.scenes import Scene, draw_scene, some_scene
 from pytest_mieb.miniature.seeds import generator
 from pytest_mieb.miniature.tables import IMAGE, RAW_BYTES, TEXT, Encoded, Repository, Table, encoded, list_of, table
-from pytest_mieb.suite import load_tasks
+from pytest_mieb.suite.cards import load_tasks
 
 IMAGES = 60
 # With which number their pictures begin, so that all ways of being transparent are among so few.

@@ -13,7 +13,7 @@ from pytest_mieb.miniature.scenes import Scene, changed, draw_scene, some_scene,
 from pytest_mieb.miniature.seeds import generator
 from pytest_mieb.miniature.tables import IMAGE, NUMBER, TEXT, Repository, Table, encoded, table
 from pytest_mieb.miniature.words import COLOURS, PLACES, RELATIONS, SHAPES
-from pytest_mieb.suite import load_tasks
+from pytest_mieb.suite.cards import load_tasks
 
 ROWS = 200
 # Of the rendered sentences, those that are transparent here and there.

@@ -21,7 +21,8 @@ from transformers import AutoProcessor, Qwen2VLForConditionalGeneration
 
 from pytest_mieb.models import Embedder, ModelError, Purpose, load_embedder
 from pytest_mieb.models.families.gme import first_size, instruction
-from pytest_mieb.suite import Task, load_tasks
+from pytest_mieb.suite import Task
+from pytest_mieb.suite.cards import load_tasks
 from tests.models.battery import (
     IMAGES,
     ODD_MODES,

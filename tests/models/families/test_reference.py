@@ -18,7 +18,7 @@ from PIL import Image
 
 from pytest_mieb.models import Embedder, ModelError, Purpose, load_embedder
 from pytest_mieb.models.families import reference
-from pytest_mieb.suite import load_tasks
+from pytest_mieb.suite.cards import load_tasks
 from tests.data.mirrors import encoded
 from tests.models import hub_cache
 from tests.models.battery import (

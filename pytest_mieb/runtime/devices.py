@@ -1,39 +1,26 @@
-"""What is different when pytest-xdist spreads a run: devices, processors, and which worker gets which task."""
+"""The device and the processors of one process, also where several share a machine."""
 
 from __future__ import annotations
 
 import os
 import tempfile
-from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO
 
 from pytest_mieb.models.errors import ModelError
-from pytest_mieb.plugin.keys import task_in
 from pytest_mieb.support.scratch import PREFIX
-
-if TYPE_CHECKING:
-    import pytest
-
-    from pytest_mieb.suite import Task
 
 _held: list[IO[str]] = []
 
 
 @dataclass(frozen=True)
 class Worker:
-    """This process as a worker of pytest-xdist."""
+    """This process as one of `count` that share a run and a machine."""
 
     run: str
     count: int
-
-
-def worker_of(config: pytest.Config) -> Worker | None:
-    """The worker that this process is, or None outside of xdist's workers."""
-    given: Mapping[str, Any] | None = getattr(config, "workerinput", None)
-    return Worker(str(given["testrunuid"]), int(given["workercount"])) if given else None
 
 
 def choose_device(asked: str, worker: Worker | None) -> str:
@@ -109,58 +96,3 @@ def share_processors(worker: Worker | None) -> None:
         import torch
 
         torch.set_num_threads(max(1, (os.cpu_count() or 1) // worker.count))
-
-
-def group_of(nodeid: str, tasks: Mapping[str, Task]) -> str:
-    """What runs on one worker: the tasks of one dataset, whose inputs are then embedded once; else each test alone."""
-    name = task_in(nodeid, tasks)
-    return tasks[name].dataset.path if name else nodeid
-
-
-def costs_of(tasks: Mapping[str, Task]) -> Mapping[str, int]:
-    """How many rows each group reads, as the cards expect."""
-    costs: Counter[str] = Counter()
-    for task in tasks.values():
-        costs[task.dataset.path] += sum(task.expected.values())
-    return costs
-
-
-class _LargestFirst(OrderedDict[str, dict[str, bool]]):
-    """xdist's queue of work, from which the group of the largest cost is taken first."""
-
-    costs: Mapping[str, int]
-
-    def popitem(self, last: bool = True) -> tuple[str, dict[str, bool]]:
-        group = max(self, key=lambda name: self.costs.get(name, 0))
-        return group, self.pop(group)
-
-
-def make_scheduler(config: pytest.Config, log: Any, tasks: Mapping[str, Task]) -> Any:
-    """A scheduler that keeps a group on one worker and starts with the largest.
-
-    xdist's own `loadgroup` stops grouping on pytest 9.2 (pytest-xdist#1386), and its `load` and `worksteal` keep no
-    order.
-    """
-    from xdist.scheduler import LoadScopeScheduling
-
-    class DatasetScheduling(LoadScopeScheduling):
-        def _split_scope(self, nodeid: str) -> str:
-            return group_of(nodeid, tasks)
-
-        def remove_node(self, node: Any) -> str | None:
-            """Give others what a dead worker had left, but for the item it died of: it would kill them too."""
-            workload: dict[str, dict[str, bool]] = self.assigned_work.pop(node)
-            left = [(group, nodeid) for group, unit in workload.items() for nodeid, done in unit.items() if not done]
-            if not left:
-                return None
-            group, deadly = left[0]
-            workload[group][deadly] = True
-            self.workqueue.update({group: unit for group, unit in workload.items() if not all(unit.values())})
-            for other in self.assigned_work:
-                self._reschedule(other)
-            return deadly
-
-    scheduling = DatasetScheduling(config, log)
-    scheduling.workqueue = _LargestFirst()
-    scheduling.workqueue.costs = costs_of(tasks)
-    return scheduling

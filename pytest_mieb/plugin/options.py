@@ -1,0 +1,172 @@
+"""The plugin's options, declared in one help group and in the configuration file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pytest
+
+if TYPE_CHECKING:
+    from pytest_mieb.runtime.settings import Settings
+
+YAML = (".yaml", ".yml")
+
+
+class Option(NamedTuple):
+    """A command-line option; one with `ini` may also stand in the configuration file, as its name with underscores.
+
+    A `path` is relative to where it is written: to the configuration file, or to the folder pytest was started in.
+    """
+
+    flag: str
+    help: str
+    ini: bool = True
+    switch: bool = False
+    repeated: bool = False
+    path: bool = False
+    metavar: str | None = None
+
+    @property
+    def name(self) -> str:
+        return self.flag.removeprefix("--").replace("-", "_")
+
+
+OPTIONS = (
+    Option(
+        "--mieb-model",
+        "The model to run MIEB on: a folder, a hub id, open_clip:ARCHITECTURE@FILE, timm:NAME, mteb:NAME, voyage:NAME, "
+        "package.module:factory, miniature, or miniature:damaged. Without it the plugin does nothing.",
+        ini=False,
+        metavar="SPEC",
+    ),
+    Option("--mieb-revision", "Branch, tag or commit of a model on the hub.", ini=False, metavar="REV"),
+    Option(
+        "--mieb-processor",
+        "Folder or hub id with the tokenizer and the image processor, for a checkpoint that was saved without.",
+        metavar="MODEL",
+    ),
+    Option(
+        "--mieb-model-arg",
+        "What the files of the model do not say, such as mean=0.5,0.5,0.5 or pooling=cls, or for a factory one of its "
+        "keyword arguments, as text; may be repeated.",
+        repeated=True,
+        metavar="KEY=VALUE",
+    ),
+    Option("--mieb-max-cost", "For a model behind an API: stop before more than this is spent.", metavar="DOLLARS"),
+    Option(
+        "--mieb-data",
+        "Where datasets come from: hub (default), miniature (the default of the miniature model), or a folder that "
+        "mirrors the hub as <org>/<name>.",
+        path=True,
+        metavar="SOURCE",
+    ),
+    Option(
+        "--mieb-sizes",
+        "expected (default): a dataset that has another number of rows than its card expects is refused; any: it is "
+        "measured, and compared with the same part only.",
+        metavar="SIZES",
+    ),
+    Option(
+        "--mieb-baseline",
+        "What scores are compared with: a name in baselines/ or in the package, a .yaml file, or none to measure "
+        "only. Default: the baseline with the model's name.",
+        path=True,
+        metavar="NAME",
+    ),
+    Option("--mieb-update", "Record the scores of this run in the baseline.", ini=False, switch=True),
+    Option(
+        "--mieb-tolerance",
+        "The smallest drop that matters, in points (default: 0.5; half of it for means), or NAME=POINTS for a "
+        "category, a task, or means; may be repeated.",
+        repeated=True,
+        metavar="POINTS",
+    ),
+    Option(
+        "--mieb-alpha", "The chance of any false alarm in a run that changed nothing (default: 0.05).", metavar="SHARE"
+    ),
+    Option(
+        "--mieb-policy",
+        "significance (default): fail what dropped by more than its tolerance and more than chance explains; "
+        "non-inferiority: fail what was not shown to have dropped by less.",
+        metavar="POLICY",
+    ),
+    Option(
+        "--mieb-strict-context",
+        "No verdict where libraries, device or dtype differ from the baseline's.",
+        switch=True,
+    ),
+    Option(
+        "--mieb-calibrate",
+        "Repeat every task N times under changes that must not matter, and with --mieb-update record the spread, below "
+        "which no tolerance goes.",
+        ini=False,
+        metavar="N",
+    ),
+    Option("--mieb-results", "Folder for results (default: mieb-results).", path=True, metavar="DIR"),
+    Option(
+        "--mieb-cache",
+        "Folder for the miniature and for embeddings (default: pytest-mieb in the user's cache).",
+        path=True,
+        metavar="DIR",
+    ),
+    Option("--mieb-tasks", "Folder with further task cards; may be repeated.", repeated=True, path=True, metavar="DIR"),
+    Option("--mieb-device", "auto (default), cpu, cuda, cuda:N, or mps.", metavar="DEVICE"),
+    Option("--mieb-dtype", "float32, float16, or bfloat16 (default: the model family's own).", metavar="DTYPE"),
+    Option("--mieb-batch-size", "Items in a batch (default: 64).", metavar="N"),
+    Option("--mieb-trust-remote-code", "Run code that comes with a model.", switch=True),
+)
+
+
+def add_options(parser: pytest.Parser) -> None:
+    group = parser.getgroup("mieb", "MIEB, the Massive Image Embedding Benchmark")
+    for option in OPTIONS:
+        keywords: dict[str, Any] = {"help": option.help, "dest": option.name, "default": None}
+        keywords |= {"action": "store_true"} if option.switch else {"metavar": option.metavar}
+        if option.repeated:
+            keywords["action"] = "append"
+        group.addoption(option.flag, **keywords)
+        if option.ini:
+            kind = "bool" if option.switch else "linelist" if option.repeated else "string"
+            parser.addini(option.name, option.help, type=kind, default=None)  # type: ignore[arg-type]
+
+
+def read_settings(config: pytest.Config) -> Settings | None:
+    """The settings of a run that asks for a model, or None.
+
+    Raises:
+        pytest.UsageError: a value is wrong; the message names it and the legal ones.
+    """
+    model = config.getoption("mieb_model")
+    if model is None:
+        given = [option.flag for option in OPTIONS if config.getoption(option.name)]
+        if given:
+            raise pytest.UsageError(f"{given[0]} does nothing without --mieb-model; give the model to run MIEB on")
+        return None
+    from pytest_mieb.runtime.settings import SettingsError, parse_settings
+
+    try:
+        return parse_settings(
+            {option.name.removeprefix("mieb_"): _value(config, option) for option in OPTIONS},
+            given={option.name.removeprefix("mieb_") for option in OPTIONS if config.getoption(option.name)},
+            root=config.invocation_params.dir,
+            baselines=config.rootpath / "baselines",
+        )
+    except SettingsError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+def _value(config: pytest.Config, option: Option) -> Any:
+    """The option's value from the command line, else from the configuration file with its paths made absolute."""
+    given = config.getoption(option.name)
+    if given is not None or not option.ini:
+        return given
+    value = config.getini(option.name)
+    if not (value and option.path and config.inipath):
+        return value
+    folder = config.inipath.parent
+    if option.repeated:
+        return [str(folder / Path(each).expanduser()) for each in value]
+    path = folder / Path(value).expanduser()
+    can_be_a_name = option.name in ("mieb_data", "mieb_baseline") and "/" not in value and path.suffix not in YAML
+    return value if can_be_a_name and not path.exists() else str(path)

@@ -1,0 +1,303 @@
+"""Reading and checking task cards, and the order that tasks run in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, NamedTuple, NoReturn
+
+from pytest_mieb.suite.task import CATEGORIES, DEFAULT_SUBSET, MODALITIES, SUITES, DatasetRef, Task
+from pytest_mieb.support.packaged import packaged
+from pytest_mieb.support.strict_yaml import YamlError, load
+from pytest_mieb.support.wording import key as key_of
+from pytest_mieb.support.wording import shown
+
+
+class CardError(ValueError):
+    """A card that cannot be used; the message names file, key and remedy."""
+
+
+class Key(NamedTuple):
+    """One key of a card's section: its type and whether it must be there."""
+
+    kind: type | tuple[type, ...]
+    required: bool = True
+
+
+_TEXT, _TEXTS, _INTS = Key(str), Key(tuple), Key(tuple, required=False)
+_OPTIONAL_TEXT, _OPTIONAL_FLAG = Key(str, required=False), Key(bool, required=False)
+
+# What a layout needs to find its rows, and a protocol to score them; `pytest_mieb.data.layouts` and
+# `pytest_mieb.protocols` say what each one means.
+LAYOUT_KEYS: Mapping[str, Mapping[str, Key]] = {
+    "labelled": {
+        "split": _TEXT,
+        "image": _TEXT,
+        "label": _TEXT,
+        "train_split": _OPTIONAL_TEXT,
+        "drop_train_rows": _INTS,
+    },
+    "sts": {"split": _TEXT, "images": _TEXTS, "score": _TEXT},
+    "pairs": {"split": _TEXT, "images": _TEXTS, "texts": _TEXTS},
+    "imagecode": {"split": _TEXT, "reencode": _OPTIONAL_FLAG},
+    "beir": {},
+    "beir_candidates_from_qrels": {},
+    "vidore": {},
+    "cv_bench": {"split": _TEXT, "task": _TEXT},
+    "hateful_memes": {"split": _TEXT},
+    "memotion": {"split": _TEXT},
+    "scimmir": {"split": _TEXT},
+    "captioned_images_per_language": {"reencode": _OPTIONAL_FLAG},
+    "sentence_per_image_per_language": {},
+}
+_PROBE = {"n_experiments": Key(int), "samples_per_label": Key(int)}
+PROTOCOL_KEYS: Mapping[str, Mapping[str, Key]] = {
+    "linear_probe": _PROBE,
+    "multilabel_linear_probe": _PROBE,
+    "clustering": {},
+    "zero_shot": {"template": _TEXT, "labels": Key((str, tuple)), "labels_differ": _OPTIONAL_FLAG},
+    "pair_classification": {},
+    "sts": {},
+    "retrieval": {"skip_first_result": _OPTIONAL_FLAG},
+    "multiple_choice": {},
+}
+# Layouts whose rows a protocol can score.
+PROTOCOL_LAYOUTS: Mapping[str, Collection[str]] = {
+    "linear_probe": ("labelled",),
+    "multilabel_linear_probe": ("labelled",),
+    "clustering": ("labelled",),
+    "zero_shot": ("labelled",),
+    "pair_classification": ("pairs", "imagecode"),
+    "sts": ("sts",),
+    "retrieval": (
+        "beir",
+        "vidore",
+        "hateful_memes",
+        "memotion",
+        "scimmir",
+        "captioned_images_per_language",
+        "sentence_per_image_per_language",
+    ),
+    "multiple_choice": ("beir_candidates_from_qrels", "cv_bench"),
+}
+CLASS_NAMES, SCENE_NAMES = "class names", "scene names"
+_RETRIEVAL_METRIC = re.compile(r"(ndcg|map|recall|precision|mrr|hit_rate)_at_(1|3|5|10|20|100)")
+_REPOSITORY_PART = re.compile(r"(?!\.+$)[\w.-]+")  # not "." nor ".."
+_REVISION = re.compile(r"(?!\.+$)[\w./-]+")
+PROTOCOL_METRICS: Mapping[str, Collection[str]] = {
+    "linear_probe": ("accuracy", "f1", "f1_weighted"),
+    "multilabel_linear_probe": ("lrap", "accuracy", "f1"),
+    "clustering": ("nmi", "v_measure", "ari"),
+    "zero_shot": ("accuracy", "f1", "f1_weighted"),
+    "pair_classification": ("accuracy", "image_acc", "text_acc"),
+    "sts": ("cosine_spearman", "cosine_pearson"),
+    "multiple_choice": ("accuracy",),
+}
+
+
+def load_tasks(extra: Iterable[Path] = ()) -> dict[str, Task]:
+    """All tasks by name: the packaged cards in suite order, then those of each folder in `extra`.
+
+    Suite order is category by category, and by name (case-insensitively) within one.
+
+    Raises:
+        CardError: a card is malformed, two cards share a name, or a folder holds no card.
+    """
+    tasks: dict[str, Task] = {}
+    for folder in (packaged("tasks"), *extra):
+        cards = sorted(folder.rglob("*.yaml"))
+        if not cards:
+            raise CardError(f"{folder}: no task card (*.yaml) in this folder; give a folder that holds cards")
+        found = sorted(map(read_card, cards), key=lambda task: (CATEGORIES.index(task.category), task.name.lower()))
+        for task in found:
+            if task.name in tasks:
+                raise CardError(
+                    f"{task.file}: name: {shown(task.name)} is taken by {tasks[task.name].file}; choose another name"
+                )
+            tasks[task.name] = task
+    return tasks
+
+
+def read_card(path: Path) -> Task:
+    """Read and check one card.
+
+    Raises:
+        CardError: naming the file, the key and what to do.
+    """
+    try:
+        content = load(path)
+    except YamlError as error:
+        raise CardError(f"{path}: {error}") from error
+    if not isinstance(content, dict):
+        raise CardError(f"{path}: a card is a mapping of keys to values; start with 'name: ...'")
+    return _Card(path, content).task()
+
+
+class _Card:
+    """The content of one card file while it is checked."""
+
+    TOP: Mapping[str, Key] = {
+        "name": _TEXT,
+        "category": _TEXT,
+        "suites": Key(tuple, required=False),
+        "modalities": _TEXT,
+        "protocol": _TEXT,
+        "metric": _TEXT,
+        "instruction": _OPTIONAL_TEXT,
+        "dataset": Key(dict),
+        "scoring": Key(dict, required=False),
+        "subsets": Key(dict, required=False),
+        "languages": Key(tuple, required=False),
+        "expected": Key(dict, required=False),
+        "license": _OPTIONAL_TEXT,
+        "reference": _OPTIONAL_TEXT,
+        "notes": _OPTIONAL_TEXT,
+    }
+
+    def __init__(self, path: Path, content: Mapping[str, Any]) -> None:
+        self.path = path
+        self.top = self.section("", content, self.TOP)
+
+    def task(self) -> Task:
+        top = self.top
+        if top["name"] != self.path.stem:
+            self.refuse("name", f"{shown(top['name'])} differs from the file's name; call one as the other")
+        self.one_of("category", top["category"], CATEGORIES)
+        self.one_of("modalities", top["modalities"], MODALITIES)
+        protocol = self.one_of("protocol", top["protocol"], PROTOCOL_KEYS)
+        for suite in top.get("suites", ()):
+            self.one_of("suites", suite, SUITES)
+        if protocol == "retrieval":
+            if not _RETRIEVAL_METRIC.fullmatch(top["metric"]):
+                self.refuse(
+                    "metric",
+                    f"{shown(top['metric'])} is not a retrieval metric; write one like ndcg_at_10 or hit_rate_at_1",
+                )
+        else:
+            self.one_of("metric", top["metric"], PROTOCOL_METRICS[protocol])
+        scoring = self.section("scoring", top.get("scoring", {}), PROTOCOL_KEYS[protocol])
+        self.check_scoring(scoring)
+        return Task(
+            name=top["name"],
+            category=top["category"],
+            suites=top.get("suites", ()),
+            modalities=top["modalities"],
+            protocol=protocol,
+            metric=top["metric"],
+            dataset=self.dataset(protocol),
+            subsets=self.subsets(),
+            scoring=MappingProxyType(scoring),
+            instruction=top.get("instruction"),
+            expected=MappingProxyType(self.expected()),
+            license=top.get("license", ""),
+            reference=top.get("reference", ""),
+            notes=top.get("notes", "").strip(),
+            file=self.path,
+        )
+
+    def dataset(self, protocol: str) -> DatasetRef:
+        content = dict(self.top["dataset"])
+        layout = self.one_of("dataset.layout", content.get("layout"), LAYOUT_KEYS)
+        if layout not in PROTOCOL_LAYOUTS[protocol]:
+            legal = ", ".join(PROTOCOL_LAYOUTS[protocol])
+            self.refuse("dataset.layout", f"the protocol {protocol} does not read {shown(layout)}; use one of: {legal}")
+        own = LAYOUT_KEYS[layout]
+        checked = self.section("dataset", content, {"path": _TEXT, "revision": _TEXT, "layout": _TEXT, **own})
+        parts = checked["path"].split("/")
+        if len(parts) != 2 or not all(_REPOSITORY_PART.fullmatch(part) for part in parts):
+            self.refuse("dataset.path", f"{shown(checked['path'])} is not a dataset repository; write it as org/name")
+        if not _REVISION.fullmatch(checked["revision"]):
+            self.refuse(
+                "dataset.revision", f"{shown(checked['revision'])} is no commit, tag or branch; write the pinned commit"
+            )
+        if "probe" in protocol and "train_split" not in checked:
+            self.refuse("dataset.train_split", f"missing; the protocol {protocol} needs it")
+        if layout == "sts" and len(checked["images"]) != 2:
+            self.refuse("dataset.images", "an sts row has two image columns; name both")
+        options = {key: value for key, value in checked.items() if key in own}
+        return DatasetRef(checked["path"], checked["revision"], layout, MappingProxyType(options))
+
+    def subsets(self) -> Mapping[str, tuple[str, ...]]:
+        top = self.top
+        if ("subsets" in top) == ("languages" in top):
+            self.refuse("languages", "give either languages, or subsets with the languages of each")
+        if "languages" in top:
+            return MappingProxyType({DEFAULT_SUBSET: self.texts("languages", top["languages"])})
+        if not top["subsets"]:
+            self.refuse("subsets", "empty; name at least one subset with its languages")
+        subsets = {}
+        for subset, languages in top["subsets"].items():
+            if not isinstance(subset, str):
+                self.refuse("subsets", f"{shown(subset)} is not text; put the subset's name in quotes")
+            subsets[subset] = self.texts(f"subsets.{subset}", languages)
+        return MappingProxyType(subsets)
+
+    def expected(self) -> dict[str, int]:
+        expected = self.top.get("expected", {})
+        for name, count in expected.items():
+            if not isinstance(name, str):
+                self.refuse("expected", f"{shown(name)} is not text; put the name in quotes")
+            if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+                self.refuse(f"expected.{name}", f"{shown(count)} is not a number of rows; write a whole number above 0")
+        return dict(expected)
+
+    def check_scoring(self, scoring: Mapping[str, Any]) -> None:
+        labels = scoring.get("labels")
+        if isinstance(labels, str):
+            self.one_of("scoring.labels", labels, (CLASS_NAMES, SCENE_NAMES))
+        elif labels is not None:
+            self.texts("scoring.labels", labels)
+        if scoring.get("labels_differ"):
+            if isinstance(labels, str):
+                self.refuse("scoring.labels_differ", f"the labels are the column's {labels}; leave it out")
+            if not self.top.get("notes", "").strip():
+                self.refuse("scoring.labels_differ", "say in `notes` why the labels are not the column's classes")
+        if "template" in scoring and "{label}" not in scoring["template"]:
+            self.refuse("scoring.template", "holds no {label}; say where the class name goes")
+        for key in ("n_experiments", "samples_per_label"):
+            if scoring.get(key, 1) < 1:
+                self.refuse(f"scoring.{key}", f"{scoring[key]} is below 1; write a whole number above 0")
+
+    def section(self, section: str, content: Mapping[Any, Any], keys: Mapping[str, Key]) -> dict[str, Any]:
+        """`content` with its lists as tuples, after checking its keys and their types."""
+        prefix = f"{section}." if section else ""
+        for name in content:
+            if name not in keys:
+                self.refuse(f"{prefix}{key_of(name)}", f"unknown key; the legal ones are {', '.join(keys) or 'none'}")
+        checked: dict[str, Any] = {}
+        for name, key in keys.items():
+            if name not in content:
+                if key.required:
+                    self.refuse(f"{prefix}{name}", "missing; add it")
+                continue
+            value = content[name]
+            value = tuple(value) if isinstance(value, list) else value
+            kinds = key.kind if isinstance(key.kind, tuple) else (key.kind,)
+            if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds):
+                wanted = " or ".join(_KIND_NAMES[kind] for kind in kinds)
+                self.refuse(f"{prefix}{name}", f"{shown(value)} is not {wanted}; write {wanted}")
+            if key.required and isinstance(value, str) and not value.strip():
+                self.refuse(f"{prefix}{name}", "empty; write it")
+            checked[name] = value
+        return checked
+
+    def texts(self, key: str, values: Any) -> tuple[str, ...]:
+        if isinstance(values, list | tuple) and values and all(isinstance(value, str) for value in values):
+            return tuple(values)
+        self.refuse(key, f"{shown(values)} is not a list of texts; write it as [first, second]")
+
+    def one_of(self, key: str, value: Any, legal: Iterable[str]) -> str:
+        legal = list(legal)
+        if isinstance(value, str) and value in legal:
+            return value
+        if value is None:
+            self.refuse(key, f"missing; use one of: {', '.join(legal)}")
+        self.refuse(key, f"{shown(value)} is not legal; use one of: {', '.join(legal)}")
+
+    def refuse(self, key: str, sentence: str) -> NoReturn:
+        raise CardError(f"{self.path}: {key}: {sentence}")
+
+
+_KIND_NAMES = {str: "text", int: "a whole number", bool: "true or false", tuple: "a list", dict: "a mapping"}
