@@ -34,14 +34,14 @@ def a_run(
         content = {
             "task": task,
             "score": float(np.mean([each.outcomes.mean() for each in examples.values()])),
-            "error": sampling_error("zero_shot", examples),
+            "error": sampling_error("mean", examples),
             "model": folder.name,
             "model_revision": None,
             "data": "miniature",
             "dataset_revision": "0123456789abcdef",
             "examples": "e1e1",
             "subsets": {name: float(each.outcomes.mean()) for name, each in examples.items()},
-            "errors": {name: sampling_error("zero_shot", {name: each}) for name, each in examples.items()},
+            "errors": {name: sampling_error("mean", {name: each}) for name, each in examples.items()},
             "context": context.to_json(),
         }
         outcomes.write(folder / f"{task}.npz", examples)

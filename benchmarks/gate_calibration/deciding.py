@@ -13,6 +13,7 @@ from pytest_mieb.gate.decision import decide
 from pytest_mieb.gate.policy import Policy
 from pytest_mieb.gate.statistics.influence import contributions
 from pytest_mieb.measurement.baseline import Mark, TaskBaseline
+from pytest_mieb.protocols import estimator_of
 from pytest_mieb.suite import Task
 
 DEFAULT, EXACTING = Policy(), Policy(tolerance=0.0)
@@ -44,7 +45,9 @@ def compared(task: Task, pair: Release, policy: Policy = DEFAULT) -> Comparison:
 
 
 def _measured(task: Task, side: Base) -> TaskBaseline:
-    scores = {subset: float(contributions(task.protocol, each).mean()) for subset, each in side.items()}
+    estimator = estimator_of(task)
+    assert estimator
+    scores = {subset: float(contributions(estimator, each).mean()) for subset, each in side.items()}
     subsets = {subset: Mark(score) for subset, score in scores.items()} if len(scores) > 1 else {}
     return TaskBaseline(float(np.mean(list(scores.values()))), subsets=subsets)
 

@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.gate_calibration.sizes import CLASSES, size_of
-from pytest_mieb.data import Inputs, Source, load_rows
+from pytest_mieb.data import Source
 from pytest_mieb.data.examples import clusters
 from pytest_mieb.data.rows import Qrels
 from pytest_mieb.embedding import Pipeline
-from pytest_mieb.models.embedder import Purpose, Role
-from pytest_mieb.protocols import Scored
-from pytest_mieb.runtime.evaluation import PROTOCOLS
+from pytest_mieb.protocols import Scored, protocol_of
+from pytest_mieb.runtime.evaluation import Prepared, prepare
 from pytest_mieb.suite import Task
 
 Arrays = Sequence[NDArray[np.float32]]
@@ -70,26 +69,20 @@ def miniature(tasks: Mapping[str, Task], source: Source, pipeline: Pipeline) -> 
     cases = []
     for task in tasks.values():
         for subset in task.subsets:
-            rows = load_rows(task, subset, source)
-            calls: list[NDArray[np.int64]] = []
-
-            def embed(
-                inputs: Inputs, role: Role | None = None, task: Task = task, calls: list[NDArray[np.int64]] = calls
-            ) -> NDArray[np.float32]:
-                found = pipeline.embed(inputs, Purpose(task.name, task.protocol, role, None))
+            prepared = prepare(task, subset, source)
+            parts: list[NDArray[np.int64]] = []
+            for role, inputs in prepared.inputs.items():
+                found = pipeline.embed(inputs, prepared.purpose(role))
                 for key, vector in zip(inputs.keys, found, strict=True):
                     if places.setdefault((key, inputs.modality), len(table)) == len(table):
                         table.append(vector)
-                calls.append(np.array([places[key, inputs.modality] for key in inputs.keys]))
-                return found
+                parts.append(np.array([places[key, inputs.modality] for key in inputs.keys]))
 
-            PROTOCOLS[task.protocol](task, rows, embed, "cpu")
+            def score(arrays: Arrays, prepared: Prepared = prepared) -> Scored:
+                task, embeddings = prepared.task, dict(zip(prepared.inputs, arrays, strict=True))
+                return protocol_of(task).score(task, prepared.rows, embeddings, "cpu")
 
-            def score(arrays: Arrays, task: Task = task, rows: object = rows) -> Scored:
-                turn = iter(arrays)
-                return PROTOCOLS[task.protocol](task, rows, lambda inputs, role=None: next(turn), "cpu")  # type: ignore[arg-type]
-
-            cases.append(Case(task, subset, tuple(calls), score, clusters(rows, len(task.subsets))))
+            cases.append(Case(task, subset, tuple(parts), score, clusters(prepared.rows, len(task.subsets))))
     return Bench(np.stack(table), cases)
 
 
@@ -144,7 +137,7 @@ def _clustering(task: Task, count: int, generator: Generator) -> tuple[Arrays, C
     from pytest_mieb.protocols import clustering
 
     images, labels = _mixture(CLASSES[task.name], count, generator.uniform(0.8, 1.2), generator)
-    return [images], lambda arrays: clustering.score(arrays[0], labels.tolist(), task.metric)
+    return [images], lambda arrays: clustering.cluster(arrays[0], labels.tolist(), task.metric)
 
 
 def _linear_probe(task: Task, count: int, generator: Generator) -> tuple[Arrays, Callable[[Arrays], Scored]]:
@@ -156,7 +149,7 @@ def _linear_probe(task: Task, count: int, generator: Generator) -> tuple[Arrays,
     draws = linear_probe.draw(labels[:trained].tolist(), task.scoring["n_experiments"], shots)
 
     def score(arrays: Arrays) -> Scored:
-        return linear_probe.score(arrays[0], labels[:trained], draws, arrays[1], labels[trained:], shots)
+        return linear_probe.probe(arrays[0], labels[:trained], draws, arrays[1], labels[trained:], shots)
 
     return [images[:trained], images[trained:]], score
 
@@ -171,7 +164,7 @@ def _multilabel(task: Task, count: int, generator: Generator) -> tuple[Arrays, C
     draws = multilabel_linear_probe.draw(labels[:trained], task.scoring["n_experiments"], shots)
 
     def score(arrays: Arrays) -> Scored:
-        return multilabel_linear_probe.score(arrays[0], labels[:trained], draws, arrays[1], labels[trained:], shots)
+        return multilabel_linear_probe.probe(arrays[0], labels[:trained], draws, arrays[1], labels[trained:], shots)
 
     return [images[:trained], images[trained:]], score
 
@@ -183,7 +176,7 @@ def _zero_shot(task: Task, count: int, generator: Generator) -> tuple[Arrays, Ca
     images, labels = _mixture(PROBED, others + count, generator.uniform(0.4, 0.8), generator)
     prompts = np.stack([images[:others][labels[:others] == label].mean(axis=0) for label in range(PROBED)])
     truth = labels[others:].tolist()
-    return [images[others:], prompts], lambda arrays: zero_shot.score(arrays[0], arrays[1], truth)
+    return [images[others:], prompts], lambda arrays: zero_shot.classify(arrays[0], arrays[1], truth)
 
 
 def _pairs(task: Task, count: int, generator: Generator) -> tuple[Arrays, Callable[[Arrays], Scored]]:
@@ -196,7 +189,7 @@ def _pairs(task: Task, count: int, generator: Generator) -> tuple[Arrays, Callab
     def score(arrays: Arrays) -> Scored:
         both = np.stack(arrays[1:3], axis=1)
         pictures = np.stack([arrays[0]] if task.metric == "text_acc" else [arrays[0], arrays[3]], axis=1)
-        return pair_classification.score(pictures, both, task.metric)
+        return pair_classification.match(pictures, both, task.metric)
 
     other = wrong + 0.8 * generator.normal(size=images.shape)
     return [images, right, wrong, other], score
@@ -209,7 +202,7 @@ def _sts(task: Task, count: int, generator: Generator) -> tuple[Arrays, Callable
     first = generator.normal(size=(count, DIMENSION))
     alike = np.clip(human / 5 + 0.2 * generator.normal(size=count), 0, 1)[:, None]
     second = alike * first + np.sqrt(1 - alike**2) * generator.normal(size=first.shape)
-    return [first, second], lambda arrays: sts.score(arrays[0], arrays[1], human)
+    return [first, second], lambda arrays: sts.correlate(arrays[0], arrays[1], human)
 
 
 def _retrieval(task: Task, count: int, generator: Generator) -> tuple[Arrays, Callable[[Arrays], Scored]]:
@@ -227,7 +220,7 @@ def _retrieval(task: Task, count: int, generator: Generator) -> tuple[Arrays, Ca
         ]
 
     def score(arrays: Arrays) -> Scored:
-        return retrieval.score(arrays[0], arrays[1], ids, qrels, task.metric, candidates=candidates)
+        return retrieval.retrieve(arrays[0], arrays[1], ids, qrels, task.metric, candidates=candidates)
 
     return [queries, documents], score
 

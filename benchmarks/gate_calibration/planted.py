@@ -22,6 +22,7 @@ from pytest_mieb.measurement.measuring import examples_of as examples_of_result
 from pytest_mieb.measurement.measuring import measured
 from pytest_mieb.measurement.opening import examples_of
 from pytest_mieb.models.embedder import Purpose
+from pytest_mieb.protocols import needs
 from pytest_mieb.runtime.evaluation import evaluate
 from pytest_mieb.suite import Task
 
@@ -62,7 +63,7 @@ def effect(accident: Accident, tasks: Mapping[str, Task], source: Source, baseli
     for name, task in tasks.items():
         old = Side(baseline.tasks[name], None, examples_of(baseline, name))
         new = old
-        if task.needs & accident.touches:
+        if needs(task) & accident.touches:
             result = evaluate(task, source, pipeline)
             new = Side(measured(result), None, examples_of_result(result))
         comparisons[name] = compare(task, old, new, DEFAULT)

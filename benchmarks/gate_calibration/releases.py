@@ -121,7 +121,7 @@ def _noisy(base: Base, rate: float, drop: float, generator: np.random.Generator)
     old, new = {}, {}
     for subset, each in base.items():
         spread = float(each.outcomes.std())
-        correlation = float(contributions("sts", each).mean())
+        correlation = float(contributions("spearman", each).mean())
         left = max(correlation - drop, 0.05)
         more = max((correlation / left) ** 2 - 1, 0.0) if drop else 0.0
         old[subset] = _with(each, each.outcomes + rate * spread * noise("old", len(each)))
@@ -142,7 +142,7 @@ def _strayed(base: Base, rate: float, drop: float, generator: np.random.Generato
         old[subset] = _with_fits(each, np.where(differs & old_other, others, values))
         after = _with_fits(each, np.where(differs & ~old_other, others, values))
         if drop:
-            after = _scattered(after, float(contributions("clustering", after).mean()) - drop, generator)
+            after = _scattered(after, float(contributions("mutual_information", after).mean()) - drop, generator)
         new[subset] = after
     return Release(old, new)
 
@@ -157,7 +157,7 @@ def _scattered(examples: Examples, target: float, generator: np.random.Generator
     while high - low > 1:
         middle = (low + high) // 2
         moved = np.where(turn[:, 0] < middle, others[:, 0], values[:, 0])
-        if contributions("clustering", _with(examples, moved)).mean() > target:
+        if contributions("mutual_information", _with(examples, moved)).mean() > target:
             low = middle
         else:
             high = middle

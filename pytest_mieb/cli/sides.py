@@ -27,10 +27,11 @@ def refusing(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Nam
     def refuse(given: argparse.Namespace) -> int:
         from pytest_mieb.measurement.baseline import BaselineError
         from pytest_mieb.suite.cards import CardError
+        from pytest_mieb.support.extensions import ExtensionError
 
         try:
             return run(given)
-        except (BaselineError, CardError, RefusalError) as error:
+        except (BaselineError, CardError, ExtensionError, RefusalError) as error:
             sys.stderr.write(f"pytest-mieb {given.command}: {error}\n")
             return USAGE_ERROR
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pytest_mieb.data import layouts
 from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.data.inputs import Images, Inputs
 from pytest_mieb.data.rows import Rows
@@ -18,9 +19,7 @@ def load_rows(task: Task, subset: str, source: Source) -> Rows:
     Raises:
         DatasetError: the dataset is missing, gated or damaged, lacks a column, or has more or fewer rows than expected.
     """
-    from pytest_mieb.data.layouts import READERS
-
-    rows = READERS[task.dataset.layout](task, subset, Opener(source, task.dataset))
+    rows = layouts.known()[task.dataset.layout].read(task, subset, Opener(source, task.dataset))
     if source.checks_sizes and not source.any_size:
         for name, (count, expected) in other_sizes(task, subset, rows).items():
             raise DatasetError(

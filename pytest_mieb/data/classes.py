@@ -12,7 +12,9 @@ from typing import Any
 from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.data.findings import Finding
 from pytest_mieb.suite import Task
-from pytest_mieb.suite.cards import CLASS_NAMES, SCENE_NAMES
+
+# What a card may write in place of a list: the names of the column's classes, as they are or made readable.
+CLASS_NAMES, SCENE_NAMES = "class names", "scene names"
 
 
 def names_of(feature: Any) -> tuple[str, ...] | None:

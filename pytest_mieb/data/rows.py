@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pytest_mieb.data.findings import Finding
 from pytest_mieb.data.inputs import Inputs
+
+# What a layout gives and a protocol takes.
+RowsKind = Literal["labelled", "scored pairs", "captioned images", "collection", "choices"]
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,14 @@ class Table:
     dataset: Dataset
     origin: Origin
 
+    @classmethod
+    def joined(cls, tables: Sequence[Table], where: str) -> Table:
+        """The rows of several splits of a dataset, one after the other; `where` names them in errors."""
+        import datasets
+
+        rows = datasets.concatenate_datasets([table.dataset for table in tables])
+        return cls(rows, Origin.joined([table.origin for table in tables], where))
+
     def __len__(self) -> int:
         return len(self.dataset)
 

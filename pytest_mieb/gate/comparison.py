@@ -11,11 +11,12 @@ from operator import itemgetter
 from typing import Any, NamedTuple
 
 from pytest_mieb.gate.policy import Policy
-from pytest_mieb.gate.statistics.influence import Examples, explains
+from pytest_mieb.gate.statistics.influence import Examples
 from pytest_mieb.gate.statistics.significance import Difference, restart_error, t_tail
 from pytest_mieb.gate.statistics.significance import compare as paired
 from pytest_mieb.measurement.baseline import Acceptance, Mark, TaskBaseline
 from pytest_mieb.measurement.context import Context, differences, preprocessing_change, refusal
+from pytest_mieb.protocols import estimator_of, protocol_of
 from pytest_mieb.suite import Task
 
 # The fewest training draws of a MIEB probe: with four degrees of freedom their spread is known well enough.
@@ -114,7 +115,7 @@ def compare(task: Task, old: Side, new: Side, policy: Policy, today: date | None
                 "allow other contexts (without strict-context)"
             )
         change = preprocessing_change(old.context, new.context)
-    by_example = old.examples is not None and new.examples is not None and explains(task.protocol, task.metric)
+    by_example = old.examples is not None and new.examples is not None and estimator_of(task) is not None
     lone = _lone_fit(task, old, new)
     if lone:
         by_example, warnings = False, (*warnings, lone)
@@ -179,8 +180,8 @@ def _lone_fit(task: Task, old: Side, new: Side) -> str | None:
         side.examples is not None and all(each.fits is not None for each in side.examples.values())
         for side in (old, new)
     ]
-    judged = explains(task.protocol, task.metric)
-    if task.protocol != "clustering" or (judged and all(repeats)):
+    judged = estimator_of(task) is not None
+    if not protocol_of(task).single_fit or (judged and all(repeats)):
         return None
     own = new.examples if repeats[1] else old.examples
     moves = restart_error(own)[0]
@@ -212,9 +213,10 @@ def _pair(
     by_example: bool,
     drift: float,
 ) -> Pair:
-    if by_example and examples[0] and examples[1]:
+    estimator = estimator_of(task)
+    if by_example and estimator and examples[0] and examples[1]:
         try:
-            difference = paired(task.protocol, examples[0], examples[1])
+            difference = paired(estimator, examples[0], examples[1])
         except ValueError as problem:
             raise IncomparableError(
                 f"{task.name}: the outcomes are not those of the same examples ({problem}); record the baseline anew "

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import replace
 from hashlib import blake2b
 
-from pytest_mieb.gate.statistics.influence import Examples, explains
+from pytest_mieb.gate.statistics.influence import Examples
 from pytest_mieb.gate.statistics.significance import sampling_error
 from pytest_mieb.measurement.baseline import Mark, TaskBaseline
 from pytest_mieb.measurement.outcomes import compact
 from pytest_mieb.measurement.result import SubsetResult, TaskResult
+from pytest_mieb.protocols import estimator_of
 
 REVISION_SHOWN = 12
 
@@ -31,10 +32,10 @@ def measured(result: TaskResult, run: str = "") -> TaskBaseline:
 
     The error is 0, unknown, where the score is in a metric that the outcomes do not make up.
     """
-    examples, task = examples_of(result), result.task
+    examples, estimator = examples_of(result), estimator_of(result.task)
 
     def error(own: Mapping[str, Examples]) -> float:
-        return sampling_error(task.protocol, own) if explains(task.protocol, task.metric) else 0.0
+        return sampling_error(estimator, own) if estimator else 0.0
 
     subsets = {}
     if len(result.subsets) > 1:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from pytest_mieb.gate.statistics.influence import Examples, contributions, explains
+from pytest_mieb.gate.statistics.influence import Examples, contributions
 from pytest_mieb.measurement.baseline import TaskBaseline
+from pytest_mieb.protocols import estimator_of
 from pytest_mieb.suite import Task
 
 # A hundredth of a point, the last digit that is shown. Six digits in the file and float32 outcomes come to 5e-7 at
@@ -42,12 +43,13 @@ def _scores(measured: TaskBaseline) -> Iterator[tuple[str, float]]:
 def contradiction(task: Task, measured: TaskBaseline, examples: Mapping[str, Examples]) -> str | None:
     """In which score and by how much the outcomes contradict what is stored, or None.
 
-    A score in a metric that its outcomes do not make up (`influence.explains`) is not looked at.
+    A score in a metric that its outcomes do not make up is not looked at.
     """
-    if not explains(task.protocol, task.metric):
+    estimator = estimator_of(task)
+    if estimator is None:
         return None
     try:
-        made_up = {name: float(contributions(task.protocol, each).mean()) for name, each in examples.items()}
+        made_up = {name: float(contributions(estimator, each).mean()) for name, each in examples.items()}
     except ValueError as problem:
         return f"{task.name}: the outcomes make up no score ({problem})"
     pairs = {f"{task.name} [{name}]": (mark.score, made_up.get(name)) for name, mark in measured.subsets.items()}

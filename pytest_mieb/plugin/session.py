@@ -15,6 +15,7 @@ from pytest_mieb.models.loading.spec import file_name
 from pytest_mieb.runtime.evaluator import Evaluator
 from pytest_mieb.suite import Task
 from pytest_mieb.suite.cards import CardError, load_tasks
+from pytest_mieb.support.extensions import ExtensionError
 
 if TYPE_CHECKING:
     from pytest_mieb.gate.comparison import Comparison
@@ -39,7 +40,7 @@ class MiebSession:
         try:
             self.tasks = load_tasks(settings.tasks)
             self.stored = self._read_baseline()
-        except (CardError, BaselineError) as error:
+        except (CardError, BaselineError, ExtensionError) as error:
             raise pytest.UsageError(str(error)) from error
         if self.stored and self.stored.data != settings.data_kind:
             named = self.stored.model if self.stored.indicative else settings.baseline

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn import metrics
 
 
 def classification_metrics(
@@ -23,6 +22,8 @@ def classification_metrics(
 
     A class that is never predicted has precision 0. `ap` and `ap_weighted` are there for two classes only.
     """
+    from sklearn import metrics
+
     found = {"accuracy": float(np.mean(np.asarray(truth) == predicted))}
     *of_classes, support = metrics.precision_recall_fscore_support(truth, predicted, average=None, zero_division=0)
     for name, values in zip(("precision", "recall", "f1"), of_classes, strict=True):

@@ -9,7 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_mieb.data.inputs import Inputs
+from pytest_mieb.data.rows import Labelled, Rows
 from pytest_mieb.protocols.scored import Floats, Repeats, Scored
+from pytest_mieb.protocols.spec import Embeddings, ProtocolSpec
+from pytest_mieb.suite import Task
 
 SEED = 42
 RESTARTS = 8
@@ -17,7 +21,17 @@ RESTARTS = 8
 FITS, IMAGES_OF_A_CLASS = 16, 4
 
 
-def score(embeddings: Floats, labels: Sequence[Any], metric: str = "nmi") -> Scored:
+def inputs(task: Task, rows: Rows) -> Mapping[str, Inputs]:
+    assert isinstance(rows, Labelled)
+    return {"test": rows.test.inputs}
+
+
+def score(task: Task, rows: Rows, embeddings: Embeddings, device: str) -> Scored:
+    assert isinstance(rows, Labelled)
+    return cluster(embeddings["test"], rows.test.labels, task.metric)
+
+
+def cluster(embeddings: Floats, labels: Sequence[Any], metric: str = "nmi") -> Scored:
     """Normalised mutual information of clusters and labels, with as many clusters as there are labels.
 
     Args:
@@ -123,3 +137,13 @@ METRICS: Mapping[str, Callable[[NDArray[Any], NDArray[Any]], float]] = {
     "ari": ari,
     "cluster_accuracy": cluster_accuracy,
 }
+
+PROTOCOL = ProtocolSpec(
+    name="clustering",
+    takes="labelled",
+    metrics={"nmi": "mutual_information", "v_measure": "mutual_information", "ari": None},
+    inputs=inputs,
+    score=score,
+    modalities=frozenset({"image"}),
+    single_fit=True,
+)

@@ -7,16 +7,29 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_mieb.data.inputs import Inputs
+from pytest_mieb.data.rows import Rows
+from pytest_mieb.protocols import probing
 from pytest_mieb.protocols.classification_metrics import classification_metrics
 from pytest_mieb.protocols.scored import Floats, Scored
+from pytest_mieb.protocols.spec import Embeddings, ProtocolSpec
+from pytest_mieb.suite import Task
 
 SEED = 42
+
+
+def inputs(task: Task, rows: Rows) -> Mapping[str, Inputs]:
+    return probing.inputs_of(task, rows, draw)
+
+
+def score(task: Task, rows: Rows, embeddings: Embeddings, device: str) -> Scored:
+    return probing.score_of(task, rows, embeddings, draw, probe)
 
 
 def draw(labels: Sequence[Any], n_experiments: int, samples_per_label: int) -> list[list[int]]:
@@ -39,7 +52,7 @@ def draw(labels: Sequence[Any], n_experiments: int, samples_per_label: int) -> l
     return draws
 
 
-def score(
+def probe(
     train: Floats,
     train_labels: Sequence[Any],
     draws: Sequence[Sequence[int]],
@@ -84,3 +97,16 @@ def _fit_and_predict(train: NDArray[np.float64], labels: NDArray[Any], test: NDA
         warnings.simplefilter("ignore", ConvergenceWarning)
         predicted: NDArray[Any] = classifier.fit(train, labels).predict(test)
     return predicted
+
+
+PROTOCOL = ProtocolSpec(
+    name="linear_probe",
+    takes="labelled",
+    metrics={"accuracy": "mean", "f1": None, "f1_weighted": None},
+    inputs=inputs,
+    score=score,
+    keys=probing.KEYS,
+    check=probing.check,
+    layout_needs=("train_split",),
+    modalities=frozenset({"image"}),
+)

@@ -3,14 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_mieb.data.inputs import Inputs
+from pytest_mieb.data.rows import Rows
+from pytest_mieb.protocols import probing
 from pytest_mieb.protocols.scored import Floats, Scored
+from pytest_mieb.protocols.spec import Embeddings, ProtocolSpec
+from pytest_mieb.suite import Task
 
 SEED = 42
+
+
+def inputs(task: Task, rows: Rows) -> Mapping[str, Inputs]:
+    return probing.inputs_of(task, rows, draw)
+
+
+def score(task: Task, rows: Rows, embeddings: Embeddings, device: str) -> Scored:
+    return probing.score_of(task, rows, embeddings, draw, probe)
 
 
 def draw(labels: Sequence[Sequence[int]], n_experiments: int, samples_per_label: int) -> list[list[int]]:
@@ -34,7 +47,7 @@ def draw(labels: Sequence[Sequence[int]], n_experiments: int, samples_per_label:
     return draws
 
 
-def score(
+def probe(
     train: Floats,
     train_labels: Sequence[Sequence[int]],
     draws: Sequence[Sequence[int]],
@@ -44,7 +57,7 @@ def score(
 ) -> Scored:
     """Label ranking average precision of the predicted 0/1 matrix, averaged over the experiments.
 
-    Shapes as in `linear_probe.score`, with a list of labels a row. Outcomes: a row's average precision in each
+    Shapes as in `linear_probe.probe`, with a list of labels a row. Outcomes: a row's average precision in each
     experiment, shape (n, experiments); a row with no label, or with all of them, counts 1.
     """
     from sklearn.metrics import f1_score
@@ -99,3 +112,16 @@ def jaccard(truth: NDArray[np.integer], predicted: NDArray[np.integer]) -> NDArr
     true, found = truth.astype(bool), predicted.astype(bool)
     either = (true | found).sum(axis=1)
     return np.where(either == 0, 1.0, (true & found).sum(axis=1) / np.maximum(either, 1))
+
+
+PROTOCOL = ProtocolSpec(
+    name="multilabel_linear_probe",
+    takes="labelled",
+    metrics={"lrap": "mean", "accuracy": None, "f1": None},
+    inputs=inputs,
+    score=score,
+    keys=probing.KEYS,
+    check=probing.check,
+    layout_needs=("train_split",),
+    modalities=frozenset({"image"}),
+)

@@ -5,14 +5,34 @@ Source: Thrush et al., 2022 (Winoground), whose text, image and group score thes
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_mieb.data.inputs import Inputs
+from pytest_mieb.data.rows import CaptionedImages, Rows
 from pytest_mieb.protocols.scored import Floats, Scored
 from pytest_mieb.protocols.similarity import normalised
+from pytest_mieb.protocols.spec import Embeddings, ProtocolSpec
+from pytest_mieb.suite import Task
 
 
-def score(images: Floats, texts: Floats, metric: str) -> Scored:
+def inputs(task: Task, rows: Rows) -> Mapping[str, Inputs]:
+    """The columns of a row, each by its modality and its place."""
+    assert isinstance(rows, CaptionedImages)
+    images = {f"image {place}": column for place, column in enumerate(rows.images)}
+    return images | {f"text {place}": column for place, column in enumerate(rows.texts)}
+
+
+def score(task: Task, rows: Rows, embeddings: Embeddings, device: str) -> Scored:
+    assert isinstance(rows, CaptionedImages)
+    images = np.stack([embeddings[f"image {place}"] for place in range(len(rows.images))], axis=1)
+    texts = np.stack([embeddings[f"text {place}"] for place in range(len(rows.texts))], axis=1)
+    return match(images, texts, task.metric)
+
+
+def match(images: Floats, texts: Floats, metric: str) -> Scored:
     """Share of rows in which all images (`text_acc`), all texts (`image_acc`) or both (`accuracy`) find their partner.
 
     Args:
@@ -45,3 +65,13 @@ def _all_find_their_partner(similarity: NDArray[np.float32]) -> NDArray[np.bool_
     others = similarity.copy()
     others[:, diagonal, diagonal] = -np.inf
     return (own > others.max(axis=2)).all(axis=1)
+
+
+PROTOCOL = ProtocolSpec(
+    name="pair_classification",
+    takes="captioned images",
+    metrics={"accuracy": "mean", "image_acc": "mean", "text_acc": "mean"},
+    inputs=inputs,
+    score=score,
+    modalities=frozenset({"image", "text"}),
+)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 CUTOFFS = (1, 3, 5, 10, 20, 100)
 DEPTH = max(CUTOFFS)
+METRICS = ("ndcg", "map", "recall", "precision", "mrr", "hit_rate")
 
 
 @dataclass(frozen=True)

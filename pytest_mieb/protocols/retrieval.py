@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_mieb.data.inputs import Inputs
+from pytest_mieb.data.rows import Collection, Qrels, Rows
 from pytest_mieb.protocols.ranking import rank_all, rank_candidates
-from pytest_mieb.protocols.ranking_metrics import DEPTH, judge, per_query
+from pytest_mieb.protocols.ranking_metrics import CUTOFFS, DEPTH, METRICS, judge, per_query
 from pytest_mieb.protocols.scored import Floats, Scored
+from pytest_mieb.protocols.spec import Embeddings, ProtocolSpec
+from pytest_mieb.suite import Task
+from pytest_mieb.suite.schema import OPTIONAL_FLAG
 
-if TYPE_CHECKING:
-    from pytest_mieb.data.rows import Qrels
+
+def inputs(task: Task, rows: Rows) -> Mapping[str, Inputs]:
+    assert isinstance(rows, Collection)
+    return {"query": rows.queries, "document": rows.documents}
 
 
-def score(
+def score(task: Task, rows: Rows, embeddings: Embeddings, device: str) -> Scored:
+    assert isinstance(rows, Collection)
+    return retrieve(
+        embeddings["query"],
+        embeddings["document"],
+        rows.document_ids,
+        rows.qrels,
+        task.metric,
+        candidates=rows.candidates,
+        skip_first_result=task.scoring.get("skip_first_result", False),
+        device=device,
+    )
+
+
+def retrieve(
     queries: Floats,
     documents: Floats,
     document_ids: Sequence[str],
@@ -51,3 +71,21 @@ def score(
         metrics={name: float(value.mean()) for name, value in values.items()},
         outcomes=values[metric],
     )
+
+
+RETRIEVAL = ProtocolSpec(
+    name="retrieval",
+    takes="collection",
+    metrics={f"{metric}_at_{cutoff}": "mean" for metric in METRICS for cutoff in CUTOFFS},
+    inputs=inputs,
+    score=score,
+    keys={"skip_first_result": OPTIONAL_FLAG},
+    such_as="a retrieval metric; write one like ndcg_at_10 or hit_rate_at_1",
+)
+MULTIPLE_CHOICE = ProtocolSpec(
+    name="multiple_choice",
+    takes="choices",
+    metrics={"accuracy": "mean"},
+    inputs=inputs,
+    score=score,
+)

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_mieb.data.inputs import Inputs
+from pytest_mieb.data.rows import Rows, ScoredPairs
 from pytest_mieb.protocols.scored import Floats, Scored
+from pytest_mieb.protocols.spec import Embeddings, ProtocolSpec
+from pytest_mieb.suite import Task
 
 
-def score(first: Floats, second: Floats, scores: NDArray[np.float64]) -> Scored:
+def inputs(task: Task, rows: Rows) -> Mapping[str, Inputs]:
+    assert isinstance(rows, ScoredPairs)
+    return {"first": rows.first, "second": rows.second}
+
+
+def score(task: Task, rows: Rows, embeddings: Embeddings, device: str) -> Scored:
+    assert isinstance(rows, ScoredPairs)
+    return correlate(embeddings["first"], embeddings["second"], rows.scores)
+
+
+def correlate(first: Floats, second: Floats, scores: NDArray[np.float64]) -> Scored:
     """Spearman correlation of the cosine of two images with the human score of their sentences.
 
     Args:
@@ -49,3 +65,13 @@ def _correlation(kind: str, values: NDArray[np.float32], scores: NDArray[np.floa
     if len(values) < 2 or np.ptp(values) == 0 or np.ptp(scores) == 0:
         return float("nan")
     return float(getattr(stats, kind)(scores, values)[0])
+
+
+PROTOCOL = ProtocolSpec(
+    name="sts",
+    takes="scored pairs",
+    metrics={"cosine_spearman": "spearman", "cosine_pearson": None},
+    inputs=inputs,
+    score=score,
+    modalities=frozenset({"image"}),
+)

@@ -148,7 +148,9 @@ class Evaluator:
 
     def lacks(self, task: Task) -> str | None:
         """Why the model cannot do the task, or None where it can."""
-        missing = task.needs - self.embedder.modalities
+        from pytest_mieb.protocols import needs
+
+        missing = needs(task) - self.embedder.modalities
         return f"{self.settings.model.text} embeds no {' and no '.join(sorted(missing))}" if missing else None
 
     def result(self, task: Task) -> TaskResult:

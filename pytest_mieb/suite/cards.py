@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, NoReturn
 
+from pytest_mieb import protocols
+from pytest_mieb.data import layouts
+from pytest_mieb.protocols.spec import ProtocolSpec, ScoringError
+from pytest_mieb.suite.schema import OPTIONAL_TEXT as _OPTIONAL_TEXT
+from pytest_mieb.suite.schema import TEXT as _TEXT
+from pytest_mieb.suite.schema import Key
 from pytest_mieb.suite.task import CATEGORIES, DEFAULT_SUBSET, MODALITIES, SUITES, DatasetRef, Task
 from pytest_mieb.support.packaged import packaged
 from pytest_mieb.support.strict_yaml import YamlError, load
@@ -19,82 +25,8 @@ class CardError(ValueError):
     """A card that cannot be used; the message names file, key and remedy."""
 
 
-class Key(NamedTuple):
-    """One key of a card's section: its type and whether it must be there."""
-
-    kind: type | tuple[type, ...]
-    required: bool = True
-
-
-_TEXT, _TEXTS, _INTS = Key(str), Key(tuple), Key(tuple, required=False)
-_OPTIONAL_TEXT, _OPTIONAL_FLAG = Key(str, required=False), Key(bool, required=False)
-
-# What a layout needs to find its rows, and a protocol to score them; `pytest_mieb.data.layouts` and
-# `pytest_mieb.protocols` say what each one means.
-LAYOUT_KEYS: Mapping[str, Mapping[str, Key]] = {
-    "labelled": {
-        "split": _TEXT,
-        "image": _TEXT,
-        "label": _TEXT,
-        "train_split": _OPTIONAL_TEXT,
-        "drop_train_rows": _INTS,
-    },
-    "sts": {"split": _TEXT, "images": _TEXTS, "score": _TEXT},
-    "pairs": {"split": _TEXT, "images": _TEXTS, "texts": _TEXTS},
-    "imagecode": {"split": _TEXT, "reencode": _OPTIONAL_FLAG},
-    "beir": {},
-    "beir_candidates_from_qrels": {},
-    "vidore": {},
-    "cv_bench": {"split": _TEXT, "task": _TEXT},
-    "hateful_memes": {"split": _TEXT},
-    "memotion": {"split": _TEXT},
-    "scimmir": {"split": _TEXT},
-    "captioned_images_per_language": {"reencode": _OPTIONAL_FLAG},
-    "sentence_per_image_per_language": {},
-}
-_PROBE = {"n_experiments": Key(int), "samples_per_label": Key(int)}
-PROTOCOL_KEYS: Mapping[str, Mapping[str, Key]] = {
-    "linear_probe": _PROBE,
-    "multilabel_linear_probe": _PROBE,
-    "clustering": {},
-    "zero_shot": {"template": _TEXT, "labels": Key((str, tuple)), "labels_differ": _OPTIONAL_FLAG},
-    "pair_classification": {},
-    "sts": {},
-    "retrieval": {"skip_first_result": _OPTIONAL_FLAG},
-    "multiple_choice": {},
-}
-# Layouts whose rows a protocol can score.
-PROTOCOL_LAYOUTS: Mapping[str, Collection[str]] = {
-    "linear_probe": ("labelled",),
-    "multilabel_linear_probe": ("labelled",),
-    "clustering": ("labelled",),
-    "zero_shot": ("labelled",),
-    "pair_classification": ("pairs", "imagecode"),
-    "sts": ("sts",),
-    "retrieval": (
-        "beir",
-        "vidore",
-        "hateful_memes",
-        "memotion",
-        "scimmir",
-        "captioned_images_per_language",
-        "sentence_per_image_per_language",
-    ),
-    "multiple_choice": ("beir_candidates_from_qrels", "cv_bench"),
-}
-CLASS_NAMES, SCENE_NAMES = "class names", "scene names"
-_RETRIEVAL_METRIC = re.compile(r"(ndcg|map|recall|precision|mrr|hit_rate)_at_(1|3|5|10|20|100)")
 _REPOSITORY_PART = re.compile(r"(?!\.+$)[\w.-]+")  # not "." nor ".."
 _REVISION = re.compile(r"(?!\.+$)[\w./-]+")
-PROTOCOL_METRICS: Mapping[str, Collection[str]] = {
-    "linear_probe": ("accuracy", "f1", "f1_weighted"),
-    "multilabel_linear_probe": ("lrap", "accuracy", "f1"),
-    "clustering": ("nmi", "v_measure", "ari"),
-    "zero_shot": ("accuracy", "f1", "f1_weighted"),
-    "pair_classification": ("accuracy", "image_acc", "text_acc"),
-    "sts": ("cosine_spearman", "cosine_pearson"),
-    "multiple_choice": ("accuracy",),
-}
 
 
 def load_tasks(extra: Iterable[Path] = ()) -> dict[str, Task]:
@@ -166,25 +98,23 @@ class _Card:
             self.refuse("name", f"{shown(top['name'])} differs from the file's name; call one as the other")
         self.one_of("category", top["category"], CATEGORIES)
         self.one_of("modalities", top["modalities"], MODALITIES)
-        protocol = self.one_of("protocol", top["protocol"], PROTOCOL_KEYS)
+        protocol = protocols.known()[self.one_of("protocol", top["protocol"], protocols.known())]
         for suite in top.get("suites", ()):
             self.one_of("suites", suite, SUITES)
-        if protocol == "retrieval":
-            if not _RETRIEVAL_METRIC.fullmatch(top["metric"]):
-                self.refuse(
-                    "metric",
-                    f"{shown(top['metric'])} is not a retrieval metric; write one like ndcg_at_10 or hit_rate_at_1",
-                )
-        else:
-            self.one_of("metric", top["metric"], PROTOCOL_METRICS[protocol])
-        scoring = self.section("scoring", top.get("scoring", {}), PROTOCOL_KEYS[protocol])
-        self.check_scoring(scoring)
+        if protocol.such_as and top["metric"] not in protocol.metrics:
+            self.refuse("metric", f"{shown(top['metric'])} is not {protocol.such_as}")
+        self.one_of("metric", top["metric"], protocol.metrics)
+        scoring = self.section("scoring", top.get("scoring", {}), protocol.keys)
+        try:
+            protocol.check(scoring, top.get("notes", "").strip())
+        except ScoringError as problem:
+            self.refuse(f"scoring.{problem.key}", problem.sentence)
         return Task(
             name=top["name"],
             category=top["category"],
             suites=top.get("suites", ()),
             modalities=top["modalities"],
-            protocol=protocol,
+            protocol=protocol.name,
             metric=top["metric"],
             dataset=self.dataset(protocol),
             subsets=self.subsets(),
@@ -197,13 +127,17 @@ class _Card:
             file=self.path,
         )
 
-    def dataset(self, protocol: str) -> DatasetRef:
+    def dataset(self, protocol: ProtocolSpec) -> DatasetRef:
         content = dict(self.top["dataset"])
-        layout = self.one_of("dataset.layout", content.get("layout"), LAYOUT_KEYS)
-        if layout not in PROTOCOL_LAYOUTS[protocol]:
-            legal = ", ".join(PROTOCOL_LAYOUTS[protocol])
-            self.refuse("dataset.layout", f"the protocol {protocol} does not read {shown(layout)}; use one of: {legal}")
-        own = LAYOUT_KEYS[layout]
+        known = layouts.known()
+        layout = known[self.one_of("dataset.layout", content.get("layout"), known)]
+        if layout.gives != protocol.takes:
+            legal = ", ".join(each.name for each in known.values() if each.gives == protocol.takes)
+            self.refuse(
+                "dataset.layout",
+                f"the protocol {protocol.name} does not read {shown(layout.name)}; use one of: {legal}",
+            )
+        own = layout.keys
         checked = self.section("dataset", content, {"path": _TEXT, "revision": _TEXT, "layout": _TEXT, **own})
         parts = checked["path"].split("/")
         if len(parts) != 2 or not all(_REPOSITORY_PART.fullmatch(part) for part in parts):
@@ -212,12 +146,17 @@ class _Card:
             self.refuse(
                 "dataset.revision", f"{shown(checked['revision'])} is no commit, tag or branch; write the pinned commit"
             )
-        if "probe" in protocol and "train_split" not in checked:
-            self.refuse("dataset.train_split", f"missing; the protocol {protocol} needs it")
-        if layout == "sts" and len(checked["images"]) != 2:
-            self.refuse("dataset.images", "an sts row has two image columns; name both")
+        for key in protocol.layout_needs:
+            if key not in checked:
+                self.refuse(f"dataset.{key}", f"missing; the protocol {protocol.name} needs it")
+        for key, wanted in own.items():
+            if wanted.length and key in checked and len(checked[key]) != wanted.length:
+                self.refuse(
+                    f"dataset.{key}",
+                    f"{shown(list(checked[key]))} is a list of {len(checked[key])}; name exactly {wanted.length}",
+                )
         options = {key: value for key, value in checked.items() if key in own}
-        return DatasetRef(checked["path"], checked["revision"], layout, MappingProxyType(options))
+        return DatasetRef(checked["path"], checked["revision"], layout.name, MappingProxyType(options))
 
     def subsets(self) -> Mapping[str, tuple[str, ...]]:
         top = self.top
@@ -242,23 +181,6 @@ class _Card:
             if not isinstance(count, int) or isinstance(count, bool) or count < 1:
                 self.refuse(f"expected.{name}", f"{shown(count)} is not a number of rows; write a whole number above 0")
         return dict(expected)
-
-    def check_scoring(self, scoring: Mapping[str, Any]) -> None:
-        labels = scoring.get("labels")
-        if isinstance(labels, str):
-            self.one_of("scoring.labels", labels, (CLASS_NAMES, SCENE_NAMES))
-        elif labels is not None:
-            self.texts("scoring.labels", labels)
-        if scoring.get("labels_differ"):
-            if isinstance(labels, str):
-                self.refuse("scoring.labels_differ", f"the labels are the column's {labels}; leave it out")
-            if not self.top.get("notes", "").strip():
-                self.refuse("scoring.labels_differ", "say in `notes` why the labels are not the column's classes")
-        if "template" in scoring and "{label}" not in scoring["template"]:
-            self.refuse("scoring.template", "holds no {label}; say where the class name goes")
-        for key in ("n_experiments", "samples_per_label"):
-            if scoring.get(key, 1) < 1:
-                self.refuse(f"scoring.{key}", f"{scoring[key]} is below 1; write a whole number above 0")
 
     def section(self, section: str, content: Mapping[Any, Any], keys: Mapping[str, Key]) -> dict[str, Any]:
         """`content` with its lists as tuples, after checking its keys and their types."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -71,12 +70,3 @@ class Task:
     def markers(self) -> tuple[str, ...]:
         """The pytest markers of the task: its category and its suites."""
         return (self.category, *self.suites)
-
-    @cached_property
-    def needs(self) -> frozenset[str]:
-        """The modalities that a model must embed to do the task: image, text or both."""
-        query, _, document = self.modalities.partition("2")
-        letters = set(query + document)
-        if self.protocol not in ("retrieval", "multiple_choice"):
-            letters = {"i", "t"} if self.protocol in ("zero_shot", "pair_classification") else {"i"}
-        return frozenset(name for letter, name in (("i", "image"), ("t", "text")) if letter in letters)

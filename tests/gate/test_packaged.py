@@ -13,6 +13,7 @@ from pytest_mieb.gate.statistics.influence import contributions
 from pytest_mieb.measurement.opening import examples_behind, find, open_baseline
 from pytest_mieb.measurement.soundness import ROUNDING
 from pytest_mieb.miniature.content import DONE, ensure_mirror, expected
+from pytest_mieb.protocols import estimator_of
 from pytest_mieb.runtime.evaluator import Evaluator
 from pytest_mieb.suite.cards import load_tasks
 from pytest_mieb.support.packaged import packaged
@@ -57,7 +58,9 @@ def test_the_outcomes_of_every_task_are_there_and_make_up_its_scores(name: str) 
     """To the last of the six digits, a hundredth of what is told as a contradiction."""
     found, task, recorded = examples_behind(BASELINE, TASKS[name]), TASKS[name], BASELINE.tasks[name]
     assert found and set(found) == set(task.subsets)
-    made_up = {subset: contributions(task.protocol, each).mean() for subset, each in found.items()}
+    estimator = estimator_of(task)
+    assert estimator
+    made_up = {subset: contributions(estimator, each).mean() for subset, each in found.items()}
     assert sum(made_up.values()) / len(made_up) == pytest.approx(recorded.score, abs=ROUNDING / 100)
     assert {subset: mark.score for subset, mark in recorded.subsets.items()} == (
         pytest.approx(made_up, abs=ROUNDING / 100) if len(made_up) > 1 else {}

@@ -46,12 +46,12 @@ def test_one_subset_is_the_task_itself() -> None:
 def test_several_subsets_have_a_score_and_an_error_each() -> None:
     subsets = {"en": subset(0.75), "no": subset(0.5, np.array([1.0, 0.0]))}
     found = measured(result(subsets))
-    own = {name: sampling_error("zero_shot", {name: Examples(each.scored.outcomes)}) for name, each in subsets.items()}
+    own = {name: sampling_error("mean", {name: Examples(each.scored.outcomes)}) for name, each in subsets.items()}
     assert found.subsets == {"en": Mark(0.75, own["en"]), "no": Mark(0.5, own["no"])}
     assert own["en"] < own["no"]
     assert (found.score, found.run) == (0.625, "")
     both = {name: Examples(each.scored.outcomes) for name, each in subsets.items()}
-    assert found.error == pytest.approx(sampling_error("zero_shot", both))
+    assert found.error == pytest.approx(sampling_error("mean", both))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import pytest
 from pytest_mieb.gate.statistics.influence import Examples, contributions
 from pytest_mieb.measurement.baseline import Mark, TaskBaseline
 from pytest_mieb.measurement.soundness import ROUNDING, contradiction, impossible
-from pytest_mieb.suite.cards import PROTOCOL_METRICS
+from pytest_mieb.protocols import estimator_of, known
 from tests.gate.builders import hits, zero_shot
 
 STS: dict[str, Any] = {"protocol": "sts", "category": "visual_sts", "metric": "cosine_spearman"}
@@ -44,7 +44,7 @@ def test_a_score_is_what_its_metric_can_be(metric: str, score: float, sentence: 
 
 def test_every_metric_that_may_be_negative_is_known() -> None:
     """All others are shares, means of shares, or normalised information."""
-    metrics = {metric for own in PROTOCOL_METRICS.values() for metric in own}
+    metrics = {metric for protocol in known().values() for metric in protocol.metrics}
     allowed = {metric for metric in metrics if impossible(zero_shot(metric=metric), TaskBaseline(-0.1)) is None}
     assert allowed == {"cosine_spearman", "cosine_pearson", "ari"}
 
@@ -88,7 +88,7 @@ CASES = {
 @pytest.mark.parametrize("moved", [0.0, ROUNDING / 2, 1.5 * ROUNDING, -0.5])
 def test_a_score_is_what_its_outcomes_make_up(case: str, moved: float) -> None:
     task, examples = CASES[case]
-    score = float(contributions(task.protocol, examples).mean())
+    score = float(contributions(estimator_of(task) or "", examples).mean())
     found = contradiction(task, TaskBaseline(score + moved), {"default": examples})
     if abs(moved) <= ROUNDING:
         assert found is None

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_mieb.miniature import mirror
+from pytest_mieb.protocols import needs
 from pytest_mieb.suite.cards import load_tasks
 from tests.parity.comparison import Mode
 from tests.parity.run import measure_all
@@ -33,7 +34,7 @@ def test_all_tasks_score_as_in_the_reference(measurements: list[Measurement], mo
     of_model = [one for one in measurements if one.model == model]
     lines, fine = report(of_model, [mode], tasks)
     print("\n".join(line for line in lines if line.startswith(model)))
-    assert {one.task for one in of_model} == {name for name, task in tasks.items() if task.needs <= MODELS[model]}
+    assert {one.task for one in of_model} == {name for name, task in tasks.items() if needs(task) <= MODELS[model]}
     assert fine, "\n".join(lines)
 
 

@@ -21,6 +21,7 @@ from typing import Any
 from pytest_mieb.data.sources import Hub
 from pytest_mieb.embedding import Pipeline
 from pytest_mieb.models import load_embedder
+from pytest_mieb.protocols import needs
 from pytest_mieb.runtime.evaluation import evaluate
 from pytest_mieb.suite import Task
 from pytest_mieb.suite.cards import load_tasks
@@ -158,7 +159,7 @@ def main() -> None:
         for name in options.tasks:
             load = _once(partial(reference.load, name))
             for model in models:
-                if not tasks[name].needs <= model.modalities:
+                if not needs(tasks[name]) <= model.modalities:
                     continue
                 print(measure(tasks[name], load, model, options.modes).to_json(), file=output, flush=True)
 

@@ -17,7 +17,7 @@ def entropy(*shares: float) -> float:
 
 
 def test_clusters_that_are_the_labels_are_perfect_whatever_their_numbers() -> None:
-    scored = clustering.score(np.array([[9.0], [0.0], [9.1], [0.1]], np.float32), ["b", "a", "b", "a"])
+    scored = clustering.cluster(np.array([[9.0], [0.0], [9.1], [0.1]], np.float32), ["b", "a", "b", "a"])
     assert set(scored.metrics) == {"nmi", "v_measure", "ari", "cluster_accuracy"}
     assert all(value == pytest.approx(1) for value in scored.metrics.values())
     assert scored.truth is not None and scored.truth.tolist() == [1, 0, 1, 0]
@@ -27,7 +27,7 @@ def test_clusters_that_are_the_labels_are_perfect_whatever_their_numbers() -> No
 
 def test_metrics_of_a_clustering_worked_out_by_hand() -> None:
     # Three images in one place and one far away: clusters of 3 and 1, labels 2 and 2, of which 2 + 0 and 1 + 1 agree.
-    scored = clustering.score(np.array([[0], [0], [0], [10]], np.float32), ["a", "a", "b", "b"])
+    scored = clustering.cluster(np.array([[0], [0], [0], [10]], np.float32), ["a", "a", "b", "b"])
     labels, clusters = entropy(1 / 2, 1 / 2), entropy(3 / 4, 1 / 4)
     information = labels - 3 / 4 * entropy(2 / 3, 1 / 3)
     assert scored.metrics["nmi"] == pytest.approx(information / ((labels + clusters) / 2))
@@ -38,7 +38,7 @@ def test_metrics_of_a_clustering_worked_out_by_hand() -> None:
 
 
 def test_lengths_count_because_nothing_is_normalised() -> None:
-    scored = clustering.score(np.array([[1, 1], [1.1, 1.1], [90, 90], [91, 91]], np.float32), [0, 0, 1, 1])
+    scored = clustering.cluster(np.array([[1, 1], [1.1, 1.1], [90, 90], [91, 91]], np.float32), [0, 0, 1, 1])
     assert scored.metrics["nmi"] == pytest.approx(1)
 
 
@@ -52,7 +52,7 @@ def test_the_fit_has_as_many_clusters_as_labels_in_float64_on_one_thread(monkeyp
         return fit(self, embeddings)
 
     monkeypatch.setattr(MiniBatchKMeans, "fit", spy)
-    clustering.score(np.eye(5, dtype=np.float32), [4, 7, 7, 9, 4])
+    clustering.cluster(np.eye(5, dtype=np.float32), [4, 7, 7, 9, 4])
     assert seen[:2] == [(3, 500, "auto", 42, np.float64), {1}]
     restarts = [(3, 500, "auto", 43 + number, np.float64) for number in range(clustering.RESTARTS)]
     assert seen[2::2] == restarts and all(threads == {1} for threads in seen[1::2])
@@ -64,7 +64,7 @@ def test_the_number_of_threads_does_not_move_the_clusters() -> None:
     outcomes = []
     for threads in (1, 4):
         with threadpool_limits(threads):
-            scored = clustering.score(embeddings, labels)
+            scored = clustering.cluster(embeddings, labels)
             assert scored.repeats is not None
             outcomes.append((scored.outcomes.tolist(), scored.repeats.fits.tolist(), scored.repeats.restarts.tolist()))
     assert outcomes[0] == outcomes[1]
@@ -82,7 +82,7 @@ def test_fits_that_start_alike_move_less_than_the_score_does() -> None:
     """Under noise of a thousandth of what the embeddings spread."""
     scores, means = [], []
     for seed in range(6):
-        scored = clustering.score(*blurred(1e-3, seed))
+        scored = clustering.cluster(*blurred(1e-3, seed))
         assert scored.repeats is not None
         scores.append(scored.metrics["nmi"])
         means.append(scored.repeats.scores.mean())
@@ -92,7 +92,7 @@ def test_fits_that_start_alike_move_less_than_the_score_does() -> None:
 
 def test_repeats_are_what_they_say() -> None:
     embeddings, labels = blurred(0)
-    scored = clustering.score(embeddings, labels, "ari")
+    scored = clustering.cluster(embeddings, labels, "ari")
     repeats = scored.repeats
     assert repeats is not None and scored.truth is not None
     assert repeats.fits.shape == (1000, clustering.FITS)
@@ -121,5 +121,5 @@ def test_fits_start_at_the_same_images_of_every_class_whatever_the_model() -> No
 
 
 def test_fewer_distinct_images_than_classes_are_no_warning() -> None:
-    scored = clustering.score(np.ones((6, 3), np.float32), [0, 1, 2, 0, 1, 2])
+    scored = clustering.cluster(np.ones((6, 3), np.float32), [0, 1, 2, 0, 1, 2])
     assert scored.repeats is not None and scored.repeats.fits.max() == 0

@@ -34,7 +34,7 @@ TEST = np.array([[-3], [-0.5], [0.5], [3]], np.float32)
 
 def test_the_score_is_the_mean_accuracy_of_the_experiments() -> None:
     # Learnt from rows 0 and 3 low is "a"; learnt from rows 1 and 2, whose labels are the other way round, low is "b".
-    scored = linear_probe.score(TRAIN, ["a", "b", "a", "b"], [[0, 3], [1, 2]], TEST, ["a", "a", "b", "a"], 1)
+    scored = linear_probe.probe(TRAIN, ["a", "b", "a", "b"], [[0, 3], [1, 2]], TEST, ["a", "a", "b", "a"], 1)
     assert scored.outcomes.tolist() == [[1, 0], [1, 0], [1, 0], [0, 1]]
     assert scored.metrics["accuracy"] == pytest.approx((3 / 4 + 1 / 4) / 2)
     each = scored.details["scores_per_experiment"]
@@ -44,13 +44,13 @@ def test_the_score_is_the_mean_accuracy_of_the_experiments() -> None:
 
 def test_f1_of_an_experiment() -> None:
     # Predicted a a b b for a b b b: a has precision 1/2 and recall 1, b has precision 1 and recall 2/3.
-    scored = linear_probe.score(TRAIN, ["a", "a", "b", "b"], [[0, 1, 2, 3]], TEST, ["a", "b", "b", "b"], 2)
+    scored = linear_probe.probe(TRAIN, ["a", "a", "b", "b"], [[0, 1, 2, 3]], TEST, ["a", "b", "b", "b"], 2)
     assert scored.metrics["f1"] == pytest.approx((2 / 3 + 4 / 5) / 2)
     assert scored.metrics["f1_weighted"] == pytest.approx(1 / 4 * 2 / 3 + 3 / 4 * 4 / 5)
 
 
 def test_a_label_that_was_never_learnt_is_never_predicted() -> None:
-    scored = linear_probe.score(TRAIN, [0, 0, 1, 1], [[0, 3]], TEST, [0, 2, 1, 2], 1)
+    scored = linear_probe.probe(TRAIN, [0, 0, 1, 1], [[0, 3]], TEST, [0, 2, 1, 2], 1)
     assert scored.outcomes[:, 0].tolist() == [1, 0, 1, 0]
 
 
@@ -64,7 +64,7 @@ def test_the_fit_sees_float64_and_one_thread(monkeypatch: pytest.MonkeyPatch) ->
         return fit(self, train, labels)
 
     monkeypatch.setattr(LogisticRegression, "fit", spy)
-    linear_probe.score(TRAIN, [0, 0, 1, 1], [[0, 3]], TEST, [0, 0, 1, 1], 1)
+    linear_probe.probe(TRAIN, [0, 0, 1, 1], [[0, 3]], TEST, [0, 0, 1, 1], 1)
     assert seen == [(np.float64, {1})]
 
 
@@ -75,5 +75,5 @@ def test_the_number_of_threads_does_not_move_an_unconverged_fit() -> None:
     outcomes = []
     for threads in (1, 4):
         with threadpool_limits(threads):
-            outcomes.append(linear_probe.score(train, labels, [list(range(60))], test, truth, 10).outcomes.tolist())
+            outcomes.append(linear_probe.probe(train, labels, [list(range(60))], test, truth, 10).outcomes.tolist())
     assert outcomes[0] == outcomes[1]

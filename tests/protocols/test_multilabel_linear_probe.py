@@ -57,7 +57,7 @@ TEST_LABELS = [[0], [1], [0, 1]]
 
 
 def test_metrics_of_a_prediction_worked_out_by_hand() -> None:
-    scored = probe.score(TRAIN, TRAIN_LABELS, [[0, 1, 2, 3, 4]], TEST, TEST_LABELS, 8)
+    scored = probe.probe(TRAIN, TRAIN_LABELS, [[0, 1, 2, 3, 4]], TEST, TEST_LABELS, 8)
     # Scores 1, 0 for {0}: its label is first, 1/1. For {1}: its label is second, one true among two, 1/2. Both: 1.
     assert scored.outcomes.tolist() == [[1], [1 / 2], [1]]
     assert scored.metrics["lrap"] == pytest.approx((1 + 1 / 2 + 1) / 3)
@@ -72,14 +72,14 @@ def test_the_score_is_the_mean_over_experiments() -> None:
     # The second experiment learns the five rows again, but two of label 0 and three of label 1: {1} everywhere.
     train, labels = np.concatenate([TRAIN, TRAIN]), [*TRAIN_LABELS, [1], [1], [1], [0], [0]]
     draws = [[0, 1, 2, 3, 4], [5, 6, 7, 8, 9]]
-    scored = probe.score(train, labels, draws, TEST, TEST_LABELS, 8)
+    scored = probe.probe(train, labels, draws, TEST, TEST_LABELS, 8)
     assert scored.outcomes.tolist() == [[1, 1 / 2], [1 / 2, 1], [1, 1]]
     assert scored.metrics["lrap"] == pytest.approx((2.5 / 3 + 2.5 / 3) / 2)
 
 
 def test_a_label_that_the_test_split_lacks_is_left_out() -> None:
     labels = [[0, 9], [0], [0], [1], [1]]
-    assert probe.score(TRAIN, labels, [[0, 1, 2, 3, 4]], TEST, TEST_LABELS, 8).outcomes.tolist() == [[1], [1 / 2], [1]]
+    assert probe.probe(TRAIN, labels, [[0, 1, 2, 3, 4]], TEST, TEST_LABELS, 8).outcomes.tolist() == [[1], [1 / 2], [1]]
 
 
 LRAP = {

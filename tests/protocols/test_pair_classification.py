@@ -10,7 +10,7 @@ EAST, NORTH, NORTHEAST = [1, 0], [0, 1], [1, 1]
 
 
 def scores(images: list[list[list[float]]], texts: list[list[list[float]]]) -> dict[str, float]:
-    found = pair_classification.score(np.array(images, np.float32), np.array(texts, np.float32), "accuracy").metrics
+    found = pair_classification.match(np.array(images, np.float32), np.array(texts, np.float32), "accuracy").metrics
     return dict(found)
 
 
@@ -69,12 +69,12 @@ def test_lengths_do_not_matter() -> None:
 def test_outcomes_are_one_a_row_of_the_metric_asked_for(metric: str, outcomes: list[int]) -> None:
     images = np.array([[EAST, NORTH], [EAST, NORTH]], np.float32)
     texts = np.array([[NORTH, EAST], [EAST, NORTH]], np.float32)
-    scored = pair_classification.score(images, texts, metric)
+    scored = pair_classification.match(images, texts, metric)
     assert scored.outcomes.tolist() == outcomes
     assert scored.metrics[metric] == 1 / 2
 
 
 def test_outcomes_differ_where_the_metrics_do() -> None:
     images, texts = np.array([[EAST]], np.float32), np.array([[EAST, NORTH]], np.float32)
-    by_metric = {name: pair_classification.score(images, texts, name).outcomes.tolist() for name in METRICS}
+    by_metric = {name: pair_classification.match(images, texts, name).outcomes.tolist() for name in METRICS}
     assert by_metric == {"text_acc": [1], "image_acc": [0], "accuracy": [0]}

@@ -13,7 +13,7 @@ EAST = np.array([[1, 0], [1, 0], [1, 0]], np.float32)
 
 def test_correlations_of_three_pairs() -> None:
     second = np.array([[1, 0], [0, 1], [3, 4]], np.float32)
-    scored = sts.score(EAST, second, np.array([3.0, 1.0, 2.0]))
+    scored = sts.correlate(EAST, second, np.array([3.0, 1.0, 2.0]))
     # Cosines 1, 0, 0.6: deviations 7/15, -8/15, 1/15 from their mean; those of the scores 1, -1, 0.
     assert scored.outcomes.tolist() == pytest.approx([1, 0, 0.6])
     assert scored.metrics["cosine_spearman"] == pytest.approx(1)
@@ -28,7 +28,7 @@ def test_correlations_of_three_pairs() -> None:
 
 def test_equal_values_share_their_mean_rank() -> None:
     second = np.array([[1, 0], [2, 0], [0, 1]], np.float32)
-    scored = sts.score(EAST, second, np.array([3.0, 2.0, 1.0]))
+    scored = sts.correlate(EAST, second, np.array([3.0, 2.0, 1.0]))
     # Ranks of the cosines 2.5, 2.5, 1 and of the scores 3, 2, 1: deviations 0.5, 0.5, -1 and 1, 0, -1.
     assert scored.metrics["cosine_spearman"] == pytest.approx((0.5 * 1 + 1 * 1) / sqrt(1.5 * 2))
 
@@ -48,14 +48,14 @@ def test_identical_images_tie_at_exactly_1_where_a_dot_product_scatters_them() -
     ],
 )
 def test_a_correlation_that_is_not_defined_is_no_number(second: list[list[float]], scores: list[float]) -> None:
-    scored = sts.score(EAST, np.array(second, np.float32), np.array(scores, np.float64))
+    scored = sts.correlate(EAST, np.array(second, np.float32), np.array(scores, np.float64))
     assert np.isnan(scored.metrics["cosine_spearman"]) and np.isnan(scored.metrics["cosine_pearson"])
 
 
 def test_one_pair_alone_has_no_correlation() -> None:
-    assert np.isnan(sts.score(EAST[:1], EAST[:1], np.array([1.0])).metrics["cosine_spearman"])
+    assert np.isnan(sts.correlate(EAST[:1], EAST[:1], np.array([1.0])).metrics["cosine_spearman"])
 
 
 def test_nearly_equal_cosines_are_correlated_without_a_warning() -> None:
     second = np.array([[1, 0], [1, 5e-4], [1, 1e-3]], np.float32)
-    assert sts.score(EAST, second, np.array([3.0, 2.0, 1.0])).metrics["cosine_spearman"] == pytest.approx(1)
+    assert sts.correlate(EAST, second, np.array([3.0, 2.0, 1.0])).metrics["cosine_spearman"] == pytest.approx(1)

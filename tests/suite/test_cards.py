@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from pytest_mieb import protocols
+from pytest_mieb.data import layouts
+from pytest_mieb.protocols import needs
 from pytest_mieb.suite import CATEGORIES, SUITES, Task
-from pytest_mieb.suite.cards import LAYOUT_KEYS, PROTOCOL_KEYS, PROTOCOL_LAYOUTS, CardError, load_tasks, read_card
+from pytest_mieb.suite.cards import CardError, load_tasks, read_card
 from pytest_mieb.support.packaged import packaged
 from tests.builders import a_task
 
@@ -160,7 +163,7 @@ def test_subsets_keep_their_order_and_their_languages(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("modalities", "protocol", "needs"),
+    ("modalities", "protocol", "expected"),
     [
         ("t2i", "retrieval", {"image", "text"}),
         ("i2i", "retrieval", {"image"}),
@@ -173,8 +176,8 @@ def test_subsets_keep_their_order_and_their_languages(tmp_path: Path) -> None:
         ("i2t", "pair_classification", {"image", "text"}),
     ],
 )
-def test_a_task_needs_the_modalities_that_it_embeds(modalities: str, protocol: str, needs: set[str]) -> None:
-    assert a_task(modalities=modalities, protocol=protocol).needs == needs
+def test_a_task_needs_the_modalities_that_it_embeds(modalities: str, protocol: str, expected: set[str]) -> None:
+    assert needs(a_task(modalities=modalities, protocol=protocol)) == expected
 
 
 def changed(card: str, *replacements: tuple[str, str]) -> str:
@@ -273,7 +276,7 @@ REFUSED = {
     ),
     "one sts column": (
         changed(STS, ("[one, two]", "[one]")),
-        "dataset.images: an sts row has two image columns; name both",
+        "dataset.images: ['one'] is a list of 1; name exactly 2",
     ),
     "flag is no flag": (
         RETRIEVAL + "scoring: {skip_first_result: 1}\n",
@@ -410,8 +413,8 @@ def test_two_cards_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 def test_every_protocol_reads_some_layout_and_every_layout_is_read_by_one() -> None:
-    assert set(PROTOCOL_LAYOUTS) == set(PROTOCOL_KEYS)
-    assert {layout for layouts in PROTOCOL_LAYOUTS.values() for layout in layouts} == set(LAYOUT_KEYS)
+    takes = {protocol.takes for protocol in protocols.known().values()}
+    assert takes == {layout.gives for layout in layouts.known().values()}
 
 
 def test_packaged_folders_hold_the_cards_and_the_baselines() -> None:

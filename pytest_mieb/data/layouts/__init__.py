@@ -1,8 +1,9 @@
-"""One reader per layout of the hub: a function (task, subset, opener) -> rows."""
+"""The ways in which datasets lie on the hub: one module a layout, and the registry of all."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import cache
 
 from pytest_mieb.data.layouts import (
     beir,
@@ -16,22 +17,29 @@ from pytest_mieb.data.layouts import (
     sts,
     vidore,
 )
-from pytest_mieb.data.rows import Rows
-from pytest_mieb.data.table import Opener
-from pytest_mieb.suite import Task
+from pytest_mieb.data.layouts.spec import LayoutSpec
+from pytest_mieb.support.extensions import registry
 
-READERS: Mapping[str, Callable[[Task, str, Opener], Rows]] = {
-    "labelled": labelled.read,
-    "sts": sts.read,
-    "pairs": pairs.read,
-    "imagecode": imagecode.read,
-    "beir": beir.read,
-    "beir_candidates_from_qrels": beir.read_with_candidates,
-    "vidore": vidore.read,
-    "cv_bench": cv_bench.read,
-    "hateful_memes": memes.read_hateful_memes,
-    "memotion": memes.read_memotion,
-    "scimmir": scimmir.read,
-    "captioned_images_per_language": captioned_images.read_captions,
-    "sentence_per_image_per_language": captioned_images.read_sentences,
-}
+OWN = (
+    labelled.LAYOUT,
+    sts.LAYOUT,
+    pairs.LAYOUT,
+    imagecode.LAYOUT,
+    beir.LAYOUT,
+    beir.WITH_CANDIDATES,
+    vidore.LAYOUT,
+    cv_bench.LAYOUT,
+    memes.HATEFUL_MEMES,
+    memes.MEMOTION,
+    scimmir.LAYOUT,
+    captioned_images.CAPTIONS,
+    captioned_images.SENTENCES,
+)
+
+__all__ = ["LayoutSpec", "known"]
+
+
+@cache
+def known() -> Mapping[str, LayoutSpec]:
+    """All layouts by name, those of other packages (entry points of `pytest_mieb.layouts`) too."""
+    return registry("pytest_mieb.layouts", OWN, LayoutSpec)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.layouts.ranked import Judgement, collection, letters
+from pytest_mieb.data.layouts.spec import LayoutSpec
 from pytest_mieb.data.rows import Collection
 from pytest_mieb.data.table import Opener, Table
 from pytest_mieb.suite import Task
@@ -67,3 +68,7 @@ def judgements(table: Table) -> Iterator[Judgement]:
         raise table.error("column 'score' holds something that is not an integer")
     for query, document, score in zip(table.ids("query-id"), table.ids("corpus-id"), scores, strict=True):
         yield Judgement(query, document, int(score))
+
+
+LAYOUT = LayoutSpec(name="beir", gives="collection", read=read)
+WITH_CANDIDATES = LayoutSpec(name="beir_candidates_from_qrels", gives="choices", read=read_with_candidates)

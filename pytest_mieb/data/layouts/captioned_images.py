@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.layouts.ranked import Judgement, collection
+from pytest_mieb.data.layouts.spec import LayoutSpec
 from pytest_mieb.data.rows import Collection
 from pytest_mieb.data.table import Opener, Table
 from pytest_mieb.suite import Task
+from pytest_mieb.suite.schema import OPTIONAL_FLAG
 
 
 def read_captions(task: Task, subset: str, opener: Opener) -> Collection:
@@ -47,3 +49,12 @@ def _read(table: Table, names: list[str], captions: Sequence[Sequence[str]], *, 
         judgements=(Judgement(query, document, 1) for query, document, _ in queries),
         error=table.error,
     )
+
+
+CAPTIONS = LayoutSpec(
+    name="captioned_images_per_language",
+    gives="collection",
+    read=read_captions,
+    keys={"reencode": OPTIONAL_FLAG},
+)
+SENTENCES = LayoutSpec(name="sentence_per_image_per_language", gives="collection", read=read_sentences)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.layouts.ranked import Judgement, collection
+from pytest_mieb.data.layouts.spec import LayoutSpec
 from pytest_mieb.data.rows import Collection
 from pytest_mieb.data.table import Opener
 from pytest_mieb.suite import Task
+from pytest_mieb.suite.schema import TEXT
 
 ANSWERS = {f"({letter})": place for place, letter in enumerate("ABCDEF")}
 
@@ -42,3 +44,6 @@ def read(task: Task, subset: str, opener: Opener) -> Collection:
 
 def _query_id(split: str, row: int) -> str:
     return f"query-{split}-{row}"
+
+
+LAYOUT = LayoutSpec(name="cv_bench", gives="choices", read=read, keys={"split": TEXT, "task": TEXT})

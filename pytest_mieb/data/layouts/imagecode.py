@@ -8,9 +8,11 @@ from pytest_mieb.data.findings import partly
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.layouts.beir import judgements
 from pytest_mieb.data.layouts.ranked import first_rows, repeated
+from pytest_mieb.data.layouts.spec import LayoutSpec
 from pytest_mieb.data.rows import CaptionedImages
 from pytest_mieb.data.table import Opener
 from pytest_mieb.suite import Task
+from pytest_mieb.suite.schema import OPTIONAL_FLAG, TEXT
 
 
 def read(task: Task, subset: str, opener: Opener) -> CaptionedImages:
@@ -68,3 +70,11 @@ def read(task: Task, subset: str, opener: Opener) -> CaptionedImages:
             ),
         ),
     )
+
+
+LAYOUT = LayoutSpec(
+    name="imagecode",
+    gives="captioned images",
+    read=read,
+    keys={"split": TEXT, "reencode": OPTIONAL_FLAG},
+)

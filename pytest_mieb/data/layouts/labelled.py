@@ -9,9 +9,11 @@ from pytest_mieb.data.classes import misplaced, names_in, names_of, prompted, re
 from pytest_mieb.data.findings import Finding
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.labels import Labels, checked, matched, refuse_single
+from pytest_mieb.data.layouts.spec import LayoutSpec
 from pytest_mieb.data.rows import Labelled, LabelledSplit
 from pytest_mieb.data.table import Opener, Table
 from pytest_mieb.suite import Task
+from pytest_mieb.suite.schema import OPTIONAL_COUNTS, OPTIONAL_TEXT, TEXT
 
 
 def read(task: Task, subset: str, opener: Opener) -> Labelled:
@@ -117,3 +119,17 @@ def _fit_the_prompts(task: Task, labels: Labels, names: tuple[str, ...] | None) 
             "check `labels` in the card",
         )
     return repeated(prompts)
+
+
+LAYOUT = LayoutSpec(
+    name="labelled",
+    gives="labelled",
+    read=read,
+    keys={
+        "split": TEXT,
+        "image": TEXT,
+        "label": TEXT,
+        "train_split": OPTIONAL_TEXT,
+        "drop_train_rows": OPTIONAL_COUNTS,
+    },
+)

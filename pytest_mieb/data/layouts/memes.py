@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import datasets
-
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.layouts.ranked import Judgement, collection
-from pytest_mieb.data.origin import Origin
+from pytest_mieb.data.layouts.spec import LayoutSpec
 from pytest_mieb.data.rows import Collection
 from pytest_mieb.data.table import Opener, Table
 from pytest_mieb.suite import Task
+from pytest_mieb.suite.schema import TEXT
 
 POOLED_SPLITS = ("test", "validation", "train")
 
@@ -17,7 +16,7 @@ POOLED_SPLITS = ("test", "validation", "train")
 def read_hateful_memes(task: Task, subset: str, opener: Opener) -> Collection:
     """Documents with a text seen before are dropped, in both directions; a query's document has the query's own id."""
     test = opener.table(task.dataset.options["split"])
-    pool = _concatenated([opener.table(split) for split in POOLED_SPLITS])
+    pool = Table.joined([opener.table(split) for split in POOLED_SPLITS], "all splits")
     first: dict[str, int] = {}
     for row, text in enumerate(pool.texts("text")):
         first.setdefault(text, row)
@@ -31,19 +30,12 @@ def read_memotion(task: Task, subset: str, opener: Opener) -> Collection:
     tables = {name: _with_text(opener.table(name)) for name in opener.splits()}
     document_ids = [f"{name}-{row}" for name, table in tables.items() for row in range(len(table))]
     names = [f"{split}-{row}" for row in range(len(tables[split]))]
-    pool = _concatenated(list(tables.values()))
+    pool = Table.joined(list(tables.values()), "all splits")
     return _directed(task, tables[split], pool, "text_corrected", names, document_ids)
 
 
 def _with_text(table: Table) -> Table:
     return table.take([row for row, text in enumerate(table.values("text_corrected")) if text is not None])
-
-
-def _concatenated(tables: list[Table]) -> Table:
-    return Table(
-        datasets.concatenate_datasets([table.dataset for table in tables]),
-        Origin.joined([table.origin for table in tables], "all splits"),
-    )
 
 
 def _directed(
@@ -71,3 +63,7 @@ def _side(table: Table, side: str, text: str, *, document: bool) -> Inputs:
         return Inputs(images=table.images("image" if "image" in table.columns else "img"))
     texts = table.texts(text)
     return Inputs(texts=[entry.strip() for entry in texts] if document else texts)
+
+
+HATEFUL_MEMES = LayoutSpec(name="hateful_memes", gives="collection", read=read_hateful_memes, keys={"split": TEXT})
+MEMOTION = LayoutSpec(name="memotion", gives="collection", read=read_memotion, keys={"split": TEXT})

@@ -6,9 +6,11 @@ The reference makes RGB of the pictures before a model sees them, here and in `i
 from __future__ import annotations
 
 from pytest_mieb.data.inputs import Inputs
+from pytest_mieb.data.layouts.spec import LayoutSpec
 from pytest_mieb.data.rows import CaptionedImages
 from pytest_mieb.data.table import Opener
 from pytest_mieb.suite import Task
+from pytest_mieb.suite.schema import TEXT, TEXTS
 
 
 def read(task: Task, subset: str, opener: Opener) -> CaptionedImages:
@@ -18,3 +20,11 @@ def read(task: Task, subset: str, opener: Opener) -> CaptionedImages:
         images=tuple(Inputs(images=table.images(column, in_rgb=True)) for column in options["images"]),
         texts=tuple(Inputs(texts=table.texts(column)) for column in options["texts"]),
     )
+
+
+LAYOUT = LayoutSpec(
+    name="pairs",
+    gives="captioned images",
+    read=read,
+    keys={"split": TEXT, "images": TEXTS, "texts": TEXTS},
+)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.layouts.ranked import Judgement, collection
+from pytest_mieb.data.layouts.spec import LayoutSpec
 from pytest_mieb.data.rows import Collection
 from pytest_mieb.data.table import Opener
 from pytest_mieb.suite import Task
+from pytest_mieb.suite.schema import TEXT
 
 
 def read(task: Task, subset: str, opener: Opener) -> Collection:
@@ -24,3 +26,6 @@ def read(task: Task, subset: str, opener: Opener) -> Collection:
         judgements=(Judgement(query, document, 1) for query, document in zip(query_ids, document_ids, strict=True)),
         error=table.error,
     )
+
+
+LAYOUT = LayoutSpec(name="scimmir", gives="collection", read=read, keys={"split": TEXT})

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from pytest_mieb.data.inputs import Inputs
+from pytest_mieb.data.layouts.spec import LayoutSpec
 from pytest_mieb.data.rows import ScoredPairs
 from pytest_mieb.data.table import Opener
 from pytest_mieb.suite import DEFAULT_SUBSET, Task
+from pytest_mieb.suite.schema import TEXT, Key
 
 
 def read(task: Task, subset: str, opener: Opener) -> ScoredPairs:
@@ -21,3 +23,11 @@ def read(task: Task, subset: str, opener: Opener) -> ScoredPairs:
     if not np.isfinite(scores).all():
         raise table.error(f"column {options['score']!r} holds no number in row {int(np.isfinite(scores).argmin())}")
     return ScoredPairs(Inputs(images=table.images(first)), Inputs(images=table.images(second)), scores)
+
+
+LAYOUT = LayoutSpec(
+    name="sts",
+    gives="scored pairs",
+    read=read,
+    keys={"split": TEXT, "images": Key(tuple, length=2), "score": TEXT},
+)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.layouts.beir import judgements
 from pytest_mieb.data.layouts.ranked import Judgement, collection
+from pytest_mieb.data.layouts.spec import LayoutSpec
 from pytest_mieb.data.rows import Collection
 from pytest_mieb.data.table import Opener
 from pytest_mieb.suite import Task
@@ -25,3 +26,6 @@ def read(task: Task, subset: str, opener: Opener) -> Collection:
         ),
         error=qrels.error,
     )
+
+
+LAYOUT = LayoutSpec(name="vidore", gives="collection", read=read)

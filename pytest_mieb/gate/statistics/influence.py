@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,36 +32,34 @@ class Examples:
         return len(self.outcomes)
 
 
-def contributions(protocol: str, examples: Examples) -> Values:
+def contributions(estimator: str, examples: Examples) -> Values:
     """Pseudo-values of the shape of the outcomes, whose mean is the subset's score.
 
-    A mean's are its outcomes. Spearman's correlation (sts) and normalised mutual information (clustering) have the
-    score plus the influence of each example on it: the infinitesimal jackknife (Efron, 1982, The jackknife, the
-    bootstrap and other resampling plans, chapter 6).
+    A mean's are its outcomes. Spearman's correlation and normalised mutual information have the score plus the
+    influence of each example on it: the infinitesimal jackknife (Efron, 1982, The jackknife, the bootstrap and other
+    resampling plans, chapter 6).
+
+    Args:
+        estimator: one of `ESTIMATORS`.
 
     Raises:
-        ValueError: an unknown protocol, no examples, no truth where the score needs it, a value that is not a number,
+        ValueError: an unknown estimator, no examples, no truth where the score needs it, a value that is not a number,
             or a correlation that is not defined.
     """
-    if protocol not in ESTIMATORS:
-        raise ValueError(f"unknown protocol {protocol!r}; the known ones are {', '.join(sorted(ESTIMATORS))}")
+    if estimator not in ESTIMATORS:
+        raise ValueError(f"unknown estimator {estimator!r}; the known ones are {', '.join(sorted(ESTIMATORS))}")
     if not len(examples):
         raise ValueError("no examples, so no score")
-    estimator = ESTIMATORS[protocol]
-    if estimator is None:
+    function = ESTIMATORS[estimator]
+    if function is None:
         values = np.asarray(examples.outcomes, dtype=np.float64)
     elif examples.truth is None or len(examples.truth) != len(examples):
-        raise ValueError(f"{protocol} needs the truth of each of its {len(examples)} examples")
+        raise ValueError(f"{estimator} needs the truth of each of its {len(examples)} examples")
     else:
-        values = estimator(examples.outcomes, examples.truth)
+        values = function(examples.outcomes, examples.truth)
     if not np.isfinite(values).all():
         raise ValueError("an outcome is not a finite number")
     return values
-
-
-def explains(protocol: str, metric: str) -> bool:
-    """Whether a score in this metric is made up of the outcomes: a card may choose another one, such as an F1."""
-    return protocol not in METRICS or metric in METRICS[protocol]
 
 
 def spearman(values: NDArray[Any], truth: NDArray[Any]) -> Values:
@@ -118,23 +116,9 @@ def normalised_mutual_information(clusters: NDArray[Any], labels: NDArray[Any]) 
     return score + influence
 
 
-# What the outcomes of a protocol make up; those that are not named keep the outcomes of whatever their metric is.
-METRICS: Mapping[str, Collection[str]] = {
-    "zero_shot": ("accuracy",),
-    "linear_probe": ("accuracy",),
-    "multilabel_linear_probe": ("lrap",),
-    "sts": ("cosine_spearman",),
-    "clustering": ("nmi", "v_measure"),
-    "multiple_choice": ("accuracy",),
-}
-# How a score comes from outcomes: None is their mean.
+# How a score comes from outcomes, by the names that protocols give; None is their mean.
 ESTIMATORS: Mapping[str, Callable[[NDArray[Any], NDArray[Any]], Values] | None] = {
-    "zero_shot": None,
-    "pair_classification": None,
-    "retrieval": None,
-    "multiple_choice": None,
-    "linear_probe": None,
-    "multilabel_linear_probe": None,
-    "sts": spearman,
-    "clustering": normalised_mutual_information,
+    "mean": None,
+    "spearman": spearman,
+    "mutual_information": normalised_mutual_information,
 }

@@ -39,17 +39,18 @@ class Difference:
     before: float = 0.0
 
 
-def compare(protocol: str, old: Mapping[str, Examples], new: Mapping[str, Examples]) -> Difference:
+def compare(estimator: str, old: Mapping[str, Examples], new: Mapping[str, Examples]) -> Difference:
     """The paired comparison of a task's two scores, each the plain mean over its subsets.
 
     Args:
+        estimator: how the score comes from the outcomes, one of `influence.ESTIMATORS`.
         old, new: the examples of each subset, the same in the same order.
 
-    What each example adds to the drop is the difference of its outcomes, for sts of its pseudo-values. These are
-    weighted by their share in the score and summed by cluster; the p-values are those of the randomisation test on the
-    sums (`sign_flip.tails`). A probe's examples have a row of outcomes, one a training draw: both are samples, so its
-    p-value is the larger of the randomisation test's on the means over the draws and that of two-way random effects
-    (`spread.crossed_tail`). Clustering: see `compare_fits`.
+    What each example adds to the drop is the difference of its outcomes, for a correlation of its pseudo-values.
+    These are weighted by their share in the score and summed by cluster; the p-values are those of the randomisation
+    test on the sums (`sign_flip.tails`). A probe's examples have a row of outcomes, one a training draw: both are
+    samples, so its p-value is the larger of the randomisation test's on the means over the draws and that of two-way
+    random effects (`variance.crossed_tail`). Clustering: see `compare_fits`.
 
     The standard error is that of the cluster-robust sandwich (Liang and Zeger, 1986) plus one `unit`, the
     root-mean-square of the cluster sums that are not zero: as if one more cluster had changed, so that it stays
@@ -61,9 +62,9 @@ def compare(protocol: str, old: Mapping[str, Examples], new: Mapping[str, Exampl
     """
     _check(old, new)
     size = sum(map(len, old.values()))
-    if protocol == "clustering":
+    if estimator == "mutual_information":
         return compare_fits(old, new)
-    before, after = ({subset: contributions(protocol, side[subset]) for subset in old} for side in (old, new))
+    before, after = ({subset: contributions(estimator, side[subset]) for subset in old} for side in (old, new))
     terms = {subset: before[subset] - after[subset] for subset in old}
     table = clustered(terms, old)
     raw = table.raw.mean(axis=1)
@@ -89,7 +90,7 @@ def compare_fits(old: Mapping[str, Examples], new: Mapping[str, Examples]) -> Di
 
     A single fit of k-means says little: it settles elsewhere when the embeddings move by a thousandth, and hundreds of
     images change their cluster at once, whereby every test that takes images as independent is sure of nothing. The
-    mean over fits moves little, and its spread has two sources, taken together as in `spread.repeated`: the fits, and
+    mean over fits moves little, and its spread has two sources, taken together as in `variance.repeated`: the fits, and
     the images. These move together where they belong together, so what they add to the drop (pseudo-values, as of one
     score) is summed by class, or by pieces of a class where there are fewer than `GROUPS` classes: the cluster-robust
     variance of Liang and Zeger (1986), with a degree of freedom less than there are groups.
@@ -124,7 +125,7 @@ def _of_fits(subset: str, examples: Examples) -> Values:
     if examples.fits is None:
         raise ValueError(f"subset {subset}: no repeated fits")
     columns = [replace(examples, outcomes=fit, fits=None) for fit in examples.fits.T]
-    return np.stack([contributions("clustering", column) for column in columns], axis=1)
+    return np.stack([contributions("mutual_information", column) for column in columns], axis=1)
 
 
 def _groups(truth: NDArray[Any]) -> NDArray[np.int64]:
@@ -153,7 +154,7 @@ def restart_error(examples: Mapping[str, Examples] | None) -> tuple[float, float
     return float(np.sqrt(whole)) / len(examples or {}), freedom
 
 
-def sampling_error(protocol: str, examples: Mapping[str, Examples]) -> float:
+def sampling_error(estimator: str, examples: Mapping[str, Examples]) -> float:
     """The standard error of one score over the sampling of its examples (and training draws).
 
     Estimated as in `compare`, with one more example's worth of variance, so that it is not 0 where all are right.
@@ -163,7 +164,7 @@ def sampling_error(protocol: str, examples: Mapping[str, Examples]) -> float:
     """
     if not examples:
         raise ValueError("no subsets, so no score")
-    values = {subset: contributions(protocol, each) for subset, each in examples.items()}
+    values = {subset: contributions(estimator, each) for subset, each in examples.items()}
     table = clustered(values, examples)
     one = 1 / (len(examples) * min(map(len, examples.values())))
     return float(np.sqrt(crossed(table.centred).variance + one**2))

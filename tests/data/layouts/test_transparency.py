@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from pytest_mieb.data import load_rows
-from pytest_mieb.data.layouts import READERS
+from pytest_mieb.data.layouts import known
 from pytest_mieb.suite import Task
 from tests.data.layouts import test_refusals as sound
 from tests.data.layouts.test_refusals import Tables, pictures_of
@@ -45,4 +45,4 @@ def test_a_picture_with_alpha(tmp_path: Path, task: Task, tables: Tables, mode: 
 
 
 def test_every_layout_is_there() -> None:
-    assert {task.dataset.layout for task, _, _ in TABLES} == set(READERS)
+    assert {task.dataset.layout for task, _, _ in TABLES} == set(known())

@@ -100,22 +100,22 @@ def test_clusters_that_say_nothing_of_the_labels_have_0() -> None:
 
 
 @pytest.mark.parametrize(
-    ("protocol", "examples", "message"),
+    ("estimator", "examples", "message"),
     [
-        ("guessing", Examples(np.ones(3)), "unknown protocol 'guessing'; the known ones are clustering"),
-        ("retrieval", Examples(np.ones(0)), "no examples"),
-        ("retrieval", Examples(np.array([1, np.nan])), "not a finite number"),
-        ("sts", Examples(np.ones(3)), "sts needs the truth of each of its 3 examples"),
-        ("clustering", Examples(np.ones(3), np.ones(2)), "clustering needs the truth"),
-        ("sts", Examples(np.ones(3), np.arange(3)), "all similarities or all human scores are equal"),
-        ("sts", Examples(np.arange(3), np.ones(3)), "all similarities or all human scores are equal"),
+        ("guessing", Examples(np.ones(3)), "unknown estimator 'guessing'; the known ones are mean"),
+        ("mean", Examples(np.ones(0)), "no examples"),
+        ("mean", Examples(np.array([1, np.nan])), "not a finite number"),
+        ("spearman", Examples(np.ones(3)), "spearman needs the truth of each of its 3 examples"),
+        ("mutual_information", Examples(np.ones(3), np.ones(2)), "mutual_information needs the truth"),
+        ("spearman", Examples(np.ones(3), np.arange(3)), "all similarities or all human scores are equal"),
+        ("spearman", Examples(np.arange(3), np.ones(3)), "all similarities or all human scores are equal"),
     ],
 )
-def test_what_has_no_score_is_refused(protocol: str, examples: Examples, message: str) -> None:
+def test_what_has_no_score_is_refused(estimator: str, examples: Examples, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        contributions(protocol, examples)
+        contributions(estimator, examples)
 
 
 def test_a_means_pseudo_values_are_its_outcomes() -> None:
     outcomes = np.array([[1, 0], [1, 1]], np.uint8)
-    assert contributions("linear_probe", Examples(outcomes)).tolist() == [[1, 0], [1, 1]]
+    assert contributions("mean", Examples(outcomes)).tolist() == [[1, 0], [1, 1]]

@@ -29,14 +29,14 @@ def test_it_is_that_of_agresti_and_min_for_hits_and_misses() -> None:
     old, new = hits(70), Examples(np.roll(hits(60).outcomes, 3))
     b, c = ((old.outcomes - new.outcomes == sign).sum() + 0.5 for sign in (1, -1))
     error = np.sqrt(b + c - (b - c) ** 2 / 102) / 102
-    found = interval(compare("zero_shot", {"default": old}, {"default": new}))
+    found = interval(compare("mean", {"default": old}, {"default": new}))
     assert found is not None
     assert found.high - found.low == pytest.approx(2 * norm.isf(0.025) * error, rel=0.03)
 
 
 def test_where_no_error_is_known_there_is_none() -> None:
     same = {"default": hits(70)}
-    assert interval(compare("zero_shot", same, same)) is None
+    assert interval(compare("mean", same, same)) is None
     assert interval(Difference(0.2, 0.0, 0.0, 1.0, 0)) is None  # scores alone, without any error
 
 
@@ -72,15 +72,13 @@ def hits_of(outcomes: np.ndarray) -> Examples:
 
 
 @pytest.mark.parametrize(
-    ("simulated", "protocol", "drop"),
-    [(unchanged, "zero_shot", 0.0), (worse, "zero_shot", 0.05), (probe, "linear_probe", 0.0)],
+    ("simulated", "drop"),
+    [(unchanged, 0.0), (worse, 0.05), (probe, 0.0)],
 )
-def test_nineteen_of_twenty_hold_the_true_drop(
-    simulated: Callable[[np.random.Generator], Sides], protocol: str, drop: float
-) -> None:
+def test_nineteen_of_twenty_hold_the_true_drop(simulated: Callable[[np.random.Generator], Sides], drop: float) -> None:
     chance, held = np.random.default_rng(0), 0
     for _ in range(300):
         old, new = simulated(chance)
-        found = interval(compare(protocol, {"default": old}, {"default": new}))
+        found = interval(compare("mean", {"default": old}, {"default": new}))
         held += found is not None and found.low <= drop <= found.high
     assert 0.92 <= held / 300 <= 0.985
