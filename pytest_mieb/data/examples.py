@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_mieb.data.keys import Keys
 from pytest_mieb.data.rows import Collection, Labelled, Rows, ScoredPairs
 
 
@@ -18,8 +19,8 @@ class Digest:
     def __init__(self) -> None:
         self._hash = blake2b(digest_size=16)
 
-    def add_keys(self, keys: Iterable[bytes]) -> None:
-        self._add(b"".join(keys))
+    def add_keys(self, keys: Keys) -> None:
+        self._add(keys.tobytes())
 
     def add_truth(self, rows: Rows) -> None:
         """Labels, human scores, or relevance; of pairs the order alone is the truth."""

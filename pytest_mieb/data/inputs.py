@@ -6,55 +6,60 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import blake2b
-from threading import RLock
+from pathlib import Path
+from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, Literal, overload
 
+import numpy as np
+
+from pytest_mieb.data.columns import Part
 from pytest_mieb.data.errors import DatasetError
+from pytest_mieb.data.keys import BYTES, Keys, as_keys, key_of, of_pictures
 from pytest_mieb.data.origin import Origin, Place
 from pytest_mieb.data.rgb import RangeError, as_rgb, in_8_bits
 
 if TYPE_CHECKING:
-    from datasets import Dataset
     from PIL.Image import Image
 
 Modality = Literal["image", "text", "interleaved"]
-_ROWS_AT_ONCE = 256
 _DECODING = RLock()
 
 
 class Images(Sequence["Image"]):
-    """An image column of a dataset; a picture is decoded when it is asked for, and never kept.
+    """Pictures of a dataset's column; a picture is decoded when it is asked for, and never kept.
 
     The column may be an image column or raw bytes of image files. `datasets` decides what a picture is: it turns it as
     its EXIF data says. It comes in the mode that its file has, with 8 bits a channel.
 
     Args:
+        parts: the rows of one or several splits.
         origin: where the rows lie in the dataset, for errors.
         reencode: each picture is decoded and encoded once more, in its own format at Pillow's default quality.
         in_rgb: it comes in RGB, as Pillow makes it.
+        memory: the folder where keys are kept from run to run, or None.
     """
 
     def __init__(
         self,
-        dataset: Dataset,
+        parts: Sequence[Part],
         column: str,
         origin: Origin | None = None,
         *,
         reencode: bool = False,
         in_rgb: bool = False,
+        memory: Path | None = None,
     ) -> None:
-        import datasets
-
-        undecoded = datasets.Image(decode=False)
-        self._rows = dataset.select_columns([column]).cast_column(column, undecoded)
+        self._splits = [part.columns for part in parts]
+        self._split = np.repeat(np.arange(len(parts)), [len(part.rows) for part in parts])
+        self._row = np.concatenate([part.rows for part in parts])
         self._column = column
-        self.origin = origin or Origin.whole("without a name", "its only split", len(dataset))
+        self.origin = origin or Origin.whole("without a name", "its only split", len(self._row))
         self._reencode = reencode
         self._in_rgb = in_rgb
+        self._memory = memory
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._row)
 
     @overload
     def __getitem__(self, index: int) -> Image: ...
@@ -68,12 +73,30 @@ class Images(Sequence["Image"]):
         """
         if isinstance(index, slice):
             return self.take(range(len(self))[index])
-        row = self._rows[index][self._column]
+        (picture,) = self.read([index])
+        if isinstance(picture, DatasetError):
+            raise picture from picture.__cause__
+        return picture
+
+    def read(self, indices: Sequence[int]) -> list[Image | DatasetError]:
+        """Pictures, or why one cannot be shown: what lies together in a file is read together."""
+        chosen = np.asarray(indices, dtype=np.int64)
+        found: list[Any] = [None] * len(chosen)
+        for number in np.unique(self._split[chosen]):
+            places = np.flatnonzero(self._split[chosen] == number)
+            rows = self._row[chosen[places]]
+            for place, row in zip(places, self._splits[number].pictures(self._column, rows), strict=True):
+                found[place] = self._shown(int(chosen[place]), row)
+        return found
+
+    def _shown(self, index: int, row: dict[str, Any] | None) -> Image | DatasetError:
         try:
-            image = in_8_bits(self._decoded(row))
+            image = in_8_bits(self._decoded(row or {"bytes": None, "path": None}))
             return as_rgb(image) if self._in_rgb else image
         except Exception as error:  # of a damaged file Pillow's readers make any error there is
-            raise self._refusal(self.origin.place(index), error) from error
+            refusal = self._refusal(self.origin.place(index), error)
+            refusal.__cause__ = error
+            return refusal
 
     def _decoded(self, row: dict[str, Any]) -> Image:
         image = _opened(row)
@@ -101,20 +124,22 @@ class Images(Sequence["Image"]):
         return self.origin.error(f"column {self._column!r} holds a damaged image in {place} ({said})", place)
 
     def take(self, indices: Sequence[int]) -> Images:
+        rows = np.asarray(indices, dtype=np.int64)
         chosen = object.__new__(Images)
         chosen.__dict__ |= {name: value for name, value in self.__dict__.items() if name != "keys"}
-        chosen._rows = self._rows.select(indices)
-        chosen.origin = self.origin.take(indices)
+        chosen._split, chosen._row = self._split[rows], self._row[rows]
+        chosen.origin = self.origin.take(rows)
         return chosen
 
     @cached_property
-    def keys(self) -> list[bytes]:
-        """One key an image, of the bytes of its file and of what is done to them."""
+    def keys(self) -> Keys:
+        """One key an image, of the bytes of its file and of what is done to them; shape (n,)."""
         kind = (b"reencoded" if self._reencode else b"image") + (b" in RGB" if self._in_rgb else b"")
-        keys = []
-        for batch in self._rows.with_format("arrow").iter(batch_size=_ROWS_AT_ONCE):
-            keys += [_key(kind, _file_bytes(row)) for row in batch[self._column].to_pylist()]
-        return keys
+        found = np.empty(len(self), dtype=f"V{BYTES}")
+        for number, split in enumerate(self._splits):
+            own = self._split == number
+            found[own] = of_pictures(split, self._column, self._row[own], kind, self._memory)
+        return found
 
 
 def _opened(row: dict[str, Any]) -> Image:
@@ -125,13 +150,35 @@ def _opened(row: dict[str, Any]) -> Image:
     import datasets
     from PIL import Image, ImageFile
 
-    feature = datasets.Image()
-    with _set(ImageFile, "LOAD_TRUNCATED_IMAGES", False):
+    decode = datasets.Image().decode_example
+    with _strictly(ImageFile):
         try:
-            return feature.decode_example(row)
+            return decode(row)
         except Image.DecompressionBombWarning:  # raised where warnings are errors; what is too large is an error anyway
             with _set(Image, "MAX_IMAGE_PIXELS", None):
-                return feature.decode_example(row)
+                return decode(row)
+
+
+class _Decoders:
+    """How many threads decode now, and what `LOAD_TRUNCATED_IMAGES` was before the first of them."""
+
+    lock, active, before = Lock(), 0, False
+
+
+@contextmanager
+def _strictly(module: Any) -> Iterator[None]:
+    """Pillow makes nothing up while any thread decodes; whatever anybody set stands again after the last of them."""
+    with _Decoders.lock:
+        if not _Decoders.active:
+            _Decoders.before, module.LOAD_TRUNCATED_IMAGES = module.LOAD_TRUNCATED_IMAGES, False
+        _Decoders.active += 1
+    try:
+        yield
+    finally:
+        with _Decoders.lock:
+            _Decoders.active -= 1
+            if not _Decoders.active:
+                module.LOAD_TRUNCATED_IMAGES = _Decoders.before
 
 
 @contextmanager
@@ -155,26 +202,6 @@ def _encoded_again(image: Image) -> bytes:
     buffer = BytesIO()
     image.save(buffer, format=image.format if image.format in list_image_compression_formats() else lossless)
     return buffer.getvalue()
-
-
-def _file_bytes(row: dict[str, Any] | None) -> bytes:
-    if row is None:
-        return b""
-    if row["bytes"] is not None:
-        content: bytes = row["bytes"]
-        return content
-    try:
-        with open(row["path"], "rb") as file:
-            return file.read()
-    except OSError:  # said where the picture is asked for, of its row
-        return f"no file {row['path']}".encode()
-
-
-def _key(kind: bytes, *parts: bytes) -> bytes:
-    digest = blake2b(digest_size=16, person=kind)
-    for part in parts:
-        digest.update(part)
-    return digest.digest()
 
 
 @dataclass(frozen=True)
@@ -206,14 +233,15 @@ class Inputs:
         )
 
     @cached_property
-    def keys(self) -> list[bytes]:
-        """One 16-byte key an item: equal keys mean equal content, whatever dataset it comes from."""
+    def keys(self) -> Keys:
+        """One 16-byte key an item, shape (n,): equal keys mean equal content, whatever dataset it comes from."""
         if self.images is None:
-            return [_key(b"text", text.encode()) for text in self.texts or ()]
+            return as_keys(key_of(b"text", text.encode()) for text in self.texts or ())
         if self.texts is None:
             return self.images.keys
-        texts = (_key(b"text", text.encode()) for text in self.texts)
-        return [_key(b"interleaved", *pair) for pair in zip(self.images.keys, texts, strict=True)]
+        texts = (key_of(b"text", text.encode()) for text in self.texts)
+        pairs = zip(self.images.keys.tolist(), texts, strict=True)
+        return as_keys(key_of(b"interleaved", *pair) for pair in pairs)
 
     def __iter__(self) -> Iterator[tuple[Image | None, str | None]]:
         for index in range(len(self)):

@@ -59,7 +59,7 @@ class Origin:
             row=np.concatenate([origin.row for origin in origins]),
         )
 
-    def take(self, indices: Sequence[int]) -> Origin:
+    def take(self, indices: Sequence[int] | NDArray[np.int64]) -> Origin:
         chosen = np.asarray(indices, dtype=np.int64)
         return Origin(self.dataset, self.splits, self.where, self.split[chosen], self.row[chosen])
 

@@ -3,115 +3,199 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from hashlib import blake2b
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Protocol
 
+from pytest_mieb.data.columns import ArrowColumns, Columns, ParquetColumns
 from pytest_mieb.data.errors import DatasetError
+from pytest_mieb.data.repository import ABOUT, MOST_FILES, Config, Repository, in_folder, of_listing
 from pytest_mieb.suite import DatasetRef
 from pytest_mieb.support.hub import Line, fault_in
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from datasets import Dataset, Features
 
 _COMMIT = re.compile("[0-9a-f]{40}")
 _NOT_REACHED = "the hub was not reached and the dataset is not cached; go online once, or give a --mieb-data mirror"
+_DOWNLOADS_AT_ONCE = 4
 
 
 class Source(Protocol):
     """Where datasets come from.
 
     `name` is shown to people. `checks_sizes` says whether a dataset has the number of rows that its card expects;
-    where `any_size`, another number is noted, not refused.
+    where `any_size`, another number is noted, not refused. `memory` is a folder where the keys of pictures are kept
+    from run to run; None: they are computed each time.
     """
 
     @property
     def name(self) -> str: ...
+    @property
+    def memory(self) -> Path | None: ...
     @property
     def checks_sizes(self) -> bool: ...
     @property
     def any_size(self) -> bool: ...
     def configs(self, ref: DatasetRef) -> list[str]: ...
     def splits(self, ref: DatasetRef, config: str | None) -> list[str]: ...
-    def load(self, ref: DatasetRef, config: str | None, split: str) -> Dataset: ...
-    def files(self, ref: DatasetRef, config: str | None, split: str) -> list[Path]:
-        """The parquet files that a loaded split was read from; none where it has another format, or they are gone."""
-        ...
+    def columns(self, ref: DatasetRef, config: str | None, split: str) -> Columns: ...
 
 
 @dataclass(frozen=True)
 class Hub:
-    """Datasets of the Hugging Face hub at their pinned revision, through its own cache."""
+    """Datasets of the Hugging Face hub at their pinned revision, through its own cache.
+
+    Of a config that is plain parquet the files of the asked split are fetched and read as they are; all else is left to
+    `datasets`, which prepares a copy of it. What a commit holds never changes, so it is asked for once, and kept in
+    `cache` where that is given.
+    """
 
     name: str = "hub"
     checks_sizes: bool = True
     any_size: bool = False
     line: Line = field(default_factory=lambda: Line(print))
+    cache: Path | None = None
+    _known: dict[tuple[str, str], tuple[str, Repository]] = field(default_factory=dict, repr=False)
+
+    @property
+    def memory(self) -> Path | None:
+        return self.cache / "keys" if self.cache else None
 
     def configs(self, ref: DatasetRef) -> list[str]:
         import datasets
 
-        declared = self._declared(ref)
-        if declared:
-            return list(declared)
-        return self._try(ref, lambda: datasets.get_dataset_config_names(ref.path, revision=ref.revision))
+        def ask() -> list[str]:
+            found = self._listed(ref)
+            if found:
+                return list(found[1].configs)
+            return datasets.get_dataset_config_names(ref.path, revision=ref.revision)
+
+        return self._try(ref, ask)
 
     def splits(self, ref: DatasetRef, config: str | None) -> list[str]:
         import datasets
 
-        declared = _splits_of(self._declared(ref), config)
-        if declared:
-            return declared
-        return self._try(
-            ref, lambda: datasets.get_dataset_split_names(ref.path, config_name=config, revision=ref.revision)
-        )
+        def ask() -> list[str]:
+            found = self._listed(ref)
+            if found:
+                return list(found[1].config(config).splits)
+            return datasets.get_dataset_split_names(ref.path, config_name=config, revision=ref.revision)
 
-    def load(self, ref: DatasetRef, config: str | None, split: str) -> Dataset:
+        return self._try(ref, ask)
+
+    def columns(self, ref: DatasetRef, config: str | None, split: str) -> Columns:
+        def open_it() -> Columns:
+            found = self._listed(ref)
+            if found and found[1].config(config).parquet:
+                return self._parquet(ref, *found, config, split)
+            return ArrowColumns(_by_itself_if_need_be(lambda: self._prepared(ref, config, split), list, split))
+
+        return self._try(ref, open_it)
+
+    def _listed(self, ref: DatasetRef) -> tuple[str, Repository] | None:
+        """The commit of a revision and what it holds; None where that is not known, or `datasets` is to list it."""
+        key = ref.path, ref.revision
+        if key not in self._known:
+            record = self._record(ref.path, ref.revision) if _COMMIT.fullmatch(ref.revision) else None
+            kept = Repository.read(record) if record else None
+            found = (ref.revision, kept) if kept else self._asked(ref)
+            if found is None:
+                return None
+            self._known[key] = found
+        commit, repository = self._known[key]
+        return (commit, repository) if repository.configs else None
+
+    def _asked(self, ref: DatasetRef) -> tuple[str, Repository] | None:
+        from datasets.exceptions import DatasetNotFoundError
+        from huggingface_hub import HfApi
+        from huggingface_hub.errors import GatedRepoError, OfflineModeIsEnabled, RepositoryNotFoundError
+
+        try:
+            about = HfApi().dataset_info(ref.path, revision=ref.revision)
+        except OfflineModeIsEnabled:
+            return None
+        except GatedRepoError:
+            raise
+        except RepositoryNotFoundError as error:  # its own words speak of gates as well
+            raise DatasetNotFoundError(f"Dataset {ref.path!r} doesn't exist on the Hub") from error
+        commit, files = str(about.sha), [each.rfilename for each in about.siblings or ()]
+        if len(files) > MOST_FILES:
+            return commit, Repository({}, None)
+        told = [name for name in ABOUT if name in files]
+        repository = of_listing(files, {name: self._file(ref.path, commit, name) for name in told})
+        self._keep(ref.path, commit, repository)
+        return commit, repository
+
+    def _parquet(
+        self, ref: DatasetRef, commit: str, repository: Repository, config: str | None, split: str
+    ) -> ParquetColumns:
+        chosen, own = repository.config(config), repository.split(config, split)
+        parts = self._files(ref.path, commit, own.files)
+        first = next(iter(chosen.splits.values())).files[0]
+        features = _declared(chosen)
+        if features is None:
+            local = dict(zip(own.files, parts, strict=True)).get(first)
+            features = _features_in(local) if local else self._features_on_the_hub(ref.path, commit, first)
+            configs = {
+                name: replace(each, features=features.to_dict()) if each is chosen else each
+                for name, each in repository.configs.items()
+            }
+            self._known[ref.path, ref.revision] = commit, replace(repository, configs=configs)
+            self._keep(ref.path, commit, self._known[ref.path, ref.revision][1])
+        return _whole(ParquetColumns(parts, features), split, own.rows)
+
+    def _features_on_the_hub(self, path: str, commit: str, name: str) -> Features:
+        """Of a file that need not be fetched: the last of it says what is in it."""
+        import datasets
+        import pyarrow.parquet as pq
+        from huggingface_hub import HfFileSystem, try_to_load_from_cache
+
+        cached = try_to_load_from_cache(path, name, revision=commit, repo_type="dataset")
+        if isinstance(cached, str):
+            return _features_in(Path(cached))
+        with HfFileSystem().open(f"datasets/{path}@{commit}/{name}", "rb") as file:
+            return datasets.Features.from_arrow_schema(pq.read_schema(file))
+
+    def _files(self, path: str, commit: str, names: Sequence[str]) -> list[Path]:
+        """Several at once, by threads that keep no process from ending: a hub may feed them a byte a minute."""
+        if len(names) == 1:
+            return [self._file(path, commit, names[0])]
+        with ThreadPool(min(_DOWNLOADS_AT_ONCE, len(names))) as pool:
+            return pool.map(lambda name: self._file(path, commit, name), names)
+
+    def _file(self, path: str, commit: str, name: str) -> Path:
+        from huggingface_hub import hf_hub_download
+
+        return Path(hf_hub_download(path, name, repo_type="dataset", revision=commit))
+
+    def _record(self, path: str, commit: str) -> Path | None:
+        return self.cache / "repositories" / path / f"{commit}.json" if self.cache else None
+
+    def _keep(self, path: str, commit: str, repository: Repository) -> None:
+        record = self._record(path, commit)
+        if record:
+            try:
+                repository.write(record)
+            except OSError:  # then it is asked for again
+                return
+
+    def _prepared(self, ref: DatasetRef, config: str | None, split: str) -> Dataset:
         """The split at the pinned revision; offline, `datasets` would take whatever revision is in its cache."""
         import datasets
 
-        def load() -> Dataset:
-            dataset = datasets.load_dataset(ref.path, config, split=split, revision=ref.revision)
-            prepared = [Path(file["filename"]) for file in dataset.cache_files]
-            if _COMMIT.fullmatch(ref.revision) and not all(ref.revision in path.parts for path in prepared):
-                raise DatasetError(
-                    f"dataset {ref.path} (revision {ref.revision}) is not in the cache, only another revision of it; "
-                    "go online once"
-                )
-            return dataset
-
-        return self._try(ref, lambda: _by_itself_if_need_be(load, lambda: self.files(ref, config, split), split))
-
-    def files(self, ref: DatasetRef, config: str | None, split: str) -> list[Path]:
-        """In the hub's cache, which may have been cleared of them while what was prepared from them is there."""
-        from huggingface_hub import snapshot_download
-
-        def cached() -> list[Path]:
-            try:
-                folder = snapshot_download(ref.path, repo_type="dataset", revision=ref.revision, local_files_only=True)
-                return _parquet_files(folder, config, split)
-            except FileNotFoundError:
-                return []
-
-        return list(self._try(ref, cached))
-
-    def _declared(self, ref: DatasetRef) -> dict[str, list[str]]:
-        from huggingface_hub import hf_hub_download
-        from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
-
-        def readme() -> Path | None:
-            try:
-                return Path(hf_hub_download(ref.path, "README.md", repo_type="dataset", revision=ref.revision))
-            except EntryNotFoundError as error:
-                if isinstance(error, LocalEntryNotFoundError):
-                    raise
-                return None
-
-        return declared_configs(self._try(ref, readme))
+        dataset = datasets.load_dataset(ref.path, config, split=split, revision=ref.revision)
+        prepared = [Path(file["filename"]) for file in dataset.cache_files]
+        if _COMMIT.fullmatch(ref.revision) and not all(ref.revision in path.parts for path in prepared):
+            raise DatasetError(
+                f"dataset {ref.path} (revision {ref.revision}) is not in the cache, only another revision of it; "
+                "go online once"
+            )
+        return dataset
 
     def _try(self, ref: DatasetRef, action: Callable[[], Any]) -> Any:
         return _translated(
@@ -123,8 +207,9 @@ class Hub:
 class Mirror:
     """Datasets in a folder, `<folder>/<org>/<name>/` each as a snapshot download of the hub lays it.
 
-    `cache` is where `datasets` keeps what it prepares from them, apart for every state of every folder: by itself it
-    tells neither two folders of one name apart, nor a folder from what it was before its files were replaced.
+    `cache` is where `datasets` keeps what it prepares of those that are not plain parquet, apart for every state of
+    every folder: by itself it tells neither two folders of one name apart, nor a folder from what it was before its
+    files were replaced.
     """
 
     folder: Path
@@ -136,33 +221,41 @@ class Mirror:
     def name(self) -> str:
         return str(self.folder)
 
-    def configs(self, ref: DatasetRef) -> list[str]:
-        import datasets
+    @property
+    def memory(self) -> Path | None:
+        return self.cache / "keys"
 
-        declared = declared_configs(Path(self._folder(ref)) / "README.md")
-        return list(declared) or self._try(ref, lambda: datasets.get_dataset_config_names(self._folder(ref)))
+    def configs(self, ref: DatasetRef) -> list[str]:
+        return self._try(ref, lambda: list(self._repository(ref).configs))
 
     def splits(self, ref: DatasetRef, config: str | None) -> list[str]:
+        return self._try(ref, lambda: list(self._repository(ref).config(config).splits))
+
+    def columns(self, ref: DatasetRef, config: str | None, split: str) -> Columns:
         import datasets
 
-        declared = _splits_of(declared_configs(Path(self._folder(ref)) / "README.md"), config)
-        return declared or self._try(
-            ref, lambda: datasets.get_dataset_split_names(self._folder(ref), config_name=config)
-        )
-
-    def load(self, ref: DatasetRef, config: str | None, split: str) -> Dataset:
-        import datasets
-
-        folder = self._folder(ref)
-        cache = str(self.cache / _state(folder))
+        folder = Path(self._folder(ref))
 
         def load() -> Dataset:
-            return datasets.load_dataset(folder, config, split=split, cache_dir=cache)
+            return datasets.load_dataset(str(folder), config, split=split, cache_dir=self._prepared(folder))
 
-        return self._try(ref, lambda: _by_itself_if_need_be(load, lambda: self.files(ref, config, split), split, cache))
+        def open_it() -> Columns:
+            repository = self._repository(ref)
+            chosen, own = repository.config(config), repository.split(config, split)
+            parts = [folder / name for name in own.files]
+            if not chosen.parquet:
+                return ArrowColumns(_by_itself_if_need_be(load, lambda: parts, split, self._prepared(folder)))
+            first = folder / next(iter(chosen.splits.values())).files[0]
+            return _whole(ParquetColumns(parts, _declared(chosen) or _features_in(first)), split, own.rows)
 
-    def files(self, ref: DatasetRef, config: str | None, split: str) -> list[Path]:
-        return self._try(ref, lambda: _parquet_files(self._folder(ref), config, split))
+        return self._try(ref, open_it)
+
+    def _prepared(self, folder: Path) -> str:
+        return str(self.cache / _state(str(folder)))
+
+    def _repository(self, ref: DatasetRef) -> Repository:
+        folder = self._folder(ref)
+        return _in_folder(folder, _state(folder))
 
     def _folder(self, ref: DatasetRef) -> str:
         folder = self.folder / ref.path
@@ -187,6 +280,10 @@ class Miniature:
     checks_sizes: bool = False
     any_size: bool = False
 
+    @property
+    def memory(self) -> Path | None:
+        return self._mirror.memory
+
     @cached_property
     def _mirror(self) -> Mirror:
         from pytest_mieb.miniature import mirror
@@ -199,52 +296,21 @@ class Miniature:
     def splits(self, ref: DatasetRef, config: str | None) -> list[str]:
         return self._mirror.splits(ref, config)
 
-    def load(self, ref: DatasetRef, config: str | None, split: str) -> Dataset:
-        return self._mirror.load(ref, config, split)
-
-    def files(self, ref: DatasetRef, config: str | None, split: str) -> list[Path]:
-        return self._mirror.files(ref, config, split)
+    def columns(self, ref: DatasetRef, config: str | None, split: str) -> Columns:
+        return self._mirror.columns(ref, config, split)
 
 
 def open_source(name: str, cache: Path, warn: Callable[[str], None] = print, *, any_size: bool = False) -> Source:
     """The source called `name`: hub, miniature, or a folder that holds a mirror; `any_size` as in `Source`."""
     if name == "hub":
-        return Hub(any_size=any_size, line=Line(warn))
+        return Hub(any_size=any_size, line=Line(warn), cache=cache)
     if name == "miniature":
         return Miniature(cache, warn)
     return Mirror(Path(name).resolve(), cache / "datasets", any_size=any_size)
 
 
-def declared_configs(readme: Path | None) -> dict[str, list[str]]:
-    """Config names with their splits as the YAML head of a dataset's README.md declares them; empty where it does not.
-
-    A config whose files are not given split by split has an empty list.
-    """
-    from huggingface_hub import metadata_load
-
-    if readme is None or not readme.is_file():
-        return {}
-    declared = {}
-    for config in (metadata_load(readme) or {}).get("configs") or ():
-        name, files = config.get("config_name", "default"), config.get("data_files")
-        if not isinstance(name, str | int):  # never printed: a few aliases can stand for more than fits into memory
-            continue
-        listed = isinstance(files, list) and all(
-            isinstance(entry, dict) and isinstance(entry.get("split"), str) for entry in files
-        )
-        declared[str(name)] = [entry["split"] for entry in files] if listed else []
-    return declared
-
-
-def _splits_of(declared: Mapping[str, list[str]], config: str | None) -> list[str]:
-    """The declared splits of a config, or of the only one."""
-    if config is None and len(declared) == 1:
-        return next(iter(declared.values()))
-    return declared.get(config or "default", [])
-
-
 def _by_itself_if_need_be(
-    load: Callable[[], Dataset], files: Callable[[], list[Path]], split: str, cache: str | None = None
+    load: Callable[[], Dataset], files: Callable[[], Sequence[Path]], split: str, cache: str | None = None
 ) -> Dataset:
     """What `load` gives; where it fails, for `datasets` reads all splits as it reads the first, the split by itself."""
     import datasets
@@ -253,22 +319,40 @@ def _by_itself_if_need_be(
     try:
         return load()
     except DatasetGenerationError as error:
-        if fault_in(error):
+        own = [str(file) for file in files() if file.suffix == ".parquet"]
+        if fault_in(error) or not own:
             raise
-        own = list(map(str, files()))
         try:
             return datasets.load_dataset("parquet", data_files={split: own}, split=split, cache_dir=cache)
         except (DatasetGenerationError, FileNotFoundError, ValueError):
             raise error from error.__cause__
 
 
-def _parquet_files(folder: str, config: str | None, split: str) -> list[Path]:
+def _declared(config: Config) -> Features | None:
     import datasets
 
-    with TemporaryDirectory() as nowhere:
-        builder = datasets.load_dataset_builder(folder, config, cache_dir=nowhere)
-    files = map(Path, (builder.config.data_files or {}).get(split, ()))
-    return [file for file in files if file.suffix == ".parquet" and file.is_file()]
+    return datasets.Features.from_dict(dict(config.features)) if config.features else None
+
+
+def _features_in(file: Path) -> Features:
+    import datasets
+    import pyarrow.parquet as pq
+
+    return datasets.Features.from_arrow_schema(pq.read_schema(file))
+
+
+def _whole(columns: ParquetColumns, split: str, declared: int | None) -> ParquetColumns:
+    """Raises ValueError, in the words of `datasets`, where a split has no rows, or not those that are declared."""
+    if not len(columns):
+        raise ValueError(f"the split {split!r} corresponds to no data")
+    if declared is not None and len(columns) != declared:
+        raise ValueError(f"the split {split!r} has {len(columns)} rows where the repository declares {declared}")
+    return columns
+
+
+@cache
+def _in_folder(folder: str, state: str) -> Repository:
+    return in_folder(Path(folder))
 
 
 @cache
@@ -340,7 +424,12 @@ def _remedy(cause: str, error: Exception) -> str:
         return "a split that the card names has no rows; check the card, then download it again"
     if "gated" in lowered:
         return "it is gated; accept its terms on the hub and log in with `hf auth login` (or set HF_TOKEN)"
-    if "offline" in lowered or "couldn't reach" in lowered or isinstance(error, ConnectionError):
+    if (
+        "local cache" in lowered
+        or "offline" in lowered
+        or "couldn't reach" in lowered
+        or isinstance(error, ConnectionError)
+    ):
         return _NOT_REACHED
     if "config" in lowered and "not found" in lowered:
         return "it lacks a config that the card's layout needs; check the card's layout and revision"

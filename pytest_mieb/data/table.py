@@ -2,57 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from pytest_mieb.data.columns import Part
 from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.data.inputs import Images
 from pytest_mieb.data.origin import Origin, Place
 from pytest_mieb.suite import DatasetRef
 
 if TYPE_CHECKING:
-    from datasets import Dataset
-
     from pytest_mieb.data.sources import Source
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of a config and split, or of several; a column that is not there raises a DatasetError."""
+    """Rows of a split, or of several; a column that is not there raises a DatasetError.
 
-    dataset: Dataset
+    `memory` is a folder where the keys of pictures are kept from run to run, or None.
+    """
+
+    parts: tuple[Part, ...]
     origin: Origin
+    memory: Path | None = None
 
     @classmethod
     def joined(cls, tables: Sequence[Table], where: str) -> Table:
         """The rows of several splits of a dataset, one after the other; `where` names them in errors."""
-        import datasets
-
-        rows = datasets.concatenate_datasets([table.dataset for table in tables])
-        return cls(rows, Origin.joined([table.origin for table in tables], where))
+        parts = tuple(part for table in tables for part in table.parts)
+        return cls(parts, Origin.joined([table.origin for table in tables], where), tables[0].memory)
 
     def __len__(self) -> int:
-        return len(self.dataset)
+        return sum(len(part.rows) for part in self.parts)
 
     @property
     def columns(self) -> list[str]:
-        return list(self.dataset.column_names)
+        """The names that all parts have."""
+        first, *others = (part.columns.names for part in self.parts)
+        return [name for name in first if all(name in names for names in others)]
+
+    @property
+    def files(self) -> list[Path]:
+        """The parquet files that the rows were read from; none where they have another format."""
+        return [file for part in self.parts for file in part.columns.paths]
 
     def images(self, column: str, *, reencode: bool = False, in_rgb: bool = False) -> Images:
         """An image column, or one of raw bytes, none of them missing."""
         self._require(column)
-        missing = next((row for row, gap in enumerate(self._gaps(column)) if gap), None)
-        if missing is not None:
-            place = self.place(missing)
+        for row in self._gaps(column):
+            place = self.place(row)
             raise self.error(f"column {column!r} holds no image in {place}", place)
-        return Images(self.dataset, column, self.origin, reencode=reencode, in_rgb=in_rgb)
+        return Images(self.parts, column, self.origin, reencode=reencode, in_rgb=in_rgb, memory=self.memory)
 
     def values(self, column: str) -> list[Any]:
         """The values of a column of texts, numbers or lists."""
         self._require(column)
-        return list(self.dataset.with_format(None)[column])
+        found: list[Any] = []
+        for part in self.parts:
+            values = part.columns.values(column)
+            whole = len(part.rows) == len(values)
+            found += values if whole else [values[row] for row in part.rows.tolist()]
+        return found
 
     def texts(self, column: str) -> list[str]:
         values = self.values(column)
@@ -83,10 +97,19 @@ class Table:
     def feature(self, column: str) -> Any:
         """The type of a column, as `datasets` has it."""
         self._require(column)
-        return self.dataset.features[column]
+        return self.parts[0].columns.feature(column)
 
     def take(self, rows: Sequence[int]) -> Table:
-        return Table(self.dataset.select(rows), self.origin.take(rows))
+        chosen = np.asarray(rows, dtype=np.int64)
+        ends = np.cumsum([len(part.rows) for part in self.parts])
+        place = np.searchsorted(ends, chosen, side="right")
+        parts = []
+        for number in np.unique(place).tolist() if len(chosen) else ():
+            own, first = self.parts[number], int(ends[number - 1]) if number else 0
+            parts.append(Part(own.columns, own.rows[chosen[place == number] - first]))
+        if np.any(np.diff(place) < 0):
+            raise ValueError("rows of several splits are taken in the order of the splits")
+        return Table(tuple(parts), self.origin.take(rows), self.memory)
 
     def place(self, row: int) -> Place:
         """Where a row of the table lies in the dataset."""
@@ -100,29 +123,16 @@ class Table:
         return self.origin.error(sentence, remedy=remedy)
 
     def _require(self, column: str) -> None:
-        if column not in self.dataset.column_names:
-            raise self.error(f"no column {column!r}, only {', '.join(self.dataset.column_names) or 'none'}")
+        if column not in self.columns:
+            raise self.error(f"no column {column!r}, only {', '.join(self.columns) or 'none'}")
 
-    def _gaps(self, column: str) -> list[bool]:
-        rows = self.dataset.select_columns([column]).with_format("arrow")
-        return [
-            value is None or (isinstance(value, dict) and value["bytes"] is None and value["path"] is None)
-            for batch in rows.iter(batch_size=1000)
-            for value in _without_content(batch[column]).to_pylist()
-        ]
-
-
-def _without_content(images: Any) -> Any:
-    """An image column with only the length of each picture's bytes, so that looking for gaps reads no pictures."""
-    import pyarrow as pa
-    import pyarrow.compute as pc
-
-    if not pa.types.is_struct(images.type):
-        return pc.binary_length(images) if pa.types.is_binary(images.type) else images
-    combined = images.combine_chunks() if isinstance(images, pa.ChunkedArray) else images
-    length = pc.binary_length(pc.struct_field(combined, "bytes"))
-    path = pc.struct_field(combined, "path")
-    return pa.StructArray.from_arrays([length, path], ["bytes", "path"], mask=combined.is_null())
+    def _gaps(self, column: str) -> Iterator[int]:
+        """Rows that hold no image, as far as they count."""
+        before = 0
+        for part in self.parts:
+            missing = part.columns.gaps(column)
+            yield from (before + row for row in np.flatnonzero(np.isin(part.rows, missing)).tolist())
+            before += len(part.rows)
 
 
 @dataclass(frozen=True)
@@ -134,15 +144,11 @@ class Opener:
 
     def table(self, split: str, config: str | None = None) -> Table:
         where = f"split {split}" if config is None else f"config {config}, split {split}"
-        dataset = self.source.load(self.ref, config, split)
-        table = Table(dataset, Origin.whole(f"{self.ref.path} (revision {self.ref.revision})", where, len(dataset)))
-        if not len(dataset):
-            raise table.error("no rows")
-        return table
-
-    def files(self, split: str) -> list[Path]:
-        """The parquet files of a split of the only config, as far as they are there."""
-        return self.source.files(self.ref, None, split)
+        columns = self.source.columns(self.ref, config, split)
+        origin = Origin.whole(f"{self.ref.path} (revision {self.ref.revision})", where, len(columns))
+        if not len(columns):
+            raise origin.error("no rows")
+        return Table((Part(columns, np.arange(len(columns), dtype=np.int64)),), origin, self.source.memory)
 
     def configs(self) -> list[str]:
         return self.source.configs(self.ref)

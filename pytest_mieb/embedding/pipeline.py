@@ -93,14 +93,14 @@ class Pipeline:
         embedder = self.embedder.prompted(purpose) if purpose else self.embedder
         store = self._store_of(embedder, purpose)
         first_rows: dict[bytes, int] = {}
-        for row, key in enumerate(inputs.keys):
+        for row, key in enumerate(inputs.keys.tolist()):
             first_rows.setdefault(key, row)
         known = store.find(first_rows) if store else {}
         missing = [row for key, row in first_rows.items() if key not in known]
         self.counts = replace(self.counts, reused=self.counts.reused + len(known))
         known |= self._embed_distinct(embedder, store, inputs, missing, known)
         _check_set(list(known.values()), inputs.modality)
-        return np.stack([known[key] for key in inputs.keys])
+        return np.stack([known[key] for key in inputs.keys.tolist()])
 
     def _store_of(self, embedder: Embedder, purpose: Purpose | None) -> Store | None:
         """Where the embeddings of one view of the model are kept."""
@@ -144,12 +144,13 @@ class Pipeline:
                 unstored.clear()
 
         failed: dict[int, Exception] = {}
+        own = inputs.keys.tolist()
         try:
             for batch in self._batches(embedder, inputs, rows):
                 failed |= batch.failed
                 _check_dimensions([*contrast, *islice(batch.vectors.values(), 1)], inputs.modality)
                 contrast = _contrast([*contrast, *batch.vectors.values()])
-                keys = [inputs.keys[row] for row in batch.vectors]
+                keys = [own[row] for row in batch.vectors]
                 found.update(zip(keys, batch.vectors.values(), strict=True))
                 unstored += keys
                 if len(unstored) >= self.batch_size * _BATCHES_AT_ONCE or perf_counter() - kept_at > _SECONDS_AT_ONCE:
@@ -298,11 +299,10 @@ def _read(inputs: Inputs, rows: Sequence[int], embedder: Embedder) -> tuple[dict
     """The items of `rows` that can be read, as the embedder takes them, and why the others cannot."""
     items: dict[int, Any] = {}
     failed: dict[int, Exception] = {}
-    for row in rows:
-        try:
-            image = None if inputs.images is None else inputs.images[row]
-        except DatasetError as error:
-            failed[row] = error
+    images = [None] * len(rows) if inputs.images is None else inputs.images.read(rows)
+    for row, image in zip(rows, images, strict=True):
+        if isinstance(image, DatasetError):
+            failed[row] = image
             continue
         if image is not None and not embedder.takes_any_mode:
             image = on_white(image)

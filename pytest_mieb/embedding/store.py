@@ -2,35 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import uuid4
 
 import numpy as np
-import xxhash
 from numpy.typing import NDArray
 
-from pytest_mieb.support.atomic import sweep, written
+from pytest_mieb.support import arrays
+from pytest_mieb.support.arrays import DamagedError
+from pytest_mieb.support.atomic import sweep
 
 KEY_BYTES = 16
 # Counted up when a file's pixels come to models in another way, or shards are written in another: what was embedded
 # before is another picture's, or cannot be read.
 EDITION = 3
-SHARD = ".safetensors"
+SHARD = arrays.SUFFIX
 DAMAGED = ".damaged"
 _NAME = re.compile(r"\w[\w.-]{0,99}")
-_TYPES: Mapping[str, tuple[str, np.dtype[Any]]] = {
-    "keys": ("U8", np.dtype(np.uint8)),
-    "vectors": ("F32", np.dtype("<f4")),
-}
-_LONGEST_HEADER = 1 << 16
 
 
 def folder_of(cache: Path, name: str, batch_size: int) -> Path:
@@ -40,10 +35,6 @@ def folder_of(cache: Path, name: str, batch_size: int) -> Path:
     """
     name = name if _NAME.fullmatch(name) else blake2b(name.encode(), digest_size=16).hexdigest()
     return cache / "embeddings" / f"{name}-{batch_size}-{EDITION}"
-
-
-class DamagedError(Exception):
-    """A shard that is not what was written; the message says in what."""
 
 
 @dataclass
@@ -78,7 +69,7 @@ class Store:
         self._places: dict[bytes, _Place] = {}
         self._seen: set[str] = set()
         self._vectors: dict[str, NDArray[np.float32]] = {}
-        self._unchecked: dict[str, str] = {}
+        self._unchecked: dict[str, arrays.Mapped] = {}
         sweep(folder)
 
     def part(self, name: str) -> Store:
@@ -92,9 +83,10 @@ class Store:
         self._refresh()
         places = {key: place for key in keys if (place := self._places.get(key))}
         for shard in {place.shard for place in places.values()} & self._unchecked.keys():
-            checksum = self._unchecked.pop(shard)
-            if _checksum(self._vectors[shard]) != checksum:
-                self._set_aside(shard, "its vectors are not those that were written")
+            try:
+                self._unchecked.pop(shard).check("vectors")
+            except DamagedError as error:
+                self._set_aside(shard, str(error))
         return {
             key: self._vectors[place.shard][place.row] for key, place in places.items() if place.shard in self._vectors
         }
@@ -103,16 +95,13 @@ class Store:
         """Store one vector a key; `vectors` has shape (n, d)."""
         if not keys or self._trouble.full:
             return
-        arrays = {
+        shard = {
             "keys": np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, KEY_BYTES),
             "vectors": np.ascontiguousarray(vectors, dtype="<f4"),
         }
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with written(self.folder / f"{uuid4().hex}{SHARD}") as temporary, open(temporary, "wb") as file:
-                file.write(_header(arrays))
-                for array in arrays.values():
-                    file.write(array.data)
+            arrays.write(self.folder / f"{uuid4().hex}{SHARD}", shard)
         except OSError as error:
             self._trouble.full = True
             self._trouble.warn(
@@ -136,15 +125,16 @@ class Store:
                 self._set_aside(shard, str(error))
 
     def _open(self, shard: str) -> None:
-        arrays, checksums = _mapped(self.folder / f"{shard}{SHARD}")
-        keys, vectors = arrays["keys"], arrays["vectors"]
+        found = arrays.mapped(self.folder / f"{shard}{SHARD}")
+        if found.arrays.keys() != {"keys", "vectors"} or found.arrays["vectors"].dtype != np.dtype("<f4"):
+            raise DamagedError("it is not whole")
+        keys, vectors = found.arrays["keys"], found.arrays["vectors"]
         if keys.shape != (len(vectors), KEY_BYTES) or vectors.ndim != 2:
             raise DamagedError(f"it holds keys of shape {keys.shape} and vectors of shape {vectors.shape}")
         if self._dimension is not None and vectors.shape[1] != self._dimension:
             raise DamagedError(f"its vectors have {vectors.shape[1]} dimensions, and the model's {self._dimension}")
-        if _checksum(keys) != checksums["keys"]:
-            raise DamagedError("its keys are not those that were written")
-        self._vectors[shard], self._unchecked[shard] = vectors, checksums["vectors"]
+        found.check("keys")
+        self._vectors[shard], self._unchecked[shard] = vectors, found
         for row, key in enumerate(np.array(keys).view(f"V{KEY_BYTES}").ravel().tolist()):
             self._places.setdefault(key, _Place(shard, row))
 
@@ -159,54 +149,3 @@ class Store:
         self._trouble.warn(
             f"stored embeddings are damaged and are set aside: {aside}: {why}; what it held is embedded again"
         )
-
-
-def _checksum(array: NDArray[Any]) -> str:
-    return xxhash.xxh3_128(np.ascontiguousarray(array).data).hexdigest()
-
-
-def _header(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """The beginning of a safetensors file of arrays that follow in this order."""
-    content: dict[str, Any] = {"__metadata__": {name: _checksum(array) for name, array in arrays.items()}}
-    start = 0
-    for name, array in arrays.items():
-        content[name] = {
-            "dtype": _TYPES[name][0],
-            "shape": list(array.shape),
-            "data_offsets": [start, start + array.nbytes],
-        }
-        start += array.nbytes
-    text = json.dumps(content).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text
-
-
-def _mapped(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, str]]:
-    """The arrays of a shard, mapped and not read, and their checksums. No file stays open.
-
-    Raises:
-        DamagedError: it is no shard, or not a whole one.
-        OSError: it cannot be read.
-    """
-    size = path.stat().st_size
-    try:
-        with open(path, "rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            content: Any = json.loads(file.read(length)) if length <= _LONGEST_HEADER else None
-        checksums = {name: str(content["__metadata__"][name]) for name in _TYPES}
-        arrays: dict[str, NDArray[Any]] = {}
-        end = 8 + length
-        for name, (code, dtype) in _TYPES.items():
-            about = content[name]
-            shape = tuple(map(int, about["shape"]))
-            first, last = (8 + length + int(offset) for offset in about["data_offsets"])
-            n_bytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-            if about["dtype"] != code or min(shape) < 1 or first < 0 or last - first != n_bytes or last > size:
-                raise DamagedError("it is not whole")
-            arrays[name] = np.memmap(path, dtype, "r", offset=first, shape=shape)
-            end = max(end, last)
-    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
-        raise DamagedError("it is not whole") from error
-    if end != size:
-        raise DamagedError("it is not whole")
-    return arrays, checksums

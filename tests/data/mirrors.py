@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import numpy as np
 from PIL import Image
 
+from pytest_mieb.data.columns import ArrowColumns, Part
 from pytest_mieb.data.inputs import Images, Inputs
 from pytest_mieb.data.sources import Mirror
 from tests.builders import a_task
@@ -29,6 +31,11 @@ class Numbered(list[Any]):
     def feature(self) -> Any:
         label = datasets.ClassLabel(names=list(self.names))
         return datasets.List(label) if isinstance(self[0], list) else label
+
+
+def whole(dataset: datasets.Dataset) -> list[Part]:
+    """All rows of an open dataset."""
+    return [Part(ArrowColumns(dataset), np.arange(len(dataset)))]
 
 
 def encoded(image: Image.Image, form: str = "PNG", **options: Any) -> bytes:

@@ -11,6 +11,7 @@ import pytest
 
 from pytest_mieb.data.examples import Digest, clusters
 from pytest_mieb.data.inputs import Inputs
+from pytest_mieb.data.keys import as_keys
 from pytest_mieb.data.rows import CaptionedImages, Collection, Labelled, LabelledSplit, Qrels, Rows, ScoredPairs
 
 
@@ -44,7 +45,7 @@ def collection(
 
 def digest(rows: Rows, *keys: bytes) -> str:
     found = Digest()
-    found.add_keys(keys)
+    found.add_keys(as_keys(key.ljust(16, b"-") for key in keys))
     found.add_truth(rows)
     return found.hexdigest()
 
@@ -93,7 +94,7 @@ def test_an_input_from_one_column_to_the_next_changes_the_digest() -> None:
     for columns in ((b"ab", b"c"), (b"a", b"bc")):
         one = Digest()
         for column in columns:
-            one.add_keys([column])
+            one.add_keys(as_keys(bytes([letter]) * 16 for letter in column))
         found.append(one.hexdigest())
     assert found[0] != found[1]
 

@@ -18,7 +18,7 @@ from PIL import Image, ImageFile
 from pytest_mieb.data import DatasetError
 from pytest_mieb.data.inputs import Images, Inputs
 from pytest_mieb.data.origin import Origin
-from tests.data.mirrors import encoded, plain
+from tests.data.mirrors import encoded, plain, whole
 
 ORIENTATION = 0x0112
 
@@ -27,12 +27,12 @@ def images(*files: bytes | str, **options: Any) -> Images:
     """A column of image files: their bytes, or the paths where they lie."""
     rows = [{"bytes": None, "path": file} if isinstance(file, str) else {"bytes": file, "path": None} for file in files]
     column = datasets.Dataset.from_dict({"img": rows}, features=datasets.Features({"img": datasets.Image()}))
-    return Images(column, "img", **options)
+    return Images(whole(column), "img", **options)
 
 
 def raw(*files: bytes) -> Images:
     """A column of raw bytes, as a few datasets have it."""
-    return Images(datasets.Dataset.from_dict({"img": list(files)}), "img")
+    return Images(whole(datasets.Dataset.from_dict({"img": list(files)})), "img")
 
 
 def grey(value: int, mode: str = "L") -> Image.Image:
@@ -125,7 +125,7 @@ def scans(*files: bytes) -> Images:
     rows = [{"bytes": file, "path": None} for file in [plain("red")] * 6 + list(files)]
     column = datasets.Dataset.from_dict({"img": rows}, features=datasets.Features({"img": datasets.Image()}))
     origin = Origin.whole("org/scans (revision main)", "split test", len(rows))
-    return Images(column, "img", origin).take([2, *range(6, len(rows))])
+    return Images(whole(column), "img", origin).take([2, *range(6, len(rows))])
 
 
 @pytest.mark.parametrize("tolerant", [False, True], ids=["", "where other code lets Pillow make pixels up"])
@@ -161,7 +161,7 @@ def test_whatever_a_reader_of_pillow_raises_is_a_damaged_image(
 def test_a_file_that_is_not_there_is_a_damaged_image_of_its_row(tmp_path: Path) -> None:
     (tmp_path / "red.png").write_bytes(plain("red"))
     column = images(str(tmp_path / "red.png"), str(tmp_path / "gone.png"), str(tmp_path / "lost.png"))
-    assert len(set(column.keys)) == 3
+    assert len(set(column.keys.tolist())) == 3
     with pytest.raises(DatasetError, match=r"damaged image in row 1 \(.*gone.png"):
         column[1]
 
@@ -218,7 +218,7 @@ def test_take_keeps_order_and_repeats() -> None:
 def test_take_keeps_reencoding() -> None:
     column = images(plain("red"), encoded(noisy(1), "JPEG"), reencode=True)
     assert np.array_equal(np.asarray(column.take([1])[0]), np.asarray(column[1]))
-    assert column.take([1]).keys == column.keys[1:]
+    assert np.array_equal(column.take([1]).keys, column.keys[1:])
 
 
 def test_a_slice_is_a_sequence_of_images() -> None:
@@ -246,32 +246,32 @@ def test_an_image_is_decoded_when_it_is_asked_for_and_not_before(monkeypatch: py
 
 def test_keys_are_of_the_content_wherever_it_lies(tmp_path: Path) -> None:
     (tmp_path / "red.png").write_bytes(plain("red"))
-    red, green = images(plain("red"), plain("green")).keys
+    red, green = images(plain("red"), plain("green")).keys.tolist()
     assert red != green
     assert len(red) == 16
-    assert images(str(tmp_path / "red.png")).keys == [red]
-    assert raw(plain("green"), plain("red")).keys == [green, red]
-    assert Inputs(images=images(plain("red"))).keys == [red]
+    assert images(str(tmp_path / "red.png")).keys.tolist() == [red]
+    assert raw(plain("green"), plain("red")).keys.tolist() == [green, red]
+    assert Inputs(images=images(plain("red"))).keys.tolist() == [red]
 
 
 def test_keys_of_more_images_than_are_read_at_once() -> None:
     files = [encoded(Image.new("RGB", (1, 1), (number % 256, number // 256, 0))) for number in range(600)]
     column = images(*files)
-    assert len(set(column.keys)) == 600
+    assert len(set(column.keys.tolist())) == 600
     assert column.keys[599] == images(files[599]).keys[0]
 
 
 def test_an_image_that_comes_in_another_way_is_another_one() -> None:
     ways = [images(plain("red"), reencode=a, in_rgb=b) for a in (False, True) for b in (False, True)]
-    assert len({way.keys[0] for way in ways}) == 4
-    assert all(way.take([0]).keys == way.keys and way.take([0])[0].mode == "RGB" for way in ways)
+    assert len({way.keys.tobytes() for way in ways}) == 4
+    assert all(way.take([0]).keys.tobytes() == way.keys.tobytes() and way.take([0])[0].mode == "RGB" for way in ways)
 
 
 def test_keys_tell_modalities_apart() -> None:
     picture = images(plain("red"))
     alone, text, both = Inputs(images=picture), Inputs(texts=["red"]), Inputs(picture, ["red"])
-    assert len({alone.keys[0], text.keys[0], both.keys[0]}) == 3
-    assert Inputs(texts=[plain("red").decode("latin-1")]).keys != alone.keys
+    assert len({each.keys.tobytes() for each in (alone, text, both)}) == 3
+    assert Inputs(texts=[plain("red").decode("latin-1")]).keys.tobytes() != alone.keys.tobytes()
 
 
 @pytest.mark.parametrize(
@@ -284,7 +284,7 @@ def test_keys_tell_modalities_apart() -> None:
     ],
 )
 def test_an_image_with_its_text_has_a_key_of_both(one: tuple[str, str], other: tuple[str, str], equal: bool) -> None:
-    keys = [Inputs(images(plain(colour)), [text]).keys for colour, text in (one, other)]
+    keys = [Inputs(images(plain(colour)), [text]).keys.tobytes() for colour, text in (one, other)]
     assert (keys[0] == keys[1]) is equal
 
 

@@ -198,57 +198,64 @@ def test_a_failure_to_load_has_a_remedy(case: str) -> None:
 
 def test_the_files_of_a_split(tmp_path: Path) -> None:
     source = mirror(tmp_path, {"": {"test": ROWS, "train": ROWS}})
-    folder = source.folder / "org/some-dataset"
-    assert source.files(TASK.dataset, None, "test") == [folder / "data/test-00000-of-00001.parquet"]
-    assert source.files(TASK.dataset, None, "gone") == []
+    found = source.columns(TASK.dataset, None, "test")
+    assert found.paths == [source.folder / "org/some-dataset/data/test-00000-of-00001.parquet"]
+    with pytest.raises(DatasetError, match="it lacks a split that the card names"):
+        source.columns(TASK.dataset, None, "gone")
 
 
 def test_a_split_whose_columns_are_of_another_type_is_read_by_itself(tmp_path: Path) -> None:
     """`datasets` reads every split as it reads the first, and fails."""
     texts = {"image": pictures("red"), "kind": ["cat"]}
     source = mirror(tmp_path, {"": {"train": ROWS, "test": texts}})
-    assert source.load(TASK.dataset, None, "test")["kind"][:] == ["cat"]
-    assert source.load(TASK.dataset, None, "train")["kind"][:] == [0, 1, 2]
+    assert source.columns(TASK.dataset, None, "test").values("kind") == ["cat"]
+    assert source.columns(TASK.dataset, None, "train").values("kind") == [0, 1, 2]
 
 
-def test_a_split_of_another_format_has_no_parquet_files(tmp_path: Path) -> None:
+def test_a_split_with_columns_of_its_own_is_read_by_itself(tmp_path: Path) -> None:
+    source = mirror(tmp_path, {"": {"train": ROWS, "test": {**ROWS, "more": ["a", "b", "c"]}}})
+    found = source.columns(TASK.dataset, None, "test")
+    assert list(found.names) == ["image", "kind", "more"] and found.values("more") == ["a", "b", "c"]
+
+
+def test_a_split_of_another_format_is_left_to_datasets(tmp_path: Path) -> None:
     source = mirror(tmp_path, {"": {"test": ROWS}})
     folder = source.folder / "org/some-dataset"
-    (folder / "rows.csv").write_text("kind\n0\n")
+    (folder / "rows.csv").write_text("kind\n7\n")
     (folder / "README.md").write_text("---\nconfigs:\n- config_name: default\n  data_files: rows.csv\n---\n")
-    assert source.files(TASK.dataset, None, "train") == []
+    found = source.columns(TASK.dataset, None, "train")
+    assert (list(found.paths), found.values("kind")) == ([], [7])
 
 
 PRINT_FILES = """
 import sys
+from pathlib import Path
 from pytest_mieb.data.sources import Hub
 from pytest_mieb.suite import DatasetRef
-hub, ref = Hub(), DatasetRef("org/some-dataset", "0123456789" * 4, "labelled")
-hub.load(ref, None, "test")
-print(*(file.name for file in hub.files(ref, None, "test")))
+hub, ref = Hub(cache=Path(sys.argv[1])), DatasetRef("org/some-dataset", "0123456789" * 4, "labelled")
+print(*(file.name for file in hub.columns(ref, None, "test").paths))
 """
 
 
-def test_the_files_of_a_split_of_the_hub_are_those_in_its_cache(tmp_path: Path) -> None:
-    source = mirror(tmp_path, {"": {"test": ROWS, "train": ROWS}})
+def test_a_split_of_the_hub_is_fetched_once_and_alone(tmp_path: Path) -> None:
+    source = mirror(tmp_path, {"": {"train": ROWS, "test": ROWS}})
 
-    def printed(home: Path, *, offline: bool) -> str:
+    def run(home: Path, *, offline: bool) -> subprocess.CompletedProcess[str]:
         variables = hub.environment(home) | {
             "HF_HUB_OFFLINE": str(int(offline)),
             "PYTHONPATH": os.pathsep.join(sys.path),
         }
-        done = subprocess.run(
-            [sys.executable, "-c", PRINT_FILES], env=variables, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        command = [sys.executable, "-W", "ignore", "-c", PRINT_FILES, str(tmp_path / "ours")]
+        return subprocess.run(command, env=variables, capture_output=True, text=True, check=False)
 
     with HubServer(source.folder) as hub:
-        assert printed(tmp_path / "home", offline=False) == "test-00000-of-00001.parquet"
+        assert run(tmp_path / "home", offline=False).stdout.strip() == "test-00000-of-00001.parquet"
+        assert not list((tmp_path / "home").rglob("train-*.parquet"))
         asked = len(hub.requests)
-        assert printed(tmp_path / "home", offline=True) == "test-00000-of-00001.parquet"
+        for offline in (False, True):
+            assert run(tmp_path / "home", offline=offline).stdout.strip() == "test-00000-of-00001.parquet"
         shutil.rmtree(tmp_path / "home" / "hub" / "datasets--org--some-dataset")
-        assert printed(tmp_path / "home", offline=True) == ""
+        assert "go online once" in run(tmp_path / "home", offline=True).stderr
         assert len(hub.requests) == asked
 
 

@@ -19,7 +19,7 @@ from pytest_mieb.data.origin import Origin
 from pytest_mieb.embedding import EmbeddingError, Pipeline, Store
 from pytest_mieb.models import Purpose
 from pytest_mieb.models.errors import ModelError
-from tests.data.mirrors import COLOURS, encoded, pictures
+from tests.data.mirrors import COLOURS, encoded, pictures, whole
 
 NATIVE = frozenset({"image", "text", "interleaved"})
 
@@ -66,7 +66,9 @@ def texts(*values: str) -> Inputs:
 
 
 def images(*colours: str) -> Images:
-    return Images(datasets.Dataset.from_dict({"img": pictures(*colours)}).cast_column("img", datasets.Image()), "img")
+    return Images(
+        whole(datasets.Dataset.from_dict({"img": pictures(*colours)}).cast_column("img", datasets.Image())), "img"
+    )
 
 
 def counts(pipeline: Pipeline) -> tuple[int, int]:
@@ -105,7 +107,7 @@ def test_an_image_comes_as_the_model_takes_it(any_mode: bool, seen: list[str]) -
             return self.embed_images(images)
 
     file = {"bytes": encoded(PIL.Image.new("RGBA", (4, 4), (200, 0, 0, 0))), "path": None}
-    column = Images(datasets.Dataset.from_dict({"img": [file]}).cast_column("img", datasets.Image()), "img")
+    column = Images(whole(datasets.Dataset.from_dict({"img": [file]}).cast_column("img", datasets.Image())), "img")
     toy = Looking(NATIVE)
     Pipeline(toy, batch_size=1).embed(Inputs(column))
     Pipeline(toy, batch_size=1).embed(Inputs(column, ["a"]))
@@ -215,7 +217,7 @@ def test_many_items_are_stored_as_the_work_goes_on(tmp_path: Path) -> None:
 
     class Looking(Toy):
         def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-            stored.append(len(Store(tmp_path).find(inputs.keys)))
+            stored.append(len(Store(tmp_path).find(inputs.keys.tolist())))
             return super().embed_texts(texts)
 
     inputs = texts(*(chr(ord("a") + number) for number in range(130)))
@@ -368,7 +370,7 @@ def scans(kinds: str) -> Inputs:
         files.append({"bytes": file[:-30] + bytes([number]) if kind == "d" else file, "path": None})
     column = datasets.Dataset.from_dict({"img": files}).cast_column("img", datasets.Image())
     origin = Origin.whole("org/scans (revision main)", "split test", 10 + len(files))
-    return Inputs(Images(column, "img", origin.take(range(10, 10 + len(files)))))
+    return Inputs(Images(whole(column), "img", origin.take(range(10, 10 + len(files)))))
 
 
 class Choosy(Toy):

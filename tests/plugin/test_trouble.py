@@ -16,7 +16,7 @@ from pytest_mieb.data import Images
 from pytest_mieb.embedding import Store
 from pytest_mieb.embedding.store import SHARD
 from pytest_mieb.plugin import INCOMPLETE
-from tests.data.mirrors import encoded
+from tests.data.mirrors import encoded, whole
 from tests.plugin.running import Toys, assert_no_traceback, summary
 from tests.plugin.toy import BROKEN, MEAN, OF_IMAGES_ONLY, TASKS, spoil
 
@@ -107,7 +107,9 @@ def test_the_pictures_beside_it_are_embedded_and_not_again(bad_pictures: Twice) 
     store = Store(first[0].parent)
     for dataset, split, column, row in (("toy/sts", "test", "sentence2", 5), ("toy/colours", "train", "image", 13)):
         file = str(bad_pictures.toys.mirror / dataset / f"{split}.parquet")
-        keys = Images(datasets.Dataset.from_parquet(file, cache_dir=str(bad_pictures.toys.cache)), column).keys
+        keys = Images(
+            whole(datasets.Dataset.from_parquet(file, cache_dir=str(bad_pictures.toys.cache))), column
+        ).keys.tolist()
         assert keys[row] not in store.find(keys)
         assert len(store.find(keys)) > 20
 

@@ -54,7 +54,7 @@ def _split(
     if len(kept) < len(table):
         table = table.take(kept)
     values, said = table.values(column), names_of(table.feature(column))
-    names = _own_names(table, opener, split, column) or said
+    names = _own_names(table, column) or said
     several = task.protocol == "multilabel_linear_probe"
     if names and not said:
         values = list(map(_uncast, values))
@@ -63,13 +63,13 @@ def _split(
     return Inputs(images=table.images(options["image"])), labels, said
 
 
-def _own_names(table: Table, opener: Opener, split: str, column: str) -> tuple[str, ...] | None:
+def _own_names(table: Table, column: str) -> tuple[str, ...] | None:
     """The class names in the files of a split; None where there are none.
 
     Raises:
         DatasetError: its files contradict each other.
     """
-    own = names_in(opener.files(split), column)
+    own = names_in(table.files, column)
     for other in own[1:]:
         if moved := misplaced(other, own[0]):
             name, here, there = moved

@@ -1,0 +1,93 @@
+"""Named arrays in one safetensors file, with a checksum of each, mapped and not read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import xxhash
+from numpy.typing import NDArray
+
+from pytest_mieb.support.atomic import written
+
+SUFFIX = ".safetensors"
+_CODES: Mapping[str, str] = {"|u1": "U8", "<f2": "F16", "<f4": "F32"}
+_TYPES: Mapping[str, np.dtype[Any]] = {code: np.dtype(text) for text, code in _CODES.items()}
+_LONGEST_HEADER = 1 << 16
+
+
+class DamagedError(Exception):
+    """A file that is not what was written; the message says in what."""
+
+
+class Mapped(NamedTuple):
+    """The arrays of a file, mapped, and the checksum that each had when it was written."""
+
+    arrays: dict[str, NDArray[Any]]
+    checksums: dict[str, str]
+
+    def check(self, name: str) -> None:
+        """Read an array and compare. Raises DamagedError."""
+        if checksum(self.arrays[name]) != self.checksums[name]:
+            raise DamagedError(f"its {name} are not those that were written")
+
+
+def checksum(array: NDArray[Any]) -> str:
+    return xxhash.xxh3_128(np.ascontiguousarray(array).data).hexdigest()
+
+
+def write(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write the arrays (uint8, float16 or float32, none of them empty), whole or not at all. Raises OSError."""
+    with written(path) as temporary, open(temporary, "wb") as file:
+        file.write(_header(arrays))
+        for array in arrays.values():
+            file.write(np.ascontiguousarray(array).data)
+
+
+def _header(arrays: Mapping[str, NDArray[Any]]) -> bytes:
+    content: dict[str, Any] = {"__metadata__": {name: checksum(array) for name, array in arrays.items()}}
+    start = 0
+    for name, array in arrays.items():
+        content[name] = {
+            "dtype": _CODES[array.dtype.str],
+            "shape": list(array.shape),
+            "data_offsets": [start, start + array.nbytes],
+        }
+        start += array.nbytes
+    text = json.dumps(content).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text
+
+
+def mapped(path: Path) -> Mapped:
+    """The arrays of a file. No file stays open.
+
+    Raises:
+        DamagedError: it is none of these files, or not a whole one.
+        OSError: it cannot be read.
+    """
+    size = path.stat().st_size
+    try:
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            content: Any = json.loads(file.read(length)) if length <= _LONGEST_HEADER else None
+        checksums = {str(name): str(each) for name, each in content.pop("__metadata__").items()}
+        arrays: dict[str, NDArray[Any]] = {}
+        end = 8 + length
+        for name, about in content.items():
+            dtype = _TYPES[about["dtype"]]
+            shape = tuple(map(int, about["shape"]))
+            first, last = (8 + length + int(offset) for offset in about["data_offsets"])
+            n_bytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+            if min(shape) < 1 or first < 0 or last - first != n_bytes or last > size:
+                raise DamagedError("it is not whole")
+            arrays[name] = np.memmap(path, dtype, "r", offset=first, shape=shape)
+            end = max(end, last)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
+        raise DamagedError("it is not whole") from error
+    if end != size or checksums.keys() != arrays.keys():
+        raise DamagedError("it is not whole")
+    return Mapped(arrays, checksums)
