@@ -61,7 +61,7 @@ class Repository:
         return chosen
 
     def split(self, config: str | None, name: str) -> Split:
-        """A split. Raises ValueError as `config` does, or where it is not there; FileNotFoundError where it has no file."""
+        """Raises as `config` does, ValueError where the split is not there, FileNotFoundError where it has no file."""
         splits = self.config(config).splits
         if name not in splits:
             raise ValueError(f"Unknown split {name!r}. Should be one of {', '.join(splits)}.")

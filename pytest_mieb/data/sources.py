@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property
 from hashlib import blake2b
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import quote
 
 from pytest_mieb.data.columns import ArrowColumns, Columns, ParquetColumns
 from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.data.repository import ABOUT, MOST_FILES, Config, Repository, in_folder, of_listing
 from pytest_mieb.suite import DatasetRef
+from pytest_mieb.support.atomic import written
 from pytest_mieb.support.hub import Line, fault_in
 
 if TYPE_CHECKING:
@@ -51,8 +54,10 @@ class Hub:
     """Datasets of the Hugging Face hub at their pinned revision, through its own cache.
 
     Of a config that is plain parquet the files of the asked split are fetched and read as they are; all else is left to
-    `datasets`, which prepares a copy of it. What a commit holds never changes, so it is asked for once, and kept in
-    `cache` where that is given.
+    `datasets`, which prepares a copy of it. What a commit holds never changes, so it is asked for once and kept beside
+    the hub's own cache: whoever carries that to a machine without a network carries it too.
+
+    Keys of pictures are kept in `cache`, where that is given.
     """
 
     name: str = "hub"
@@ -101,8 +106,8 @@ class Hub:
         """The commit of a revision and what it holds; None where that is not known, or `datasets` is to list it."""
         key = ref.path, ref.revision
         if key not in self._known:
-            record = self._record(ref.path, ref.revision) if _COMMIT.fullmatch(ref.revision) else None
-            kept = Repository.read(record) if record else None
+            pinned = _COMMIT.fullmatch(ref.revision)
+            kept = Repository.read(_record(ref.path, ref.revision)) if pinned else None
             found = (ref.revision, kept) if kept else self._asked(ref)
             if found is None:
                 return None
@@ -118,17 +123,23 @@ class Hub:
         try:
             about = HfApi().dataset_info(ref.path, revision=ref.revision)
         except OfflineModeIsEnabled:
-            return None
+            return _as_it_was(ref)
         except GatedRepoError:
             raise
         except RepositoryNotFoundError as error:  # its own words speak of gates as well
             raise DatasetNotFoundError(f"Dataset {ref.path!r} doesn't exist on the Hub") from error
+        except Exception as error:
+            fault, found = fault_in(error), _as_it_was(ref)
+            if found is None or fault is None or fault.kind != "unreached":
+                raise
+            self.line.warn(f"dataset {ref.path}: the hub was not reached; {ref.revision} is read as it was last seen")
+            return found
         commit, files = str(about.sha), [each.rfilename for each in about.siblings or ()]
         if len(files) > MOST_FILES:
             return commit, Repository({}, None)
         told = [name for name in ABOUT if name in files]
         repository = of_listing(files, {name: self._file(ref.path, commit, name) for name in told})
-        self._keep(ref.path, commit, repository)
+        _keep(ref, commit, repository)
         return commit, repository
 
     def _parquet(
@@ -136,7 +147,7 @@ class Hub:
     ) -> ParquetColumns:
         chosen, own = repository.config(config), repository.split(config, split)
         parts = self._files(ref.path, commit, own.files)
-        first = next(iter(chosen.splits.values())).files[0]
+        first = next(split.files[0] for split in chosen.splits.values() if split.files)
         features = _declared(chosen)
         if features is None:
             local = dict(zip(own.files, parts, strict=True)).get(first)
@@ -146,7 +157,7 @@ class Hub:
                 for name, each in repository.configs.items()
             }
             self._known[ref.path, ref.revision] = commit, replace(repository, configs=configs)
-            self._keep(ref.path, commit, self._known[ref.path, ref.revision][1])
+            _keep(ref, commit, self._known[ref.path, ref.revision][1])
         return _whole(ParquetColumns(parts, features), split, own.rows)
 
     def _features_on_the_hub(self, path: str, commit: str, name: str) -> Features:
@@ -172,17 +183,6 @@ class Hub:
         from huggingface_hub import hf_hub_download
 
         return Path(hf_hub_download(path, name, repo_type="dataset", revision=commit))
-
-    def _record(self, path: str, commit: str) -> Path | None:
-        return self.cache / "repositories" / path / f"{commit}.json" if self.cache else None
-
-    def _keep(self, path: str, commit: str, repository: Repository) -> None:
-        record = self._record(path, commit)
-        if record:
-            try:
-                repository.write(record)
-            except OSError:  # then it is asked for again
-                return
 
     def _prepared(self, ref: DatasetRef, config: str | None, split: str) -> Dataset:
         """The split at the pinned revision; offline, `datasets` would take whatever revision is in its cache."""
@@ -245,7 +245,7 @@ class Mirror:
             parts = [folder / name for name in own.files]
             if not chosen.parquet:
                 return ArrowColumns(_by_itself_if_need_be(load, lambda: parts, split, self._prepared(folder)))
-            first = folder / next(iter(chosen.splits.values())).files[0]
+            first = folder / next(split.files[0] for split in chosen.splits.values() if split.files)
             return _whole(ParquetColumns(parts, _declared(chosen) or _features_in(first)), split, own.rows)
 
         return self._try(ref, open_it)
@@ -307,6 +307,39 @@ def open_source(name: str, cache: Path, warn: Callable[[str], None] = print, *, 
     if name == "miniature":
         return Miniature(cache, warn)
     return Mirror(Path(name).resolve(), cache / "datasets", any_size=any_size)
+
+
+def _records(path: str) -> Path:
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HOME) / "pytest-mieb" / path
+
+
+def _record(path: str, commit: str) -> Path:
+    return _records(path) / f"{commit}.json"
+
+
+def _head(ref: DatasetRef) -> Path:
+    """Where the commit of a branch or tag is noted."""
+    return _records(ref.path) / f"{quote(ref.revision, safe='')}.head"
+
+
+def _keep(ref: DatasetRef, commit: str, repository: Repository) -> None:
+    with suppress(OSError):  # then it is asked for again
+        repository.write(_record(ref.path, commit))
+        if ref.revision != commit:
+            with written(_head(ref)) as temporary:
+                temporary.write_text(commit, encoding="utf-8")
+
+
+def _as_it_was(ref: DatasetRef) -> tuple[str, Repository] | None:
+    """What a branch or tag was when the hub was last asked; None where that is not known."""
+    try:
+        commit = _head(ref).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
+    found = Repository.read(_record(ref.path, commit)) if _COMMIT.fullmatch(commit) else None
+    return (commit, found) if found else None
 
 
 def _by_itself_if_need_be(

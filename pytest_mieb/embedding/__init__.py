@@ -1,7 +1,8 @@
 """From inputs to embeddings: looked up, or computed once."""
 
+from pytest_mieb.embedding.errors import EmbeddingError
 from pytest_mieb.embedding.generations import generation
-from pytest_mieb.embedding.pipeline import EmbeddingError, Pipeline
+from pytest_mieb.embedding.pipeline import Pipeline, Wanted
 from pytest_mieb.embedding.store import Store, folder_of
 
-__all__ = ["EmbeddingError", "Pipeline", "Store", "folder_of", "generation"]
+__all__ = ["EmbeddingError", "Pipeline", "Store", "Wanted", "folder_of", "generation"]

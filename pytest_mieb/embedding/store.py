@@ -1,40 +1,44 @@
-"""Embeddings on disk, by content key; several processes may read and write the same folder."""
+"""Embeddings by content key, on disk; several processes may read and write the same folder."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, Literal
 from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_mieb.data.keys import BYTES, Keys
+from pytest_mieb.embedding.index import Index, Positions
 from pytest_mieb.support import arrays
 from pytest_mieb.support.arrays import DamagedError
 from pytest_mieb.support.atomic import sweep
 
-KEY_BYTES = 16
 # Counted up when a file's pixels come to models in another way, or shards are written in another: what was embedded
 # before is another picture's, or cannot be read.
 EDITION = 3
 SHARD = arrays.SUFFIX
 DAMAGED = ".damaged"
+Precision = Literal["float32", "float16"]
+PRECISIONS: tuple[Precision, ...] = ("float32", "float16")
 _NAME = re.compile(r"\w[\w.-]{0,99}")
 
 
-def folder_of(cache: Path, name: str, batch_size: int) -> Path:
+def folder_of(cache: Path, name: str, batch_size: int, precision: Precision = "float32") -> Path:
     """Where the embeddings of a model are kept between runs, as batches of one size give them.
 
     A name may be any text; one that makes no name of a file, such as the path of a checkpoint, is hashed.
     """
     name = name if _NAME.fullmatch(name) else blake2b(name.encode(), digest_size=16).hexdigest()
-    return cache / "embeddings" / f"{name}-{batch_size}-{EDITION}"
+    kind = "" if precision == "float32" else f"-{precision}"
+    return cache / "embeddings" / f"{name}-{batch_size}-{EDITION}{kind}"
 
 
 @dataclass
@@ -45,104 +49,172 @@ class _Trouble:
     full: bool = False
 
 
-class _Place(NamedTuple):
-    shard: str
-    row: int
+@dataclass
+class _Shard:
+    """One block of embeddings: `vectors`, shape (n, d), and in which file they lie; "" where they are in memory.
+
+    `unchecked` is there until the vectors were compared with their checksum.
+    """
+
+    vectors: NDArray[Any]
+    file: str = ""
+    unchecked: arrays.Mapped | None = None
 
 
 class Store:
     """The embeddings of one model in one folder, in shards that are never changed once they are there.
 
-    A shard is a safetensors file of two arrays: `keys`, uint8 of shape (n, 16), and `vectors`, float32 of shape (n, d);
-    its metadata hold a checksum of each. It is written under another name and renamed, so that a reader sees it whole
-    or not at all. Two processes that embed the same item both write it; either copy serves.
+    A shard is a safetensors file of two arrays: `keys`, uint8 of shape (n, 16), and `vectors`, of shape (n, d) in the
+    store's precision; its metadata hold a checksum of each. It is written under another name and renamed, so that a
+    reader sees it whole or not at all, whenever the writer dies. No lock is taken: two processes that embed the same
+    item both write it, and either copy serves.
 
     A shard that is damaged, or whose vectors have another length than `dimension`, is set aside with a warning: it
     keeps its name with `.damaged` behind it, and its items are embedded again. Keys are checked when a shard is first
-    seen, vectors when one is first asked for. Where nothing can be written, the run goes on without storing.
+    seen, vectors when one is first asked for. Where nothing can be written, and where there is no folder, embeddings
+    are kept in memory.
     """
 
-    def __init__(self, folder: Path, warn: Callable[[str], None] = print, dimension: int | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path | None,
+        warn: Callable[[str], None] = print,
+        dimension: int | None = None,
+        precision: Precision = "float32",
+    ) -> None:
         self.folder = folder
+        self.precision = precision
+        self._dtype = np.dtype("<f4" if precision == "float32" else "<f2")
         self._dimension = dimension
         self._trouble = _Trouble(warn)
-        self._places: dict[bytes, _Place] = {}
+        self._index = Index()
+        self._shards: list[_Shard] = []
+        self._starts = np.zeros(1, dtype=np.int64)
         self._seen: set[str] = set()
-        self._vectors: dict[str, NDArray[np.float32]] = {}
-        self._unchecked: dict[str, arrays.Mapped] = {}
-        sweep(folder)
+        if folder:
+            sweep(folder)
 
     def part(self, name: str) -> Store:
         """A store of its own inside this one, for embeddings that the model makes in another way."""
-        part = Store(self.folder / name, dimension=self._dimension)
+        part = Store(self.folder and self.folder / name, dimension=self._dimension, precision=self.precision)
         part._trouble = self._trouble
         return part
 
-    def find(self, keys: Iterable[bytes]) -> dict[bytes, NDArray[np.float32]]:
-        """The vectors, shape (d,), of those keys that are stored, by whatever process."""
-        self._refresh()
-        places = {key: place for key in keys if (place := self._places.get(key))}
-        for shard in {place.shard for place in places.values()} & self._unchecked.keys():
-            try:
-                self._unchecked.pop(shard).check("vectors")
-            except DamagedError as error:
-                self._set_aside(shard, str(error))
-        return {
-            key: self._vectors[place.shard][place.row] for key, place in places.items() if place.shard in self._vectors
-        }
+    def lookup(self, keys: Keys) -> Positions:
+        """Where the embeddings of these keys are, by whatever process they were stored; -1 where there is none.
 
-    def add(self, keys: list[bytes], vectors: NDArray[np.float32]) -> None:
-        """Store one vector a key; `vectors` has shape (n, d)."""
-        if not keys or self._trouble.full:
+        Positions are this object's own, and stay what they are.
+        """
+        self._refresh()
+        while True:
+            found = self._index.find(keys)
+            there = np.unique(self._shard_of(found[found >= 0])).tolist()
+            sound = [self._is_sound(shard) for shard in there]
+            if all(sound):
+                return found
+
+    def take(self, positions: Positions) -> NDArray[np.float32]:
+        """The embeddings at these positions, shape (n, d), in order."""
+        if not len(positions):
+            return np.empty((0, self._dimension or 0), dtype=np.float32)
+        shards = self._shard_of(positions)
+        taken: NDArray[np.float32] | None = None
+        for shard in np.unique(shards).tolist():
+            vectors, own = self._shards[shard].vectors, shards == shard
+            taken = np.empty((len(positions), vectors.shape[1]), dtype=np.float32) if taken is None else taken
+            taken[own] = vectors[positions[own] - self._starts[shard]]
+        assert taken is not None
+        return taken
+
+    def add(self, keys: Keys, vectors: NDArray[np.float32]) -> None:
+        """Store one vector a key, at once to be found; `vectors` has shape (n, d)."""
+        if not len(keys):
             return
-        shard = {
-            "keys": np.frombuffer(b"".join(keys), dtype=np.uint8).reshape(-1, KEY_BYTES),
-            "vectors": np.ascontiguousarray(vectors, dtype="<f4"),
+        content = {
+            "keys": np.ascontiguousarray(keys).view(np.uint8).reshape(-1, BYTES),
+            "vectors": np.ascontiguousarray(vectors, dtype=self._dtype),
         }
+        name = self._written(content)
+        if name:
+            self._seen.add(name)
+        self._append(content["keys"], _Shard(content["vectors"] if not name else self._mapped(name), name))
+
+    def _mapped(self, name: str) -> NDArray[Any]:
+        assert self.folder
+        return arrays.mapped(self.folder / name).arrays["vectors"]
+
+    def _written(self, content: dict[str, NDArray[Any]]) -> str:
+        """The name of the new file; "" where none was written."""
+        if self.folder is None or self._trouble.full:
+            return ""
+        name = f"{uuid4().hex}{SHARD}"
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            arrays.write(self.folder / f"{uuid4().hex}{SHARD}", shard)
+            arrays.write(self.folder / name, content)
         except OSError as error:
             self._trouble.full = True
             self._trouble.warn(
                 f"embeddings cannot be stored in {self.folder} ({error.strerror or error}): the run goes on, and what "
                 "it embeds from here on is embedded again in the next; make room there, or name another --mieb-cache"
             )
+            return ""
+        return name
+
+    def _append(self, keys: NDArray[np.uint8], shard: _Shard) -> None:
+        first = int(self._starts[-1])
+        self._index.add(keys)
+        self._shards.append(shard)
+        self._starts = np.append(self._starts, first + len(keys))
+
+    def _shard_of(self, positions: Positions) -> Positions:
+        return np.searchsorted(self._starts, positions, side="right") - 1
 
     def _refresh(self) -> None:
+        if self.folder is None:
+            return
         try:
             names = os.listdir(self.folder)
         except OSError:  # not there, or no more: what is mapped already stays readable
             return
-        shards = {name.removesuffix(SHARD) for name in names if name.endswith(SHARD) and not name.startswith(".")}
-        for shard in sorted(shards - self._seen):
-            self._seen.add(shard)
+        for name in sorted({name for name in names if name.endswith(SHARD) and not name.startswith(".")} - self._seen):
+            self._seen.add(name)
             try:
-                self._open(shard)
+                self._open(name)
             except OSError:  # removed meanwhile, or not to be read now
-                self._seen.discard(shard)
+                self._seen.discard(name)
             except DamagedError as error:
-                self._set_aside(shard, str(error))
+                self._set_aside(name, str(error))
 
-    def _open(self, shard: str) -> None:
-        found = arrays.mapped(self.folder / f"{shard}{SHARD}")
-        if found.arrays.keys() != {"keys", "vectors"} or found.arrays["vectors"].dtype != np.dtype("<f4"):
+    def _open(self, name: str) -> None:
+        assert self.folder
+        found = arrays.mapped(self.folder / name)
+        if found.arrays.keys() != {"keys", "vectors"} or found.arrays["vectors"].dtype != self._dtype:
             raise DamagedError("it is not whole")
         keys, vectors = found.arrays["keys"], found.arrays["vectors"]
-        if keys.shape != (len(vectors), KEY_BYTES) or vectors.ndim != 2:
+        if keys.shape != (len(vectors), BYTES) or vectors.ndim != 2:
             raise DamagedError(f"it holds keys of shape {keys.shape} and vectors of shape {vectors.shape}")
         if self._dimension is not None and vectors.shape[1] != self._dimension:
             raise DamagedError(f"its vectors have {vectors.shape[1]} dimensions, and the model's {self._dimension}")
         found.check("keys")
-        self._vectors[shard], self._unchecked[shard] = vectors, found
-        for row, key in enumerate(np.array(keys).view(f"V{KEY_BYTES}").ravel().tolist()):
-            self._places.setdefault(key, _Place(shard, row))
+        self._append(keys, _Shard(vectors, name, found))
 
-    def _set_aside(self, shard: str, why: str) -> None:
+    def _is_sound(self, number: int) -> bool:
+        """Whether a shard's vectors are those that were written: compared once, and forgotten where they are not."""
+        shard = self._shards[number]
+        unchecked, shard.unchecked = shard.unchecked, None
+        try:
+            if unchecked:
+                unchecked.check("vectors")
+        except DamagedError as error:
+            self._index.forget(int(self._starts[number]), int(self._starts[number + 1]))
+            self._set_aside(shard.file, str(error))
+            return False
+        return True
+
+    def _set_aside(self, name: str, why: str) -> None:
         """Its items count as not stored, though another shard may hold some of them too."""
-        file = self.folder / f"{shard}{SHARD}"
-        self._vectors.pop(shard, None)
-        self._places = {key: place for key, place in self._places.items() if place.shard != shard}
+        assert self.folder
+        file = self.folder / name
         aside = file.with_name(f"{file.name}{DAMAGED}")
         with suppress(OSError):
             os.replace(file, aside)

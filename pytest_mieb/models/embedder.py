@@ -81,6 +81,25 @@ class Embedder(Protocol):
         """Whether every embedding is paid for, so that nothing is embedded only to look at the model."""
         return False
 
+    @property
+    def depends_on_batch(self) -> bool:
+        """Whether an item's embedding may depend, if only in its last digits, on how many items come with it.
+
+        Then all batches are filled up to one size.
+        """
+        return True
+
+    def prepare_images(self, images: Sequence[Image]) -> Any:
+        """What the model's preprocessing makes of pictures, for `embed_prepared`; None where it has none apart.
+
+        It is called in other threads, several at once, while the model works.
+        """
+        return None
+
+    def embed_prepared(self, prepared: Any) -> NDArray[np.float32]:
+        """Pictures that `prepare_images` prepared, to the same bits as `embed_images` gives."""
+        return self.embed_images(prepared)
+
     def prompted(self, purpose: Purpose) -> Embedder:
         """The embedder for one purpose: itself, unless the model is told what an embedding is for.
 

@@ -90,6 +90,12 @@ def lease(gpus: Sequence[str], folder: Path) -> str:
         turn += 1
 
 
+def processors(worker: Worker | None) -> int:
+    """How many processors this process may keep busy."""
+    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, own // (worker.count if worker else 1))
+
+
 def share_processors(worker: Worker | None) -> None:
     """Give each worker its part of the processors: by default every one would start a thread for each of them."""
     if worker:

@@ -11,7 +11,7 @@ import numpy as np
 
 from pytest_mieb.data import Inputs, Rows, Source, load_rows, other_sizes
 from pytest_mieb.data.examples import Digest, clusters
-from pytest_mieb.embedding import Pipeline
+from pytest_mieb.embedding import Pipeline, Wanted
 from pytest_mieb.measurement.result import SubsetResult, TaskResult
 from pytest_mieb.models.embedder import Purpose, Role
 from pytest_mieb.protocols import Embeddings, protocol_of
@@ -30,6 +30,11 @@ class Prepared:
     subset: str
     rows: Rows
     inputs: Mapping[str, Inputs]
+
+    @property
+    def wanted(self) -> Mapping[str, Wanted]:
+        """The inputs of each role, with what they are embedded for."""
+        return {role: Wanted(inputs, self.purpose(role)) for role, inputs in self.inputs.items()}
 
     def purpose(self, role: str) -> Purpose:
         """What the inputs of a role are embedded for, as models are told that are told."""
@@ -86,11 +91,12 @@ def evaluate(task: Task, source: Source, pipeline: Pipeline, device: str = "cpu"
     """
     before = pipeline.counts
     started = perf_counter()
+    prepared = [prepare(task, subset, source) for subset in task.subsets]
+    pipeline.fill([wanted for each in prepared for wanted in each.wanted.values()])
     subsets = {}
-    for subset in task.subsets:
-        prepared = prepare(task, subset, source)
-        embeddings = {role: pipeline.embed(inputs, prepared.purpose(role)) for role, inputs in prepared.inputs.items()}
-        subsets[subset] = score(prepared, embeddings, device, any_size=source.any_size)
+    for each in prepared:
+        embeddings = {role: pipeline.take(wanted) for role, wanted in each.wanted.items()}
+        subsets[each.subset] = score(each, embeddings, device, any_size=source.any_size)
     after = pipeline.counts
     return TaskResult(
         task=task,

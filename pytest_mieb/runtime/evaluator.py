@@ -101,7 +101,13 @@ class Evaluator:
 
         with _errors_as_warnings():
             store = Store(self._store_folder(), _warn, self.embedder.dimension)
-        return Pipeline(self.embedder, store, self.settings.batch_size)
+        return Pipeline(
+            self.embedder,
+            store,
+            self.settings.batch_size,
+            threads=devices.processors(self.worker),
+            warn=_warn,
+        )
 
     def _store_folder(self) -> Path:
         """Where this model's embeddings are kept."""
@@ -142,7 +148,9 @@ class Evaluator:
         return self._scratch.folder / name
 
     def close(self) -> None:
-        """Remove what is good for this run only."""
+        """Stop reading ahead, and remove what is good for this run only."""
+        if "pipeline" in self.__dict__:
+            self.pipeline.close()
         if self._scratch:
             self._scratch.remove()
 

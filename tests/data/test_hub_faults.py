@@ -22,8 +22,7 @@ REVISION = "a" * 40
 ONE, OTHER = "mini/one", "mini/other"
 ROWS = 40_000
 LOAD = """
-import json, os, sys, time
-from pathlib import Path
+import json, sys, time
 slept = []
 time.sleep = slept.append
 from pytest_mieb.data.errors import DatasetError
@@ -33,7 +32,7 @@ from pytest_mieb.suite import DatasetRef
 
 patience, revision, *names = sys.argv[1:]
 warned, results = [], []
-hub = Hub(line=Line(warned.append, Patience(**json.loads(patience))), cache=Path(os.environ["HF_HOME"]) / "ours")
+hub = Hub(line=Line(warned.append, Patience(**json.loads(patience))))
 for name in names:
     started = time.monotonic()
     try:

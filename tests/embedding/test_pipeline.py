@@ -20,6 +20,7 @@ from pytest_mieb.embedding import EmbeddingError, Pipeline, Store
 from pytest_mieb.models import Purpose
 from pytest_mieb.models.errors import ModelError
 from tests.data.mirrors import COLOURS, encoded, pictures, whole
+from tests.embedding.stored import find
 
 NATIVE = frozenset({"image", "text", "interleaved"})
 
@@ -186,11 +187,11 @@ def test_nothing_is_embedded_where_all_is_known(tmp_path: Path) -> None:
     assert pipeline.counts.seconds > 0
 
 
-def test_without_a_store_nothing_is_kept() -> None:
-    pipeline = Pipeline(Toy(), batch_size=2)
-    pipeline.embed(texts("a"))
-    pipeline.embed(texts("a"))
-    assert counts(pipeline) == (2, 0)
+def test_without_a_store_embeddings_last_as_long_as_the_pipeline() -> None:
+    for _ in range(2):
+        pipeline = Pipeline(Toy(), batch_size=2)
+        assert pipeline.embed(texts("a")).tolist() == pipeline.embed(texts("a")).tolist() == [[1, 97]]
+        assert counts(pipeline) == (1, 1)
 
 
 @pytest.mark.parametrize("end", [ModelError("may cost too much"), KeyboardInterrupt()])
@@ -217,7 +218,7 @@ def test_many_items_are_stored_as_the_work_goes_on(tmp_path: Path) -> None:
 
     class Looking(Toy):
         def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-            stored.append(len(Store(tmp_path).find(inputs.keys.tolist())))
+            stored.append(len(find(Store(tmp_path), inputs.keys.tolist())))
             return super().embed_texts(texts)
 
     inputs = texts(*(chr(ord("a") + number) for number in range(130)))
@@ -507,9 +508,7 @@ def test_images_that_fail_only_together_are_the_models_trouble(tmp_path: Path) -
     assert not list(tmp_path.rglob("*.npy"))
 
 
-@pytest.mark.parametrize(
-    "error", [ModelError("spent"), RuntimeError("CUDA out of memory"), KeyboardInterrupt()], ids=repr
-)
+@pytest.mark.parametrize("error", [ModelError("spent"), KeyboardInterrupt()], ids=repr)
 def test_what_is_no_items_fault_is_not_tried_again(error: BaseException) -> None:
     class Failing(Toy):
         def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
@@ -525,13 +524,34 @@ def test_what_is_no_items_fault_is_not_tried_again(error: BaseException) -> None
 @pytest.mark.parametrize(
     "error", [MemoryError(), RuntimeError("CUDA out of memory"), RuntimeError("not enough memory: you tried")], ids=repr
 )
-def test_no_room_for_a_batch_is_said_with_the_remedy(error: Exception) -> None:
+@pytest.mark.parametrize("room", [1, 2, 3, 7])
+def test_where_there_is_no_room_for_a_batch_smaller_ones_go_on(error: Exception, room: int) -> None:
+    class Cramped(Toy):
+        def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            if len(texts) > room:
+                raise error
+            return super().embed_texts(texts)
+
+    toy, warned = Cramped(), list[str]()
+    words = ["a", "bb", "ccc", "dddd", "eeeee", "ffffff", "ggggggg", "hhhhhhhh", "iiiiiiiii"]
+    found = Pipeline(toy, batch_size=8, warn=warned.append).embed(texts(*words))
+    assert found[:, 0].tolist() == list(range(1, 10))
+    fits = {1: 1, 2: 2, 3: 2, 7: 4}[room]
+    assert set(toy.batches) == {fits}
+    assert warned[-1] == (
+        f"the device has no room for {2 * fits} text inputs at once: the run goes on with {fits}; give "
+        f"--mieb-batch-size={fits} to spare it the try"
+    )
+    assert len(warned) == {1: 3, 2: 2, 4: 1}[fits]
+
+
+def test_no_room_for_a_single_item_is_said_with_the_remedy() -> None:
     class Full(Toy):
         def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-            raise error
+            raise MemoryError
 
-    with pytest.raises(EmbeddingError, match="no room for 2 text inputs at once; lower --mieb-batch-size"):
-        Pipeline(Full(), batch_size=2).embed(texts("a"))
+    with pytest.raises(EmbeddingError, match="no room for a single text input; try --mieb-dtype=bfloat16"):
+        Pipeline(Full(), batch_size=2, warn=lambda sentence: None).embed(texts("a"))
 
 
 class Told(Toy):
@@ -560,7 +580,7 @@ def test_a_text_for_two_purposes_is_embedded_and_kept_twice(tmp_path: Path, name
     for _ in range(2):
         assert pipeline.embed(texts("a"), query).tolist() == [[2, 97]]
         assert pipeline.embed(texts("a"), document).tolist() == [[1, 97]]
-    assert [len(view.batches) for view in model.views] == [1, 1, 0, 0]
+    assert [len(each.batches) for each in (model, *model.views)] == [1, 1, 0]  # a document is embedded as ever
     later = Pipeline(Told(name=name), Store(tmp_path), 2)
     assert later.embed(texts("a"), query).tolist() == [[2, 97]]
     assert counts(later) == (0, 1)

@@ -15,6 +15,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from pytest_mieb.embedding.store import DAMAGED, EDITION, SHARD, Store, folder_of
+from tests.embedding.stored import add, find
 
 A, B, C = (bytes([number]) * 16 for number in range(3))
 
@@ -24,7 +25,7 @@ def vectors(*rows: list[float]) -> np.ndarray:
 
 
 def found(store: Store, *keys: bytes) -> dict[bytes, list[float]]:
-    return {key: vector.tolist() for key, vector in store.find(keys).items()}
+    return {key: vector.tolist() for key, vector in find(store, keys).items()}
 
 
 class Warned(list[str]):
@@ -40,20 +41,20 @@ def shard(folder: Path) -> Path:
 def test_what_was_added_is_found_and_nothing_else(tmp_path: Path) -> None:
     store = Store(tmp_path)
     assert found(store, A) == {}
-    store.add([A, B], vectors([1, 2], [3, 4]))
+    add(store, [A, B], vectors([1, 2], [3, 4]))
     assert found(store, B, C, A) == {B: [3, 4], A: [1, 2]}
 
 
 def test_a_folder_is_made_when_there_is_something_to_store(tmp_path: Path) -> None:
     store = Store(tmp_path / "a" / "b")
-    store.add([], np.empty((0, 2), np.float32))
+    add(store, [], np.empty((0, 2), np.float32))
     assert not store.folder.exists()
-    store.add([A], vectors([1]))
+    add(store, [A], vectors([1]))
     assert found(store, A) == {A: [1]}
 
 
 def test_it_is_there_in_the_next_run(tmp_path: Path) -> None:
-    Store(tmp_path).add([A], vectors([1, 2]))
+    add(Store(tmp_path), [A], vectors([1, 2]))
     assert found(Store(tmp_path), A) == {A: [1, 2]}
 
 
@@ -66,35 +67,35 @@ def test_a_fingerprint_that_is_no_name_of_a_file_stays_in_the_cache(tmp_path: Pa
     folder = folder_of(tmp_path, fingerprint, 64)
     assert folder.resolve().parent == tmp_path / "embeddings" and len(folder.name) < 60
     assert folder != folder_of(tmp_path, f"{fingerprint}0", 64)
-    Store(folder).add([A], vectors([1, 2]))
+    add(Store(folder), [A], vectors([1, 2]))
     assert found(Store(folder_of(tmp_path, fingerprint, 64)), A) == {A: [1, 2]}
 
 
 def test_vectors_are_kept_to_the_last_bit(tmp_path: Path) -> None:
     given = np.random.default_rng(0).normal(size=(1, 9)).astype(np.float32)
-    Store(tmp_path).add([A], given)
-    kept = Store(tmp_path).find([A])[A]
+    add(Store(tmp_path), [A], given)
+    kept = find(Store(tmp_path), [A])[A]
     assert kept.dtype == np.float32 and kept.tobytes() == given.tobytes()
 
 
 def test_a_key_may_end_in_zeros(tmp_path: Path) -> None:
     key, zeros = b"\x01" + bytes(15), bytes(16)
-    Store(tmp_path).add([key, zeros], vectors([1], [2]))
+    add(Store(tmp_path), [key, zeros], vectors([1], [2]))
     assert found(Store(tmp_path), key, zeros) == {key: [1], zeros: [2]}
 
 
 def test_two_writers_see_what_the_other_wrote(tmp_path: Path) -> None:
     one, two = Store(tmp_path), Store(tmp_path)
-    one.add([A], vectors([1]))
+    add(one, [A], vectors([1]))
     assert found(two, A) == {A: [1]}
-    two.add([B], vectors([2]))
+    add(two, [B], vectors([2]))
     assert found(one, A, B) == {A: [1], B: [2]}
 
 
 def test_two_writers_may_store_the_same_item(tmp_path: Path) -> None:
     one, two = Store(tmp_path), Store(tmp_path)
-    one.add([A], vectors([1]))
-    two.add([A, B], vectors([1], [2]))
+    add(one, [A], vectors([1]))
+    add(two, [A, B], vectors([1], [2]))
     assert found(one, A, B) == found(Store(tmp_path), A, B) == {A: [1], B: [2]}
 
 
@@ -103,9 +104,10 @@ import sys
 from pathlib import Path
 import numpy as np
 from pytest_mieb.embedding.store import EDITION, Store, folder_of
+from tests.embedding.stored import add
 store, first = Store(Path(sys.argv[1])), int(sys.argv[2])
 for number in range(first, first + 20):
-    store.add([number.to_bytes(16, "big")], np.array([[number]], np.float32))
+    add(store, [number.to_bytes(16, "big")], np.array([[number]], np.float32))
 """
 
 
@@ -120,7 +122,7 @@ def test_processes_write_at_the_same_time(tmp_path: Path) -> None:
 
 
 def test_a_shard_is_a_safetensors_file(tmp_path: Path) -> None:
-    Store(tmp_path).add([A, B], vectors([1, 2], [3, 4]))
+    add(Store(tmp_path), [A, B], vectors([1, 2], [3, 4]))
     content = load_file(shard(tmp_path))
     assert content["keys"].tobytes() == A + B
     assert content["vectors"].tolist() == [[1, 2], [3, 4]]
@@ -193,7 +195,7 @@ DAMAGES = [
 
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_shard_is_set_aside_and_the_others_are_not(tmp_path: Path, damage: Callable[[bytes], bytes]) -> None:
-    Store(tmp_path).add([A, B], vectors([1, 2], [3, 4]))
+    add(Store(tmp_path), [A, B], vectors([1, 2], [3, 4]))
     damaged = shard(tmp_path)
     damaged.write_bytes(damage(damaged.read_bytes()))
     warned = Warned()
@@ -202,13 +204,13 @@ def test_a_damaged_shard_is_set_aside_and_the_others_are_not(tmp_path: Path, dam
     (sentence,) = warned
     assert f"{damaged}{DAMAGED}" in sentence and "embedded again" in sentence
     assert [file.name for file in tmp_path.iterdir()] == [f"{damaged.name}{DAMAGED}"]
-    store.add([A, C], vectors([1, 1], [3, 3]))
+    add(store, [A, C], vectors([1, 1], [3, 3]))
     assert found(store, A, B, C) == found(Store(tmp_path, warned), A, B, C) == {A: [1, 1], C: [3, 3]}
     assert len(warned) == 1
 
 
 def test_vectors_of_another_length_than_the_models_are_set_aside(tmp_path: Path) -> None:
-    Store(tmp_path).add([A], vectors([1, 2, 3]))
+    add(Store(tmp_path), [A], vectors([1, 2, 3]))
     warned = Warned()
     assert found(Store(tmp_path, warned, dimension=2), A) == {}
     assert "its vectors have 3 dimensions, and the model's 2" in warned[0]
@@ -216,9 +218,9 @@ def test_vectors_of_another_length_than_the_models_are_set_aside(tmp_path: Path)
 
 
 def test_what_another_shard_holds_of_a_damaged_ones_items_is_found_in_the_next_run(tmp_path: Path) -> None:
-    Store(tmp_path).add([A, B], vectors([1, 2], [3, 4]))
+    add(Store(tmp_path), [A, B], vectors([1, 2], [3, 4]))
     damaged = shard(tmp_path)
-    Store(tmp_path).add([A], vectors([1, 2]))
+    add(Store(tmp_path), [A], vectors([1, 2]))
     damaged.write_bytes(flipped_bit(damaged.read_bytes()))
     found(Store(tmp_path, Warned()), A, B)
     assert found(Store(tmp_path), A, B) == {A: [1, 2]}
@@ -226,12 +228,12 @@ def test_what_another_shard_holds_of_a_damaged_ones_items_is_found_in_the_next_r
 
 def test_a_shard_that_vanished_meanwhile_is_as_if_it_had_not_been(tmp_path: Path) -> None:
     store, warned = Store(tmp_path, Warned()), Warned()
-    store.add([A], vectors([1]))
+    add(store, [A], vectors([1]))
     assert found(store, A) == {A: [1]}
     shutil.rmtree(tmp_path)
     assert found(store, A) == {A: [1]}  # mapped before
     assert found(Store(tmp_path, warned), A) == {}
-    store.add([B], vectors([2]))
+    add(store, [B], vectors([2]))
     assert found(store, A, B) == {A: [1], B: [2]}
     assert warned == []
 
@@ -243,13 +245,14 @@ def test_a_disk_that_is_full_is_told_once_and_leaves_nothing(tmp_path: Path, mon
     warned = Warned()
     store = Store(tmp_path, warned)
     monkeypatch.setattr(os, "replace", full)
-    store.add([A], vectors([1]))
-    store.part("told").add([B], vectors([2]))
-    store.add([B], vectors([2]))
+    add(store, [A], vectors([1]))
+    add(store.part("told"), [B], vectors([2]))
+    add(store, [B], vectors([2]))
     (sentence,) = warned
     assert f"{tmp_path} (No space left on device): the run goes on" in sentence and "--mieb-cache" in sentence
     assert list(tmp_path.iterdir()) == []
-    assert found(store, A, B) == {}
+    assert found(store, A, B) == {A: [1], B: [2]}  # as long as this process lives
+    assert found(Store(tmp_path), A, B) == {}
 
 
 def test_a_half_written_shard_is_not_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,12 +261,12 @@ def test_a_half_written_shard_is_not_seen(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(os, "replace", die)
     with pytest.raises(KeyboardInterrupt):
-        Store(tmp_path).add([A], vectors([1]))
+        add(Store(tmp_path), [A], vectors([1]))
     assert found(Store(tmp_path), A) == {}
 
 
 def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
-    code = WRITE.replace("store.add(", "import os; os.replace = lambda *paths: os._exit(9); store.add(", 1)
+    code = WRITE.replace("add(store, ", "import os; os.replace = lambda *paths: os._exit(9); add(store, ", 1)
     subprocess.run([sys.executable, "-W", "ignore", "-c", code, str(tmp_path), "0"], check=False)
     assert len(list(tmp_path.iterdir())) == 1
     Store(tmp_path)
@@ -274,7 +277,7 @@ def test_thousands_of_shards_keep_no_file_open(tmp_path: Path) -> None:
     count = 1500
     store = Store(tmp_path)
     for number in range(count):
-        store.add([number.to_bytes(16, "big")], vectors([number]))
+        add(store, [number.to_bytes(16, "big")], vectors([number]))
     before = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").is_dir() else 0
     assert len(found(Store(tmp_path), *(number.to_bytes(16, "big") for number in range(count)))) == count
     if before:

@@ -17,6 +17,7 @@ from pytest_mieb.embedding import Store
 from pytest_mieb.embedding.store import SHARD
 from pytest_mieb.plugin import INCOMPLETE
 from tests.data.mirrors import encoded, whole
+from tests.embedding.stored import find
 from tests.plugin.running import Toys, assert_no_traceback, summary
 from tests.plugin.toy import BROKEN, MEAN, OF_IMAGES_ONLY, TASKS, spoil
 
@@ -110,8 +111,8 @@ def test_the_pictures_beside_it_are_embedded_and_not_again(bad_pictures: Twice) 
         keys = Images(
             whole(datasets.Dataset.from_parquet(file, cache_dir=str(bad_pictures.toys.cache))), column
         ).keys.tolist()
-        assert keys[row] not in store.find(keys)
-        assert len(store.find(keys)) > 20
+        assert keys[row] not in find(store, keys)
+        assert len(find(store, keys)) > 20
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "1")], ids=["alone", "with a worker"])

@@ -45,9 +45,9 @@ class Noting(Embedder):
     ("task", "purposes"),
     [
         ("VidoreArxivQARetrieval", [("retrieval", "query", FIND), ("retrieval", "document", None)]),
-        ("CVBenchCount", [("multiple_choice", "query", None)] * 2 + [("multiple_choice", "document", None)]),
-        ("STL10ZeroShot", [("zero_shot", None, None)] * 2),
-        ("STS13VisualSTS", [("sts", None, None)] * 2),
+        ("CVBenchCount", [("multiple_choice", "query", None), ("multiple_choice", "document", None)]),
+        ("STL10ZeroShot", [("zero_shot", None, None)]),
+        ("STS13VisualSTS", [("sts", None, None)]),
         ("TinyImageNetClustering", [("clustering", None, None)]),
     ],
 )
@@ -56,5 +56,6 @@ def test_a_model_is_told_task_protocol_role_and_instruction(
 ) -> None:
     model = Noting()
     evaluate(load_tasks()[task], open_source("miniature", cache=miniature_cache), Pipeline(model))
-    assert [(each.protocol, each.role, each.instruction) for each in model.purposes] == purposes
+    told = [(each.protocol, each.role, each.instruction) for each in model.purposes]
+    assert list(dict.fromkeys(told)) == purposes
     assert {each.task for each in model.purposes} == {task}
