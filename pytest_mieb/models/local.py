@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import pickle
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from pytest_mieb.models.files.hashing import fingerprint
 from pytest_mieb.models.files.hub import commit_of
 from pytest_mieb.models.loading.request import Request
 from pytest_mieb.models.preprocessing import IMAGE_BACKEND, correct
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 DTYPES = ("float32", "float16", "bfloat16")
 # Without any of these transformers makes up a tokenizer of a few tokens, and says nothing.
@@ -80,13 +83,59 @@ class LocalEmbedder(Embedder):
 
         weight = next(self._model.parameters())
         placed = {
-            name: value.to(weight.device, weight.dtype if value.is_floating_point() else None)
+            name: value.to(weight.device, weight.dtype if value.is_floating_point() else None, non_blocking=True)
             if isinstance(value, torch.Tensor)
             else value
             for name, value in inputs.items()
         }
         with torch.inference_mode():
             return as_array(function(**placed))
+
+
+class PreparingEmbedder(LocalEmbedder):
+    """A family whose preprocessing of pictures stands apart from the model: `pixels` and then `see`."""
+
+    def pixels(self, images: Sequence[Image]) -> Mapping[str, Any]:
+        """What the image processor makes of n pictures."""
+        raise NotImplementedError
+
+    def see(self, **tensors: Any) -> Any:
+        """What the model makes of that, (n, dimension)."""
+        raise NotImplementedError
+
+    def prepare_images(self, images: Sequence[Image]) -> Mapping[str, Any] | None:
+        return _pinned(_once(self.pixels, images), next(self._model.parameters()).device)
+
+    def embed_prepared(self, prepared: Mapping[str, Any]) -> NDArray[np.float32]:
+        return self.run(self.see, prepared)
+
+    def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
+        return self.run(self.see, _once(self.pixels, images))
+
+
+def _once(pixels: Callable[[Sequence[Image]], Mapping[str, Any]], images: Sequence[Image]) -> Mapping[str, Any]:
+    """The pixels of pictures, of which the last ones may be one and the same: that is prepared once, and repeated."""
+    import torch
+
+    count = len(images)
+    while count > 1 and images[count - 1] is images[count - 2]:
+        count -= 1
+    found = dict(pixels(images[:count]))
+    if count == len(images):
+        return found
+    if not all(isinstance(value, torch.Tensor) and len(value) == count for value in found.values()):
+        return dict(pixels(images))
+    more = len(images) - count
+    return {name: torch.cat([value, value[-1:].expand(more, *value.shape[1:])]) for name, value in found.items()}
+
+
+def _pinned(tensors: Mapping[str, Any], device: Any) -> Mapping[str, Any]:
+    """In memory that a GPU copies from by itself, beside its work."""
+    import torch
+
+    if device.type != "cuda":
+        return tensors
+    return {name: each.pin_memory() if isinstance(each, torch.Tensor) else each for name, each in tensors.items()}
 
 
 def described(

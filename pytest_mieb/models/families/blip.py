@@ -17,7 +17,7 @@ from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files.hub import read_json
 from pytest_mieb.models.loading.request import Request
-from pytest_mieb.models.local import LocalEmbedder, described, load_processor, load_transformers
+from pytest_mieb.models.local import PreparingEmbedder, described, load_processor, load_transformers
 from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, Pictures
 from pytest_mieb.models.steps import of_processor, of_tokenizer
 
@@ -33,7 +33,7 @@ LACKS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-class Blip(LocalEmbedder):
+class Blip(PreparingEmbedder):
     """`BlipForImageTextRetrieval`, each tower alone: the text does not see the image."""
 
     def __init__(self, processor: Any, max_length: int, *args: Any) -> None:
@@ -42,12 +42,12 @@ class Blip(LocalEmbedder):
         self._pictures = Pictures(processor.image_processor)
         self._max_length = max_length
 
-    def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
-        def embed(pixel_values: Any) -> Any:
-            return _projected(self._model.vision_model(pixel_values=pixel_values), self._model.vision_proj)
+    def pixels(self, images: Sequence[Image]) -> Mapping[str, Any]:
+        found = self._processor.image_processor(self._pictures(images), return_tensors="pt")
+        return {"pixel_values": found["pixel_values"]}
 
-        pixels = self._processor.image_processor(self._pictures(images), return_tensors="pt")
-        return self.run(embed, {"pixel_values": pixels["pixel_values"]})
+    def see(self, **tensors: Any) -> Any:
+        return _projected(self._model.vision_model(**tensors), self._model.vision_proj)
 
     def text_lengths(self, texts: Sequence[str]) -> list[int]:
         return token_lengths(self._processor.tokenizer, texts, self._max_length)

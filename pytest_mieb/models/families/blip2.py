@@ -17,7 +17,7 @@ from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files.hub import read_json
 from pytest_mieb.models.loading.request import Request
-from pytest_mieb.models.local import LocalEmbedder, described, load_processor, load_transformers
+from pytest_mieb.models.local import PreparingEmbedder, described, load_processor, load_transformers
 from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, Pictures
 from pytest_mieb.models.steps import of_processor, of_tokenizer
 
@@ -31,7 +31,7 @@ _IMAGE_TOKEN = "<image>"
 _IMAGE_WORDS = "< image >"  # BERT splits at punctuation: these are the pieces of the same word without the token
 
 
-class Blip2(LocalEmbedder):
+class Blip2(PreparingEmbedder):
     """The Q-Former; an image reaches it by the query tokens' cross-attention."""
 
     def __init__(self, processor: Any, model: Any, description: Description, fingerprint: str) -> None:
@@ -40,12 +40,9 @@ class Blip2(LocalEmbedder):
         self._pictures = Pictures(processor.image_processor)
         self._longest = _positions(model)
 
-    def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
-        def embed(pixel_values: Any) -> Any:
-            queries, patches = self._seen(pixel_values)
-            return _first(self._model.qformer(query_embeds=queries, encoder_hidden_states=patches))
-
-        return self.run(embed, self._pixels(images))
+    def see(self, **tensors: Any) -> Any:
+        queries, patches = self._seen(tensors["pixel_values"])
+        return _first(self._model.qformer(query_embeds=queries, encoder_hidden_states=patches))
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         def embed(input_ids: Any, attention_mask: Any) -> Any:
@@ -71,9 +68,9 @@ class Blip2(LocalEmbedder):
             )
             return _first(output)
 
-        return self._by_text(texts, self._longest, embed, self._pixels(images))
+        return self._by_text(texts, self._longest, embed, self.pixels(images))
 
-    def _pixels(self, images: Sequence[Image]) -> dict[str, Any]:
+    def pixels(self, images: Sequence[Image]) -> Mapping[str, Any]:
         inputs = self._processor.image_processor(self._pictures(images), return_tensors="pt")
         return {"pixel_values": inputs["pixel_values"]}
 

@@ -17,7 +17,7 @@ from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files.hub import read_json
 from pytest_mieb.models.loading.request import Request
-from pytest_mieb.models.local import LocalEmbedder, described, load_processor, load_transformers
+from pytest_mieb.models.local import PreparingEmbedder, described, load_processor, load_transformers
 from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, Pictures
 from pytest_mieb.models.steps import of_processor, of_tokenizer
 
@@ -63,7 +63,7 @@ HEADS: Mapping[str, tuple[str, ...]] = {
 _UNLIMITED = 1 << 20  # a tokenizer without a limit of its own says 10^30
 
 
-class DualEncoder(LocalEmbedder):
+class DualEncoder(PreparingEmbedder):
     """A transformers model with `get_image_features` and `get_text_features`."""
 
     def __init__(self, processor: Any, padding: str, max_length: int, *args: Any) -> None:
@@ -75,10 +75,13 @@ class DualEncoder(LocalEmbedder):
         self._opaque = self._model.config.model_type in OPAQUE
         self._pictures = Pictures(processor.image_processor)
 
-    def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
+    def pixels(self, images: Sequence[Image]) -> Mapping[str, Any]:
         pictures = self._pictures(as_rgb(image) if self._opaque else image for image in images)
-        inputs = self._processor.image_processor(pictures, return_tensors="pt")
-        return self.run(lambda **tensors: self._pooled(self._model.get_image_features(**tensors)), inputs)
+        inputs: Mapping[str, Any] = self._processor.image_processor(pictures, return_tensors="pt")
+        return inputs
+
+    def see(self, **tensors: Any) -> Any:
+        return self._pooled(self._model.get_image_features(**tensors))
 
     def text_lengths(self, texts: Sequence[str]) -> list[int]:
         return token_lengths(self._processor.tokenizer, texts, self._max_length, padding=self._padding)

@@ -21,7 +21,7 @@ from pytest_mieb.models.files.hub import part, read_json
 from pytest_mieb.models.files.weights import put_weights, read_weights, weights_in
 from pytest_mieb.models.loading.request import Request
 from pytest_mieb.models.local import (
-    LocalEmbedder,
+    PreparingEmbedder,
     described,
     load_image_processor,
     load_tokenizer,
@@ -65,7 +65,7 @@ _UNLIMITED = 1 << 20  # a tokenizer without a limit of its own says 10^30
 _GATE_STEP = 256  # the width of gated layers is rounded up to a multiple of it
 
 
-class Nomic(LocalEmbedder):
+class Nomic(PreparingEmbedder):
     """Images: attention-pooled first token. Texts: mean over the tokens, layer norm. Both of length 1."""
 
     def __init__(self, processor: Any, tokenizer: Any, max_length: int, *args: Any) -> None:
@@ -75,8 +75,12 @@ class Nomic(LocalEmbedder):
         self._tokenizer = tokenizer
         self._max_length = max_length
 
-    def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
-        return self.run(self._see, self._processor(self._pictures(images), return_tensors="pt"))
+    def pixels(self, images: Sequence[Image]) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self._processor(self._pictures(images), return_tensors="pt")
+        return found
+
+    def see(self, **tensors: Any) -> Any:
+        return self._see(**tensors)
 
     def text_lengths(self, texts: Sequence[str]) -> list[int]:
         return token_lengths(self._tokenizer, texts, self._max_length)

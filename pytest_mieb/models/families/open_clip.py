@@ -19,7 +19,7 @@ from pytest_mieb.models.files.hub import download, read_json
 from pytest_mieb.models.files.open_clip_sources import BESIDE, CHOICES, CONFIG, Source, find
 from pytest_mieb.models.files.weights import averaged, put_weights, read_weights
 from pytest_mieb.models.loading.request import Request
-from pytest_mieb.models.local import TOKENIZERS, LocalEmbedder, described, refusing
+from pytest_mieb.models.local import TOKENIZERS, PreparingEmbedder, described, refusing
 from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, numbers, pixels, thickened, trimmed
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ _CONSTANTS = (
 _POSITIONS = "visual.positional_embedding"
 
 
-class OpenClip(LocalEmbedder):
+class OpenClip(PreparingEmbedder):
     """A model of open_clip with its evaluation transform and its tokenizer, which pads all texts to one length.
 
     The transform resizes a picture in the mode that it has, and makes RGB of it afterwards: what is transparent all
@@ -50,11 +50,13 @@ class OpenClip(LocalEmbedder):
         self._transform = transform
         self._tokenizer = tokenizer
 
-    def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
+    def pixels(self, images: Sequence[Image]) -> Mapping[str, Any]:
         import torch
 
-        tensors = torch.stack([self._transform(without_alphas(image)) for image in images])
-        return self.run(lambda pixels: self._model.encode_image(pixels), {"pixels": tensors})
+        return {"pixels": torch.stack([self._transform(without_alphas(image)) for image in images])}
+
+    def see(self, **tensors: Any) -> Any:
+        return self._model.encode_image(tensors["pixels"])
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return self.run(lambda tokens: self._model.encode_text(tokens), {"tokens": self._tokenizer(list(texts))})

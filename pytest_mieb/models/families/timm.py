@@ -19,7 +19,7 @@ from pytest_mieb.models.errors import ModelError, did_you_mean
 from pytest_mieb.models.files.hub import download, read_json
 from pytest_mieb.models.files.weights import averaged, fetch, put_weights, read_weights, safe_names, weights_in
 from pytest_mieb.models.loading.request import Request
-from pytest_mieb.models.local import LocalEmbedder, described, refusing
+from pytest_mieb.models.local import PreparingEmbedder, described, refusing
 from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, interpolation, numbers, pixels, thickened, trimmed
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ WEIGHTS = (
 )
 
 
-class Timm(LocalEmbedder):
+class Timm(PreparingEmbedder):
     """A model of timm without its classifier, and its evaluation transform: what it pools is the embedding."""
 
     def __init__(
@@ -52,11 +52,13 @@ class Timm(LocalEmbedder):
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         raise ModelError("this model does not embed texts")
 
-    def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
+    def pixels(self, images: Sequence[Image]) -> Mapping[str, Any]:
         import torch
 
-        tensors = torch.stack([self._transform(as_rgb(image)) for image in images])
-        return self.run(lambda pixels: self._model(pixels), {"pixels": tensors})
+        return {"pixels": torch.stack([self._transform(as_rgb(image)) for image in images])}
+
+    def see(self, **tensors: Any) -> Any:
+        return self._model(tensors["pixels"])
 
 
 @dataclass(frozen=True)

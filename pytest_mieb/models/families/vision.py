@@ -14,7 +14,7 @@ from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError, first_line
 from pytest_mieb.models.files.hub import read_json
 from pytest_mieb.models.loading.request import Request
-from pytest_mieb.models.local import LocalEmbedder, described, load_image_processor, load_transformers
+from pytest_mieb.models.local import PreparingEmbedder, described, load_image_processor, load_transformers
 from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, Pictures
 from pytest_mieb.models.steps import of_processor
 
@@ -119,7 +119,7 @@ def _mean(output: Any) -> Any:
 POOLS: Mapping[str, Pool] = {"cls": _cls, "pooler": _pooler, "mean": _mean}
 
 
-class VisionModel(LocalEmbedder):
+class VisionModel(PreparingEmbedder):
     """A transformers model of pictures.
 
     Args:
@@ -136,14 +136,22 @@ class VisionModel(LocalEmbedder):
         self._pool = pool
         self._alike = alike
 
+    def pixels(self, images: Sequence[Image]) -> Mapping[str, Any]:
+        return self._process(images)
+
+    def see(self, **tensors: Any) -> Any:
+        return self._pool(self._model(**tensors))
+
+    def prepare_images(self, images: Sequence[Image]) -> Mapping[str, Any] | None:
+        return super().prepare_images(images) if self._alike else None
+
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
-        return self._embed(images) if self._alike else embed_singly(images, lambda image: self._embed([image])[0])
+        if self._alike:
+            return super().embed_images(images)
+        return embed_singly(images, lambda image: self.run(self.see, self._process([image]))[0])
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         raise ModelError(f"{self.description.architecture} does not embed texts")
-
-    def _embed(self, images: Sequence[Image]) -> NDArray[np.float32]:
-        return self.run(lambda **tensors: self._pool(self._model(**tensors)), self._process(images))
 
 
 def load(request: Request) -> Embedder:

@@ -93,6 +93,10 @@ class VoyageEmbedder(Embedder):
         return True
 
     @property
+    def depends_on_batch(self) -> bool:
+        return False
+
+    @property
     def metered(self) -> bool:
         return True
 
