@@ -223,6 +223,11 @@ class Inputs:
             return "image"
         return "text" if self.images is None else "interleaved"
 
+    @cached_property
+    def sides(self) -> tuple[Inputs, Inputs]:
+        """The images alone and the texts alone, of inputs that have both."""
+        return Inputs(images=self.images), Inputs(texts=self.texts)
+
     def __len__(self) -> int:
         return len(self.images) if self.images is not None else len(self.texts or ())
 

@@ -44,6 +44,10 @@ class Source(Protocol):
     def checks_sizes(self) -> bool: ...
     @property
     def any_size(self) -> bool: ...
+    def state(self, ref: DatasetRef) -> str | None:
+        """What names the dataset's content, the same in every process; None where that is not known at once."""
+        ...
+
     def configs(self, ref: DatasetRef) -> list[str]: ...
     def splits(self, ref: DatasetRef, config: str | None) -> list[str]: ...
     def columns(self, ref: DatasetRef, config: str | None, split: str) -> Columns: ...
@@ -70,6 +74,10 @@ class Hub:
     @property
     def memory(self) -> Path | None:
         return self.cache / "keys" if self.cache else None
+
+    def state(self, ref: DatasetRef) -> str | None:
+        """A commit; a branch may have moved."""
+        return ref.revision if _COMMIT.fullmatch(ref.revision) else None
 
     def configs(self, ref: DatasetRef) -> list[str]:
         import datasets
@@ -225,6 +233,9 @@ class Mirror:
     def memory(self) -> Path | None:
         return self.cache / "keys"
 
+    def state(self, ref: DatasetRef) -> str | None:
+        return _state(self._folder(ref))
+
     def configs(self, ref: DatasetRef) -> list[str]:
         return self._try(ref, lambda: list(self._repository(ref).configs))
 
@@ -284,6 +295,9 @@ class Miniature:
     def memory(self) -> Path | None:
         return self._mirror.memory
 
+    def state(self, ref: DatasetRef) -> str | None:
+        return self._mirror.state(ref)
+
     @cached_property
     def _mirror(self) -> Mirror:
         from pytest_mieb.miniature import mirror
@@ -298,6 +312,15 @@ class Miniature:
 
     def columns(self, ref: DatasetRef, config: str | None, split: str) -> Columns:
         return self._mirror.columns(ref, config, split)
+
+
+@cache
+def _quietly() -> None:
+    """No progress bars and no notes of caches: they are noise in the log of a test run."""
+    import datasets
+
+    datasets.disable_progress_bars()
+    datasets.logging.set_verbosity_error()
 
 
 def open_source(name: str, cache: Path, warn: Callable[[str], None] = print, *, any_size: bool = False) -> Source:
@@ -416,6 +439,7 @@ def _growing(ref: DatasetRef) -> list[Path]:
 
 def _translated(ref: DatasetRef, where: str, action: Callable[[], Any], line: Line | None = None) -> Any:
     """The result of `action`, whose failures become a DatasetError with a remedy."""
+    _quietly()
     try:
         return action()
     except DatasetError:

@@ -44,6 +44,10 @@ class Executor(Protocol):
         """
         ...
 
+    def begin(self, plan: Plan) -> None:
+        """Read ahead of what will be filled next; nothing is embedded yet."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -56,6 +60,10 @@ class InProcess:
         self._encoder = Encoder(size, warn)
         self.embedded = 0
         self.seconds = 0.0
+
+    def begin(self, plan: Plan) -> None:
+        if plan.streams:
+            self._reader.begin(plan.streams[0], self._size)
 
     def fill(self, plan: Plan) -> None:
         for stream in plan.streams:

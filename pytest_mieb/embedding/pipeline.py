@@ -86,6 +86,10 @@ class Pipeline:
         self._reused += planned.reused
         self.executor.fill(planned)
 
+    def begin(self, wanted: Sequence[Wanted]) -> None:
+        """Let the executor begin to read what these inputs lack; they are to be filled next."""
+        self.executor.begin(self.plan(wanted))
+
     def take(self, wanted: Wanted) -> NDArray[np.float32]:
         """The embeddings of inputs that were filled, in order, shape (n, d).
 
@@ -110,7 +114,7 @@ class Pipeline:
 
     def _parts(self, inputs: Inputs) -> list[Inputs]:
         if inputs.modality == "interleaved" and "interleaved" not in self.embedder.modalities:
-            return [Inputs(images=inputs.images), Inputs(texts=inputs.texts)]
+            return list(inputs.sides)
         return [inputs]
 
     def _view(self, purpose: Purpose | None) -> View:

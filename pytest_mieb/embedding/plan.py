@@ -51,6 +51,16 @@ class Stream:
     def __len__(self) -> int:
         return len(self.row)
 
+    def is_like(self, other: Stream) -> bool:
+        """Whether both are the same items in the same order, for the same view."""
+        return (
+            self.view is other.view
+            and len(self.inputs) == len(other.inputs)
+            and all(mine is theirs for mine, theirs in zip(self.inputs, other.inputs, strict=True))
+            and np.array_equal(self.which, other.which)
+            and np.array_equal(self.row, other.row)
+        )
+
     def chunks(self, size: int) -> Iterator[Sequence[Item]]:
         """The items in order, `size` at a time; the last ones may be fewer."""
         for start in range(0, len(self), size):

@@ -36,38 +36,64 @@ class Reader:
     def __init__(self, threads: int) -> None:
         self._threads = threads
         self._pool: ThreadPoolExecutor | None = None
+        self._begun: _Reading | None = None
+
+    def begin(self, stream: Stream, size: int) -> None:
+        """Read the first batches of what will be asked for next."""
+        self._begun = self._reading(stream, size)
 
     @contextmanager
     def batches(self, stream: Stream, size: int) -> Iterator[Iterator[Batch]]:
         """The stream's batches of `size` items, in order."""
-        self._pool = self._pool or ThreadPoolExecutor(self._threads, thread_name_prefix="mieb-read")
-        pool, chunks = self._pool, stream.chunks(size)
-        waiting: deque[tuple[Sequence[Item], Future[Batch]]] = deque()
-
-        def submit(count: int) -> None:
-            waiting.extend((chunk, pool.submit(read, stream, chunk, size)) for chunk in islice(chunks, count))
-
-        def ahead() -> Iterator[Batch]:
-            submit(self._threads + 1)
-            while waiting:
-                chunk, future = waiting.popleft()
-                try:
-                    batch = future.result()
-                except Warning:  # raised where a test's filters make errors of warnings; ours do not, here
-                    batch = read(stream, chunk, size)
-                submit(1)
-                yield batch
-
+        begun, self._begun = self._begun, None
+        reading = begun if begun and begun.is_of(stream) else self._reading(stream, size)
+        if begun is not reading and begun:
+            begun.stop()
         try:
-            yield ahead()
+            yield reading.batches()
         finally:
-            for _, future in waiting:
-                future.cancel()
+            reading.stop()
 
     def close(self) -> None:
         if self._pool:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
+
+    def _reading(self, stream: Stream, size: int) -> _Reading:
+        self._pool = self._pool or ThreadPoolExecutor(self._threads, thread_name_prefix="mieb-read")
+        return _Reading(stream, size, self._pool, self._threads + 1)
+
+
+class _Reading:
+    """Some batches of a stream that are being read, `ahead` of them at a time."""
+
+    def __init__(self, stream: Stream, size: int, pool: ThreadPoolExecutor, ahead: int) -> None:
+        self._stream, self._size, self._pool = stream, size, pool
+        self._chunks = stream.chunks(size)
+        self._waiting: deque[tuple[Sequence[Item], Future[Batch]]] = deque()
+        self._submit(ahead)
+
+    def is_of(self, stream: Stream) -> bool:
+        """Whether these are the same items in the same order."""
+        return stream.is_like(self._stream)
+
+    def batches(self) -> Iterator[Batch]:
+        while self._waiting:
+            chunk, future = self._waiting.popleft()
+            try:
+                batch = future.result()
+            except Warning:  # raised where a test's filters make errors of warnings; ours do not, here
+                batch = read(self._stream, chunk, self._size)
+            self._submit(1)
+            yield batch
+
+    def stop(self) -> None:
+        for _, future in self._waiting:
+            future.cancel()
+
+    def _submit(self, count: int) -> None:
+        for chunk in islice(self._chunks, count):
+            self._waiting.append((chunk, self._pool.submit(read, self._stream, chunk, self._size)))
 
 
 def read(stream: Stream, items: Sequence[Item], size: int) -> Batch:

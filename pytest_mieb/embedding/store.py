@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from threading import RLock
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -72,7 +73,9 @@ class Store:
     A shard that is damaged, or whose vectors have another length than `dimension`, is set aside with a warning: it
     keeps its name with `.damaged` behind it, and its items are embedded again. Keys are checked when a shard is first
     seen, vectors when one is first asked for. Where nothing can be written, and where there is no folder, embeddings
-    are kept in memory.
+    are kept in memory. `fresh`: what is stored before counts as not stored.
+
+    Threads of one process may use it at the same time.
     """
 
     def __init__(
@@ -81,8 +84,11 @@ class Store:
         warn: Callable[[str], None] = print,
         dimension: int | None = None,
         precision: Precision = "float32",
+        *,
+        fresh: bool = False,
     ) -> None:
         self.folder = folder
+        self._fresh = fresh
         self.precision = precision
         self._dtype = np.dtype("<f4" if precision == "float32" else "<f2")
         self._dimension = dimension
@@ -91,12 +97,15 @@ class Store:
         self._shards: list[_Shard] = []
         self._starts = np.zeros(1, dtype=np.int64)
         self._seen: set[str] = set()
+        self._lock = RLock()
         if folder:
             sweep(folder)
+            self._seen |= self._names() if fresh else set()
 
     def part(self, name: str) -> Store:
         """A store of its own inside this one, for embeddings that the model makes in another way."""
-        part = Store(self.folder and self.folder / name, dimension=self._dimension, precision=self.precision)
+        folder = self.folder and self.folder / name
+        part = Store(folder, dimension=self._dimension, precision=self.precision, fresh=self._fresh)
         part._trouble = self._trouble
         return part
 
@@ -105,13 +114,14 @@ class Store:
 
         Positions are this object's own, and stay what they are.
         """
-        self._refresh()
-        while True:
-            found = self._index.find(keys)
-            there = np.unique(self._shard_of(found[found >= 0])).tolist()
-            sound = [self._is_sound(shard) for shard in there]
-            if all(sound):
-                return found
+        with self._lock:
+            self._refresh()
+            while True:
+                found = self._index.find(keys)
+                there = np.unique(self._shard_of(found[found >= 0])).tolist()
+                sound = [self._is_sound(shard) for shard in there]
+                if all(sound):
+                    return found
 
     def take(self, positions: Positions) -> NDArray[np.float32]:
         """The embeddings at these positions, shape (n, d), in order."""
@@ -134,10 +144,11 @@ class Store:
             "keys": np.ascontiguousarray(keys).view(np.uint8).reshape(-1, BYTES),
             "vectors": np.ascontiguousarray(vectors, dtype=self._dtype),
         }
-        name = self._written(content)
-        if name:
-            self._seen.add(name)
-        self._append(content["keys"], _Shard(content["vectors"] if not name else self._mapped(name), name))
+        with self._lock:
+            name = self._written(content)
+            if name:
+                self._seen.add(name)
+            self._append(content["keys"], _Shard(content["vectors"] if not name else self._mapped(name), name))
 
     def _mapped(self, name: str) -> NDArray[Any]:
         assert self.folder
@@ -170,13 +181,7 @@ class Store:
         return np.searchsorted(self._starts, positions, side="right") - 1
 
     def _refresh(self) -> None:
-        if self.folder is None:
-            return
-        try:
-            names = os.listdir(self.folder)
-        except OSError:  # not there, or no more: what is mapped already stays readable
-            return
-        for name in sorted({name for name in names if name.endswith(SHARD) and not name.startswith(".")} - self._seen):
+        for name in sorted(self._names() - self._seen):
             self._seen.add(name)
             try:
                 self._open(name)
@@ -184,6 +189,13 @@ class Store:
                 self._seen.discard(name)
             except DamagedError as error:
                 self._set_aside(name, str(error))
+
+    def _names(self) -> set[str]:
+        try:
+            names = os.listdir(self.folder) if self.folder else []
+        except OSError:  # not there, or no more: what is mapped already stays readable
+            return set()
+        return {name for name in names if name.endswith(SHARD) and not name.startswith(".")}
 
     def _open(self, name: str) -> None:
         assert self.folder

@@ -24,6 +24,7 @@ class TaskRecord:
     reused: int
     seconds: float
     findings: tuple[str, ...] = ()
+    taken_over: bool = False
 
     @property
     def score(self) -> float:
@@ -44,6 +45,7 @@ class TaskRecord:
             reused=result.reused,
             seconds=result.seconds["total"],
             findings=tuple(finding.sentence for finding in result.findings),
+            taken_over=result.taken_over,
         )
 
     def to_json(self) -> str:

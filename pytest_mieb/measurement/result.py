@@ -46,8 +46,8 @@ class SubsetResult:
 class TaskResult:
     """The score of a task, 0..1: the plain mean of its subsets.
 
-    `embedded` and `reused` count distinct inputs; `seconds` maps reading and embedding (`embedding`) and all of it
-    (`total`) to wall-clock time.
+    `taken_over`: an earlier run scored it, and nothing has changed since. `embedded` and `reused` count distinct
+    inputs; `seconds` maps reading and embedding (`embedding`) and all of it (`total`) to wall-clock time.
     """
 
     task: Task
@@ -56,6 +56,7 @@ class TaskResult:
     embedded: int
     reused: int
     seconds: Mapping[str, float]
+    taken_over: bool = False
 
     @property
     def repeatable(self) -> float:

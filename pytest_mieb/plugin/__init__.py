@@ -186,6 +186,12 @@ class ActiveRun:
 
         return make_scheduler(config, log, self.session.tasks)
 
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        """The data of the next item's task are read while this one's is embedded and scored."""
+        following = dict(nextitem.user_properties).get(TASK) if nextitem else None
+        self.session.evaluator.expect(self.session.tasks.get(str(following)))
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         self.run.note(report)
 

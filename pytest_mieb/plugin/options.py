@@ -103,6 +103,12 @@ OPTIONS = (
         ini=False,
         metavar="N",
     ),
+    Option(
+        "--mieb-fresh",
+        "Embed and score everything again, also what an earlier run did with the same model, data and versions.",
+        ini=False,
+        switch=True,
+    ),
     Option("--mieb-results", "Folder for results (default: mieb-results).", path=True, metavar="DIR"),
     Option(
         "--mieb-cache",

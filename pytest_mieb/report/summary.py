@@ -241,7 +241,12 @@ def _work(run: Run) -> list[str]:
         return []
     embedded = sum(record.embedded for record in run.records.values())
     reused = sum(record.reused for record in run.records.values())
-    return [f"embedded {embedded:,} items, {reused:,} taken from the store"]
+    lines = [f"embedded {embedded:,} items, {reused:,} taken from the store"]
+    over = sum(record.taken_over for record in run.records.values())
+    if over:
+        tasks = f"{over} of {len(run.records)} tasks"
+        lines.append(f"{tasks} taken over from an earlier run, for nothing has changed; --mieb-fresh does all again")
+    return lines
 
 
 def _spent(run: Run) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from pytest_mieb.data import Inputs, Rows, Source, load_rows, other_sizes
 from pytest_mieb.data.examples import Digest, clusters
-from pytest_mieb.embedding import Pipeline, Wanted
+from pytest_mieb.embedding import Counts, Pipeline, Wanted
 from pytest_mieb.measurement.result import SubsetResult, TaskResult
 from pytest_mieb.models.embedder import Purpose, Role
 from pytest_mieb.protocols import Embeddings, protocol_of
@@ -89,20 +89,33 @@ def evaluate(task: Task, source: Source, pipeline: Pipeline, device: str = "cpu"
         EmbeddingError: the model gave something that is no embedding.
         ScoreError: the score is not a number.
     """
-    before = pipeline.counts
     started = perf_counter()
     prepared = [prepare(task, subset, source) for subset in task.subsets]
-    pipeline.fill([wanted for each in prepared for wanted in each.wanted.values()])
-    subsets = {}
-    for each in prepared:
-        embeddings = {role: pipeline.take(wanted) for role, wanted in each.wanted.items()}
-        subsets[each.subset] = score(each, embeddings, device, any_size=source.any_size)
-    after = pipeline.counts
+    before = pipeline.counts
+    pipeline.fill(wanted_by(prepared))
+    subsets = {each.subset: score(each, taken(each, pipeline), device, any_size=source.any_size) for each in prepared}
+    return result_of(task, subsets, before, pipeline.counts, perf_counter() - started)
+
+
+def wanted_by(prepared: Iterable[Prepared]) -> list[Wanted]:
+    """All that the subsets need embedded."""
+    return [wanted for each in prepared for wanted in each.wanted.values()]
+
+
+def taken(prepared: Prepared, pipeline: Pipeline) -> Embeddings:
+    """The embeddings of a subset that was filled, by role."""
+    return {role: pipeline.take(wanted) for role, wanted in prepared.wanted.items()}
+
+
+def result_of(
+    task: Task, subsets: Mapping[str, SubsetResult], before: Counts, after: Counts, seconds: float
+) -> TaskResult:
+    """The result of a task: the plain mean of its subsets, and what was done for it between two counts."""
     return TaskResult(
         task=task,
         score=float(np.mean([subset.score for subset in subsets.values()])),
         subsets=subsets,
         embedded=after.embedded - before.embedded,
         reused=after.reused - before.reused,
-        seconds={"embedding": after.seconds - before.seconds, "total": perf_counter() - started},
+        seconds={"embedding": after.seconds - before.seconds, "total": seconds},
     )

@@ -48,6 +48,7 @@ class Settings:
     update: bool = False
     policy: Policy = field(default_factory=Policy)
     calibrate: int = 0
+    fresh: bool = False
     results: Path = Path("mieb-results")
     cache: Path = field(default_factory=default_cache)
     tasks: tuple[Path, ...] = ()
@@ -107,6 +108,7 @@ def parse_settings(
         update=update,
         policy=_policy(values),
         calibrate=_calibrate(value("calibrate")),
+        fresh=bool(value("fresh")),
         results=_folder("--mieb-results", root / Path(value("results") or "mieb-results").expanduser()),
         cache=_folder("--mieb-cache", root / Path(value("cache") or default_cache()).expanduser()),
         tasks=tuple(_tasks(folder, root) for folder in value("tasks") or ()),

@@ -154,6 +154,7 @@ class Line:
     last: Fault | None = None
     _asleep_until: float = 0.0
     _stalled: dict[str, Fault] = field(default_factory=dict)
+    _one_at_a_time: threading.RLock = field(default_factory=threading.RLock, repr=False)
 
     def ask(self, what: str, action: Callable[[], Result], watched: Callable[[], list[Path]] = list) -> Result:
         """The result of `action`, tried again where its error may pass.
@@ -168,6 +169,10 @@ class Line:
         Raises:
             Exception: whatever `action` raised the last time, or StalledError.
         """
+        with self._one_at_a_time:
+            return self._ask(what, action, watched)
+
+    def _ask(self, what: str, action: Callable[[], Result], watched: Callable[[], list[Path]]) -> Result:
         if fault := self._stalled.get(what):
             raise StalledError(f"{fault.said}, and it is not waited for again in this run")
         if self.asleep:
