@@ -19,6 +19,11 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+def named(error: BaseException) -> str:
+    """Its type and its first line."""
+    return f"{type(error).__name__}: {first_line(error)}"
+
+
 def near(name: str, names: Iterable[str], cutoff: float = 0.6) -> list[str]:
     """Up to three of `names` that may have been meant, the nearest first; case is forgiven."""
     spelt = {known.lower(): known for known in names}

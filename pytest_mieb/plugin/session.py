@@ -112,7 +112,7 @@ class MiebSession:
         Datasets are counted by the rows that their cards expect, each as one picture of the largest size that is paid
         for; what the store holds already costs nothing.
         """
-        if self.settings.model.kind != "voyage":
+        if not self.settings.kind.metered:
             return None
         from pytest_mieb.models.api import Paid, dollars
         from pytest_mieb.suite.costs import costs_of
@@ -140,19 +140,16 @@ class MiebSession:
             whole.sweep(baseline.with_suffix(""))
 
     def recognise_or_refuse(self) -> None:
-        """Look at the model's folder without loading it, where workers will: one usage error instead of one a task."""
+        """Look at the model's files without loading it, where workers will: one usage error instead of one a task."""
         from pytest_mieb.models import ModelError
-        from pytest_mieb.models.loading.load import FAMILY
-        from pytest_mieb.models.loading.recognition import recognise
+        from pytest_mieb.models.loading.request import Request
 
-        spec = self.settings.model
+        settings = self.settings
+        request = Request(
+            settings.model.text, trust_remote_code=settings.trust_remote_code, options=settings.model_args
+        )
         try:
-            if spec.kind == "folder" and not self.settings.trust_remote_code:  # or code of the model's would run here
-                recognise(
-                    Path(spec.target),
-                    transformers=spec.text.startswith("hf:"),
-                    told=self.settings.model_args.get(FAMILY),
-                )
+            settings.kind.look(settings.model, request)
         except ModelError as error:
             raise pytest.UsageError(str(error)) from error
 

@@ -57,7 +57,7 @@ class Evaluator:
 
         devices.share_processors(self.worker)
         settings = self.settings
-        if settings.model.kind != "factory":
+        if not settings.kind.by_code:
             _silence()
         with _errors_as_warnings():
             return load_embedder(
@@ -124,7 +124,7 @@ class Evaluator:
         folder = folder_of(settings.cache, fingerprint, settings.batch_size)
         if probes is None:
             return folder
-        if settings.model.kind != "factory":
+        if not settings.kind.by_code:
             return generation(folder, probes, _warn, told="the hash of its files")
         owner = " ".join((settings.model.text, *map("=".join, sorted(settings.model_args.items()))))
         return generation(folder, probes, _warn, owner=owner, told=f"the fingerprint {fingerprint}")
@@ -136,7 +136,7 @@ class Evaluator:
 
         settings = self.settings
         folder = self._scratch_folder("calibration")
-        load = None if settings.model.kind == "factory" else self._load
+        load = None if settings.kind.by_code else self._load
         return Calibration(
             settings.calibrate,
             self.embedder,
@@ -304,7 +304,7 @@ class Evaluator:
         """Whether the environment is the one that the package knows; None where the model is computed elsewhere."""
         from pytest_mieb.canary import check
 
-        if self.settings.model.kind == "voyage":
+        if self.settings.kind.elsewhere:
             return None
         with _errors_as_warnings():
             return check(self.device)

@@ -12,7 +12,10 @@ from pytest_mieb.gate.policy import Policy, parse_policy
 from pytest_mieb.measurement.baseline import NAME, BaselineError
 from pytest_mieb.measurement.opening import find
 from pytest_mieb.models.errors import ModelError
-from pytest_mieb.models.loading.spec import ModelSpec, parse_spec
+from pytest_mieb.models.loading.kind import ModelKind
+from pytest_mieb.models.loading.kinds import known
+from pytest_mieb.models.loading.parsing import parse_spec
+from pytest_mieb.models.loading.spec import ModelSpec
 
 NONE = "none"
 YAML = (".yaml", ".yml")
@@ -58,6 +61,11 @@ class Settings:
     trust_remote_code: bool = False
 
     @property
+    def kind(self) -> ModelKind:
+        """The kind of model."""
+        return known()[self.model.kind]
+
+    @property
     def results_of_model(self) -> Path:
         """Where the results of this run go: a folder for each model."""
         return self.results / self.model.name
@@ -94,17 +102,19 @@ def parse_settings(
         spec = parse_spec(model)
     except ModelError as error:
         raise SettingsError(str(error)) from error
-    value, update = values.get, bool(values.get("update"))
-    _refuse_what_does_not_apply(spec, values, [name for name in values if values[name]] if given is None else given)
+    value, update, kind = values.get, bool(values.get("update")), known()[spec.kind]
+    _refuse_what_does_not_apply(
+        spec, kind, values, [name for name in values if values[name]] if given is None else given
+    )
     settings = Settings(
         model=spec,
         revision=value("revision"),
         processor=value("processor"),
         model_args=dict(_model_arg(each) for each in value("model_arg") or ()),
         max_cost=_max_cost(value("max_cost")),
-        data=_data(value("data") or ("miniature" if spec.kind == "miniature" else "hub"), root),
+        data=_data(value("data") or kind.data, root),
         sizes=_one_of("--mieb-sizes", value("sizes") or SIZES[0], SIZES),
-        baseline=_baseline(value("baseline") or spec.baseline, update, baselines),
+        baseline=_baseline(value("baseline") or kind.baseline or spec.name, update, baselines),
         update=update,
         policy=_policy(values),
         calibrate=_calibrate(value("calibrate")),
@@ -122,30 +132,23 @@ def parse_settings(
 
 
 # Options that mean nothing to some kinds of models, with the reason.
-_APPLIES: Mapping[str, tuple[Collection[str], str]] = {
-    "processor": (("folder", "hub"), "it goes with a folder or a hub id that transformers loads"),
-    "dtype": (
-        ("folder", "hub", "open_clip", "timm", "mteb", "miniature"),
-        "the model is computed elsewhere, or by code of yours that chooses its dtype",
-    ),
-    "model_arg": (
-        ("folder", "hub", "open_clip", "timm", "miniature", "factory"),
-        "the model takes no such options",
-    ),
-    "calibrate": (
-        ("folder", "hub", "open_clip", "timm", "mteb", "miniature", "factory"),
-        "every repetition would be paid for",
-    ),
-    "max_cost": (("voyage",), "it goes with a model behind an API, such as voyage:voyage-multimodal-3"),
+_REASONS: Mapping[str, str] = {
+    "processor": "it goes with a folder or a hub id that transformers loads",
+    "dtype": "the model is computed elsewhere, or by code of yours that chooses its dtype",
+    "model_arg": "the model takes no such options",
+    "calibrate": "every repetition would be paid for",
+    "max_cost": "it goes with a model behind an API, such as voyage:voyage-multimodal-3",
 }
 
 
-def _refuse_what_does_not_apply(spec: ModelSpec, values: Mapping[str, Any], given: Collection[str]) -> None:
+def _refuse_what_does_not_apply(
+    spec: ModelSpec, kind: ModelKind, values: Mapping[str, Any], given: Collection[str]
+) -> None:
     revision = values.get("revision")
-    if revision and not (spec.has_revisions or spec.kind == "mteb"):
+    if revision and not spec.has_revisions:
         raise SettingsError(f"--mieb-revision={revision}: {spec.text} has no revisions; it goes with a hub id only")
-    for name, (kinds, reason) in _APPLIES.items():
-        if name in given and spec.kind not in kinds:
+    for name, reason in _REASONS.items():
+        if name in given and name not in kind.options:
             flag = f"--mieb-{name.replace('_', '-')}"
             raise SettingsError(f"{flag} does not go with {spec.text}: {reason}; leave the option out")
 

@@ -18,6 +18,7 @@ from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files.hub import download, read_json
 from pytest_mieb.models.files.open_clip_sources import BESIDE, CHOICES, CONFIG, Source, find
 from pytest_mieb.models.files.weights import averaged, put_weights, read_weights
+from pytest_mieb.models.loading.kind import ModelKind
 from pytest_mieb.models.loading.request import Request
 from pytest_mieb.models.local import TOKENIZERS, PreparingEmbedder, described, refusing
 from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, numbers, pixels, thickened, trimmed
@@ -242,3 +243,11 @@ def _beside(name: str, folder: Path | None) -> Path | None:
 
 def _has_any(folder: Path, names: Iterable[str]) -> bool:
     return any((folder / name).is_file() for name in names)
+
+
+KIND = ModelKind(
+    name="open_clip",
+    load=lambda spec, request: load(request),
+    such_as="open_clip:ARCHITECTURE@FILE, open_clip:ARCHITECTURE/TAG",
+    weights_apart=True,
+)

@@ -21,6 +21,7 @@ from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder, Purpose, as_array
 from pytest_mieb.models.errors import ModelError, did_you_mean, first_line
 from pytest_mieb.models.files.hashing import fingerprint
+from pytest_mieb.models.loading.kind import ModelKind
 from pytest_mieb.models.loading.request import Request
 
 if TYPE_CHECKING:
@@ -328,3 +329,12 @@ def _trusting(request: Request) -> Iterator[None]:
         yield
     finally:
         dynamic_module_utils.get_class_in_module = run
+
+
+KIND = ModelKind(
+    name="mteb",
+    load=lambda spec, request: load(request),
+    such_as="mteb:NAME",
+    options=frozenset({"dtype", "calibrate"}),
+    has_revisions=True,
+)

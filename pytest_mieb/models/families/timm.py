@@ -18,6 +18,7 @@ from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError, did_you_mean
 from pytest_mieb.models.files.hub import download, read_json
 from pytest_mieb.models.files.weights import averaged, fetch, put_weights, read_weights, safe_names, weights_in
+from pytest_mieb.models.loading.kind import ModelKind
 from pytest_mieb.models.loading.request import Request
 from pytest_mieb.models.local import PreparingEmbedder, described, refusing
 from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, interpolation, numbers, pixels, thickened, trimmed
@@ -272,3 +273,11 @@ def _guesses(source: Source, options: Mapping[str, str], architecture: str) -> t
         f"bare weights do not state their preprocessing: {', '.join(guessed)} are those of {architecture}; give "
         "--mieb-model-arg=NAME=VALUE with what they were trained with",
     )
+
+
+KIND = ModelKind(
+    name="timm",
+    load=lambda spec, request: load(request),
+    such_as="timm:NAME, timm:NAME@FILE",
+    weights_apart=True,
+)

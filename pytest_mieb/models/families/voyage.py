@@ -24,6 +24,7 @@ from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder, Purpose, Role
 from pytest_mieb.models.errors import ModelError, first_line
 from pytest_mieb.models.files.hashing import fingerprint
+from pytest_mieb.models.loading.kind import ModelKind
 from pytest_mieb.models.loading.request import Request
 from pytest_mieb.support.retrying import wait_before, worth_another_try
 
@@ -331,3 +332,13 @@ def _said(error: Any) -> str:
     detail = error.json_body.get("detail") if isinstance(error.json_body, dict) else None
     status = f"{error.http_status} " if error.http_status else ""
     return f"{status}{detail or first_line(error)[:200]}"
+
+
+KIND = ModelKind(
+    name="voyage",
+    load=lambda spec, request: load(request),
+    such_as="voyage:NAME",
+    options=frozenset({"max_cost"}),
+    metered=True,
+    elsewhere=True,
+)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from pytest_mieb.models import ModelError, parse_spec
-from pytest_mieb.models.loading.spec import LEGAL, ModelSpec
+from pytest_mieb.models.loading.parsing import legal
+from pytest_mieb.models.loading.spec import ModelSpec
 
 
 @pytest.fixture(autouse=True)
@@ -21,33 +22,33 @@ def somewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("text", "kind", "name", "baseline"),
+    ("text", "kind", "name"),
     [
-        ("miniature", "miniature", "miniature", "miniature"),
-        ("miniature:damaged", "miniature", "miniature__damaged", "miniature"),
-        ("runs/exp7", "folder", "exp7", "exp7"),
-        ("runs/exp7/", "folder", "exp7", "exp7"),
-        ("./runs/exp7/../exp7", "folder", "exp7", "exp7"),
-        ("runs", "folder", "runs", "runs"),
-        ("package.module:factory", "factory", "package.module__factory", "package.module__factory"),
-        ("module:Factory_2", "factory", "module__Factory_2", "module__Factory_2"),
-        ("openai/clip-vit-base-patch32", "hub", "openai__clip-vit-base-patch32", "openai__clip-vit-base-patch32"),
-        ("org/name_1.5", "hub", "org__name_1.5", "org__name_1.5"),
-        ("hf:runs/exp7", "folder", "exp7", "exp7"),
-        ("hf:org/name", "hub", "hf__org__name", "hf__org__name"),
-        ("open_clip:ViT-B-32@runs/epoch_10.pt", "open_clip", "ViT-B-32__epoch_10.pt", "ViT-B-32__epoch_10.pt"),
-        ("open_clip:ViT-B-32/openai", "open_clip", "open_clip__ViT-B-32__openai", "open_clip__ViT-B-32__openai"),
-        ("open_clip:runs/exp7", "open_clip", "open_clip__runs__exp7", "open_clip__runs__exp7"),
-        ("timm:vit_base_patch16_224.mae", "timm", "timm__vit_base_patch16_224.mae", "timm__vit_base_patch16_224.mae"),
-        ("timm:resnet50@runs/epoch_9.pt", "timm", "resnet50__epoch_9.pt", "resnet50__epoch_9.pt"),
-        ("mteb:org/name", "mteb", "mteb__org__name", "mteb__org__name"),
-        ("voyage:voyage-multimodal-3", "voyage", "voyage__voyage-multimodal-3", "voyage__voyage-multimodal-3"),
-        ("voyageai/voyage-multimodal-3", "voyage", "voyageai__voyage-multimodal-3", "voyageai__voyage-multimodal-3"),
+        ("miniature", "miniature", "miniature"),
+        ("miniature:damaged", "miniature", "miniature__damaged"),
+        ("runs/exp7", "folder", "exp7"),
+        ("runs/exp7/", "folder", "exp7"),
+        ("./runs/exp7/../exp7", "folder", "exp7"),
+        ("runs", "folder", "runs"),
+        ("package.module:factory", "factory", "package.module__factory"),
+        ("module:Factory_2", "factory", "module__Factory_2"),
+        ("openai/clip-vit-base-patch32", "hub", "openai__clip-vit-base-patch32"),
+        ("org/name_1.5", "hub", "org__name_1.5"),
+        ("hf:runs/exp7", "folder", "exp7"),
+        ("hf:org/name", "hub", "hf__org__name"),
+        ("open_clip:ViT-B-32@runs/epoch_10.pt", "open_clip", "ViT-B-32__epoch_10.pt"),
+        ("open_clip:ViT-B-32/openai", "open_clip", "open_clip__ViT-B-32__openai"),
+        ("open_clip:runs/exp7", "open_clip", "open_clip__runs__exp7"),
+        ("timm:vit_base_patch16_224.mae", "timm", "timm__vit_base_patch16_224.mae"),
+        ("timm:resnet50@runs/epoch_9.pt", "timm", "resnet50__epoch_9.pt"),
+        ("mteb:org/name", "mteb", "mteb__org__name"),
+        ("voyage:voyage-multimodal-3", "voyage", "voyage__voyage-multimodal-3"),
+        ("voyageai/voyage-multimodal-3", "voyage", "voyageai__voyage-multimodal-3"),
     ],
 )
-def test_what_a_text_means(text: str, kind: str, name: str, baseline: str) -> None:
+def test_what_a_text_means(text: str, kind: str, name: str) -> None:
     spec = parse_spec(text)
-    assert (spec.kind, spec.name, spec.baseline) == (kind, name, baseline)
+    assert (spec.kind, spec.name) == (kind, name)
 
 
 def test_a_folder_goes_before_all_else(somewhere: Path) -> None:
@@ -100,7 +101,7 @@ def test_a_text_that_means_nothing_names_near_ones_and_the_legal_ones(text: str,
         parse_spec(text)
     said = str(refusal.value)
     assert said.startswith(f"--mieb-model={text}: no such model.{hint}")
-    assert said.endswith(f" Legal are {LEGAL}.")
+    assert said.endswith(f" Legal are {legal()}.")
     assert ("Did you mean" in said) is bool(hint)
 
 
