@@ -50,7 +50,7 @@ def test_another_packages_kind_is_named_loaded_and_checked(another: ModelKind) -
 
 
 def test_only_its_own_options_mean_something_to_it(another: ModelKind, tmp_path: Path) -> None:
-    values = {"model": "ours:large", "model_arg": ["side=3"]}
+    values = {"model": "ours:large", "model_arg": ["side=3"], "baseline": "none"}
     assert parse_settings(values, root=tmp_path, baselines=tmp_path).model_args == {"side": "3"}
     with pytest.raises(SettingsError, match="--mieb-dtype does not go with ours:large"):
         parse_settings({**values, "dtype": "float16"}, root=tmp_path, baselines=tmp_path)
