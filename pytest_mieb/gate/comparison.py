@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from datetime import date
 from math import hypot, sqrt
 from operator import itemgetter
@@ -70,16 +69,14 @@ class Comparison(Pair):
         """Whether a regression of the task, or of one of its subsets, fails nothing yet."""
         return self.accepted is not None and not self.accepted.ended
 
-    def to_json(self) -> str:
-        return json.dumps(asdict(self), default=date.isoformat)
-
     @classmethod
-    def from_json(cls, text: str) -> Comparison:
-        content: dict[str, Any] = json.loads(text)
+    def from_json(cls, given: Mapping[str, Any]) -> Comparison:
+        """What `dataclasses.asdict` and JSON made of one."""
+        content = dict(given)
         subsets = {name: Pair(**_with_difference(pair)) for name, pair in content.pop("subsets").items()}
         warnings = tuple(content.pop("warnings"))
-        given = content.pop("accepted")
-        accepted = Acceptance(**given | {"until": date.fromisoformat(given["until"])}) if given else None
+        said = content.pop("accepted")
+        accepted = Acceptance(**said | {"until": date.fromisoformat(said["until"])}) if said else None
         return cls(**_with_difference(content), accepted=accepted, subsets=subsets, warnings=warnings)
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import Any
 
 from pytest_mieb.measurement.baseline import Mark, TaskBaseline
-
-if TYPE_CHECKING:
-    from pytest_mieb.measurement.result import TaskResult
+from pytest_mieb.measurement.result import TaskResult
 
 
 @dataclass(frozen=True)
@@ -48,12 +45,10 @@ class TaskRecord:
             taken_over=result.taken_over,
         )
 
-    def to_json(self) -> str:
-        return json.dumps(asdict(self))
-
     @classmethod
-    def from_json(cls, text: str) -> TaskRecord:
-        content = json.loads(text)
-        measured = content["measured"]
+    def from_json(cls, content: Mapping[str, Any]) -> TaskRecord:
+        """What `dataclasses.asdict` and JSON made of one."""
+        measured = dict(content["measured"])
         measured["subsets"] = {name: Mark(**mark) for name, mark in measured["subsets"].items()}
-        return cls(**content | {"measured": TaskBaseline(**measured), "findings": tuple(content["findings"])})
+        found = {"measured": TaskBaseline(**measured), "findings": tuple(content["findings"])}
+        return cls(**{**content, **found})

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -39,13 +38,9 @@ class Description:
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
-    def dumps(self) -> str:
-        return json.dumps(self.to_json())
-
     @classmethod
-    def loads(cls, text: str) -> Description:
-        content = json.loads(text)
-        return cls(**content | {"warnings": tuple(content["warnings"])})
+    def from_json(cls, content: Mapping[str, Any]) -> Description:
+        return cls(**{**content, "warnings": tuple(content["warnings"])})
 
 
 def _shown(value: Any) -> str:

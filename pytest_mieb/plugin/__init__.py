@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_mieb.plugin.fixtures import mieb_embedder, mieb_result, mieb_session, mieb_task, mieb_verdict
-from pytest_mieb.plugin.keys import NOTHING, SELECTED, SESSION, TASK, VERDICT, task_in
+from pytest_mieb.plugin.keys import MESSAGE, NOTHING, SELECTED, SESSION, TASK, VERDICT
 from pytest_mieb.plugin.options import add_options, read_settings
 from pytest_mieb.suite import CATEGORIES, SUITES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from pytest_mieb.plugin.session import MiebSession
 
@@ -68,8 +68,10 @@ def _parametrised_by_hand(metafunc: pytest.Metafunc) -> bool:
     )
 
 
-def _tasks_of(items: Iterable[pytest.Item], asked: str) -> set[str]:
-    return {str(value) for item in items for key, value in item.user_properties if key == asked}
+def _tasks_of(items: Iterable[pytest.Item], *, judged: bool = False) -> set[str]:
+    """The tasks that tests are about; with `judged` only those whose verdict a test asks for."""
+    messages = (item.stash.get(MESSAGE, None) for item in items)
+    return {message.task for message in messages if message and (message.judged or not judged)}
 
 
 class ActiveRun:
@@ -115,15 +117,15 @@ class ActiveRun:
     def pytest_collection_modifyitems(self, session: pytest.Session, items: list[pytest.Item]) -> None:
         """Before -k and -m select among them."""
         from pytest_mieb.plugin.collecting import missing
+        from pytest_mieb.report.message import Message
 
         if self.with_suite:
             items += missing(session, items)
         for item in items:
             name = getattr(getattr(item, "callspec", None), "params", {}).get(TASK)
             if name:
+                item.stash[MESSAGE] = Message(str(name), judged=VERDICT in item.fixturenames)  # type: ignore[attr-defined]
                 item.user_properties.append((TASK, name))
-                if VERDICT in item.fixturenames:  # type: ignore[attr-defined]
-                    item.user_properties.append((VERDICT, name))
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """With workers this process loads no model, but can tell what lies in a folder before they start."""
@@ -149,7 +151,7 @@ class ActiveRun:
             raise pytest.UsageError(refusal(self.session.settings.model.text))
         if self.nothing:
             session.items.clear()
-        names, judged = _tasks_of(session.items, TASK), _tasks_of(session.items, VERDICT)
+        names, judged = _tasks_of(session.items), _tasks_of(session.items, judged=True)
         self.named |= names
         self.run.selected |= judged
         self.session.selected |= judged
@@ -166,6 +168,8 @@ class ActiveRun:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Any, ids: Sequence[str]) -> None:
+        from pytest_mieb.report.run import task_in
+
         first = not self.run.selected
         suite = (nodeid for nodeid in ids if "::test_mieb[" in nodeid)
         self.run.selected |= {name for nodeid in suite if (name := task_in(nodeid, self.session.tasks))}
@@ -189,11 +193,21 @@ class ActiveRun:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
         """The data of the next item's task are read while this one's is embedded and scored."""
-        following = dict(nextitem.user_properties).get(TASK) if nextitem else None
-        self.session.evaluator.expect(self.session.tasks.get(str(following)))
+        following = nextitem.stash.get(MESSAGE, None) if nextitem else None
+        self.session.evaluator.expect(self.session.tasks.get(following.task) if following else None)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        from pytest_mieb.plugin.messages import put
+
+        report = yield
+        put(item, report)
+        return report
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        self.run.note(report)
+        from pytest_mieb.plugin.messages import notice
+
+        self.run.note(notice(report))
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self, session: pytest.Session) -> Iterator[None]:

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_mieb.plugin.keys import ACCEPTED, COMPARISON, CONTEXT, MODEL, RECORD, SESSION, SPENT
+from pytest_mieb.plugin.keys import MESSAGE, SESSION
 
 if TYPE_CHECKING:
     from pytest_mieb.gate.verdict import Verdict
     from pytest_mieb.measurement.result import TaskResult
     from pytest_mieb.models import Embedder
     from pytest_mieb.plugin.session import MiebSession
+    from pytest_mieb.report.message import Message
     from pytest_mieb.suite import Task
 
 
@@ -41,7 +41,12 @@ def _billed(item: pytest.Item, embedder: Embedder) -> Iterator[None]:
     try:
         yield
     finally:
-        item.user_properties.append((SPENT, json.dumps([bill.spent - before[0], bill.unsure - before[1]])))
+        _message(item).spend(bill.spent - before[0], bill.unsure - before[1])
+
+
+def _message(item: pytest.Item) -> Message:
+    """What the test says of its task; a test that asks for several tasks by itself speaks of the first."""
+    return item.stash[MESSAGE]
 
 
 @pytest.fixture(scope="session")
@@ -93,11 +98,9 @@ def mieb_result(
     kinds = DatasetError, EmbeddingError, ModelError, ScoreError
     with _billed(request.node, mieb_embedder), _failing_plainly(*kinds):
         result = evaluator.result(mieb_task)
-    properties = request.node.user_properties
-    properties.append((RECORD, TaskRecord.of(result, evaluator.measured(result)).to_json()))
-    properties.append((CONTEXT, json.dumps(evaluator.context.to_json())))
-    if mieb_embedder.description:
-        properties.append((MODEL, mieb_embedder.description.dumps()))
+    message = _message(request.node)
+    message.record = TaskRecord.of(result, evaluator.measured(result))
+    message.context, message.model = evaluator.context, mieb_embedder.description
     return result
 
 
@@ -105,15 +108,13 @@ def mieb_result(
 def mieb_verdict(request: pytest.FixtureRequest, mieb_result: TaskResult, mieb_session: MiebSession) -> Verdict:
     """The verdict on the task against the baseline, and on each of its subsets."""
     from pytest_mieb.gate.comparison import IncomparableError
-    from pytest_mieb.gate.verdict import acceptance_of
     from pytest_mieb.measurement.baseline import BaselineError
+    from pytest_mieb.plugin.messages import properties
 
     with _failing_plainly(BaselineError, IncomparableError):
         comparison = mieb_session.compare(mieb_result)
-    if comparison:
-        request.node.user_properties.append((COMPARISON, comparison.to_json()))
+    message = _message(request.node)
+    message.comparison = comparison
     verdict = mieb_session.verdict(mieb_result, comparison)
-    accepted = acceptance_of(verdict)
-    if accepted:
-        request.node.user_properties.append((ACCEPTED, accepted))
+    request.node.user_properties += properties(message, verdict)
     return verdict

@@ -8,8 +8,8 @@ from typing import Literal
 import pytest
 
 from pytest_mieb.gate.decision import Decision
-from pytest_mieb.plugin.keys import ACCEPTED, MEANS_OF_RUN
-from pytest_mieb.report.run import Run
+from pytest_mieb.report.junit import ACCEPTED
+from pytest_mieb.report.run import MEANS_OF_RUN, Run
 
 
 def conclude(run: Run, session: pytest.Session) -> None:

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from pytest_mieb.plugin.keys import task_in
+from pytest_mieb.report.run import task_in
 from pytest_mieb.runtime.devices import Worker
 from pytest_mieb.suite.costs import costs_of
 

@@ -7,8 +7,9 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from pytest_mieb.gate.stored import Outcome
 from pytest_mieb.gate.verdict import acceptance_of
-from pytest_mieb.plugin.keys import ACCEPTED
 
+# The property that says of a regression that it is accepted.
+ACCEPTED = "mieb_accepted"
 # What XML 1.0 cannot hold, not even escaped.
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 

@@ -2,35 +2,28 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
+from pytest_mieb.gate.comparison import Comparison
+from pytest_mieb.gate.decision import Decision, decide
 from pytest_mieb.gate.policy import Policy
 from pytest_mieb.measurement.baseline import Baseline
 from pytest_mieb.measurement.context import Context
 from pytest_mieb.measurement.record import TaskRecord
 from pytest_mieb.models.description import Description
-from pytest_mieb.plugin.keys import (
-    COMPARISON,
-    CONTEXT,
-    MEANS_OF_RUN,
-    MODEL,
-    RECORD,
-    SPENT,
-    SUITE_TEST,
-    TASK,
-    VERDICT,
-    task_in,
-)
+from pytest_mieb.report.message import Message, Notice
 from pytest_mieb.suite import Task
 
-if TYPE_CHECKING:
-    import pytest
+# Ids of the suite's tests hold the first; those of what only the whole run shows begin with the second.
+SUITE_TEST = "test_mieb.py::test_mieb["
+MEANS_OF_RUN = "mieb::"
 
-    from pytest_mieb.gate.comparison import Comparison
-    from pytest_mieb.gate.decision import Decision
+
+def task_in(nodeid: str, tasks: Container[str]) -> str | None:
+    """The task that a test's id names, where it is one: `.../test_mieb.py::test_mieb[CIFAR10]`."""
+    name = nodeid.rpartition("[")[2].removesuffix("]")
+    return name if name in tasks else None
 
 
 @dataclass
@@ -39,7 +32,8 @@ class Run:
 
     `args` is the command line, `selected` the tasks that were collected, `notes` lines for the summary, `model` what
     was loaded and `context` what it was measured with, in whatever process. `published_data`: on the data that the
-    published models were measured on. `strangers` counts failures that are none of the suite's. `unrecorded` says why
+    published models were measured on. `foreign_failures` counts those of tests that are
+    none of the suite's. `unrecorded` says why
     what was to be recorded was not. `spent` has for each item the US dollars that an API took: for what it answered,
     and at most for the rest.
     """
@@ -58,7 +52,7 @@ class Run:
     notes: list[str] = field(default_factory=list)
     model: Description | None = None
     context: Context | None = None
-    strangers: int = 0
+    foreign_failures: int = 0
     unrecorded: str | None = None
     spent: dict[str, tuple[float, float]] = field(default_factory=dict)
     decision: Decision | None = None
@@ -84,48 +78,42 @@ class Run:
     @property
     def only_incomplete(self) -> bool:
         """No regression was seen, and nothing else failed, but some task or mean has no verdict."""
-        if self.strangers or self.unrecorded or (self.decision and self.decision.state == "regressed"):
+        if self.foreign_failures or self.unrecorded or (self.decision and self.decision.state == "regressed"):
             return False
         return bool(self.decision.incomplete if self.decision else self.errors or self.not_run)
 
-    def note(self, report: pytest.TestReport) -> None:
-        """Take what a report says of a task; it may come from another process."""
-        properties = {key: str(value) for key, value in report.user_properties}
-        bills = [json.loads(str(value)) for key, value in report.user_properties if key == SPENT]
-        if bills:  # several where the item was run again
-            self.spent[report.nodeid] = sum(bill[0] for bill in bills), sum(bill[1] for bill in bills)
-        name = properties.get(TASK) or task_in(report.nodeid, self.tasks)
-        if report.failed and SUITE_TEST not in report.nodeid and not report.nodeid.startswith(MEANS_OF_RUN):
-            self.strangers += 1
+    def note(self, notice: Notice) -> None:
+        """Take what became of a test; it may have run in another process, or have died there."""
+        message = notice.message
+        of_suite = SUITE_TEST in notice.nodeid
+        if notice.outcome == "failed" and not of_suite and not notice.nodeid.startswith(MEANS_OF_RUN):
+            self.foreign_failures += 1
+        name = message.task if message else task_in(notice.nodeid, self.tasks)
         if not name:
             return
-        if MODEL in properties:
-            self.model = Description.loads(properties[MODEL])
-        if CONTEXT in properties and not self.context:
-            self.context = Context.from_json(json.loads(properties[CONTEXT]))
-        if RECORD in properties:
-            self.records[name] = TaskRecord.from_json(properties[RECORD])
-        if COMPARISON in properties:
-            from pytest_mieb.gate.comparison import Comparison
-
-            self.comparisons[name] = Comparison.from_json(properties[COMPARISON])
-        elif VERDICT not in properties and SUITE_TEST not in report.nodeid:
+        if message:
+            self._take(notice.nodeid, message)
+        if message and message.comparison:
+            return
+        if not (of_suite or (message and message.judged)):
             return  # a test of the user's own, which says nothing of the task's verdict
-        elif report.skipped and report.when == "setup":
-            self.skipped[name] = _reason(report)
-        elif report.failed and report.when in ("setup", "???"):
-            self.errors[name] = report.longreprtext.strip()
+        if notice.outcome == "skipped" and notice.phase == "setup":
+            self.skipped[name] = notice.said
+        elif notice.outcome == "failed" and notice.phase in ("setup", "???"):
+            self.errors[name] = notice.said
+
+    def _take(self, nodeid: str, message: Message) -> None:
+        self.model = message.model or self.model
+        self.context = self.context or message.context
+        if message.spent:
+            self.spent[nodeid] = message.spent
+        if message.record:
+            self.records[message.task] = message.record
+        if message.comparison:
+            self.comparisons[message.task] = message.comparison
 
     def decide(self) -> Decision | None:
         """The verdict on the whole run, once all reports are in; None where it is compared with nothing."""
         if self.baseline is not None and self.selected:
-            from pytest_mieb.gate.decision import decide
-
             self.decision = decide(self.comparisons, self.incomplete, self.selected, self.tasks, self.policy)
         return self.decision
-
-
-def _reason(report: pytest.TestReport) -> str:
-    if isinstance(report.longrepr, tuple):
-        return report.longrepr[2].removeprefix("Skipped: ")
-    return report.longreprtext

@@ -22,17 +22,6 @@ MEASURED = TaskBaseline(
     drift=0.005,
     part="30 of 40 rows",
 )
-RECORD = TaskRecord("Some", "nmi", MEASURED, 5, 6, 1.25, ("1 of 2 keys fit no lock (the first: 'a')", "another"))
-
-
-def test_a_record_crosses_processes_to_the_last_digit() -> None:
-    assert TaskRecord.from_json(RECORD.to_json()) == RECORD
-
-
-def test_a_record_without_subsets_or_tolerance_crosses_too() -> None:
-    plain = TaskRecord("Some", "nmi", TaskBaseline(0.5), 0, 0, 0.0)
-    assert TaskRecord.from_json(plain.to_json()) == plain
-    assert TaskRecord.from_json(plain.to_json()).measured.tolerance is None
 
 
 def test_a_record_sums_a_result_up() -> None:

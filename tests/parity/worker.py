@@ -82,11 +82,20 @@ class Model:
         self.name = name
         self.ours, self.theirs = Table(), Table()
         remembering = Remembering(self.ours, load_embedder(str(folder)))
-        self.pipeline = Pipeline(remembering, batch_size=BATCH_SIZE)
-        self.replay = Pipeline(Remembering(self.theirs), batch_size=BATCH_SIZE)
+        self._remembering, self._replaying = remembering, Remembering(self.theirs)
         self.wrapper = reference.own_wrapper(folder, self.theirs)
         self.same = reference.SameEmbeddings(remembering)
         self.modalities = remembering.modalities
+
+    @property
+    def pipeline(self) -> Pipeline:
+        """One that has embedded nothing yet."""
+        return Pipeline(self._remembering, batch_size=BATCH_SIZE)
+
+    @property
+    def replay(self) -> Pipeline:
+        """One that gives what the reference embedded."""
+        return Pipeline(self._replaying, batch_size=BATCH_SIZE)
 
 
 def measure(task: Task, load: Callable[[], Any], model: Model, modes: Collection[Mode]) -> Measurement:

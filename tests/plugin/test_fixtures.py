@@ -102,4 +102,4 @@ def test_the_results_lie_in_the_folder_that_was_asked_for(own: pytest.RunResult,
 
 
 def test_a_task_that_several_tests_ask_for_is_run_once(own: pytest.RunResult) -> None:
-    assert "embedded 422 items, 212 taken from the store" in summary(own)
+    assert "embedded 422 items, 200 taken from the store" in summary(own)

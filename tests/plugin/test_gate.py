@@ -133,6 +133,23 @@ def test_junit_counts_regressions_as_failures_and_says_which_task_or_mean(damage
     assert "mean of 2 tasks 50.00" in messages[MEAN].text
 
 
+def test_junit_has_a_few_facts_of_each_task_and_nothing_else(damaged: Ran) -> None:
+    here, _ = damaged
+    (suite,) = ElementTree.parse(here.folder / "junit.xml").getroot()
+    facts = {
+        case.get("name"): {each.get("name"): each.get("value") for each in case.iter("property")}
+        for case in suite.iter("testcase")
+    }
+    assert facts["test_mieb[ToyZeroShot]"] == {
+        "mieb_task": "ToyZeroShot",
+        "mieb_metric": "accuracy",
+        "mieb_score": "50.00",
+        "mieb_baseline": "100.00",
+        "mieb_status": "regressed",
+    }
+    assert set(map(len, facts.values())) == {0, 5}
+
+
 def test_a_second_run_passes_against_the_baseline_and_embeds_nothing(recorded: Ran, toys: Toys) -> None:
     """All durable settings come from the configuration file here, which lies above the folder of the run."""
     here, _ = recorded
@@ -159,7 +176,8 @@ mieb_trust_remote_code = false
     result.assert_outcomes(passed=9, deselected=132)  # the mean is one of them
     assert f"data {toys.mirror}, baseline toymodels:sound, device cpu" in header(result)
     lines = summary(result)
-    assert "embedded 0 items, 634 taken from the store" in lines
+    assert "embedded 0 items, 622 taken from the store" in lines
+    assert "8 of 8 tasks taken over from an earlier run, for nothing has changed; --mieb-fresh does all again" in lines
     assert {line.split()[-1] for line in lines if len(line.split()) == 5} == {"change", "0.00"}
     assert not any(line.startswith(("regressed", "next")) for line in lines)
     before = here.results().contents

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 
 from pytest_mieb.measurement.baseline import Baseline, TaskBaseline
 from pytest_mieb.measurement.context import Context
 from pytest_mieb.models.description import Description
-from pytest_mieb.plugin.keys import COMPARISON, CONTEXT, MODEL, RECORD, TASK, VERDICT
+from pytest_mieb.report.message import Message, Notice
 from pytest_mieb.report.run import Run
 from tests.builders import a_task
 from tests.report.builders import a_comparison, a_record
@@ -25,22 +24,14 @@ def a_run(baseline: Baseline | None = None, **facts: Any) -> Run:
     return Run(args=[], tasks=TASKS, baseline=baseline, **facts)
 
 
-def report(
-    nodeid: str,
-    outcome: Literal["passed", "failed", "skipped"],
-    when: Any = "call",
-    longrepr: Any = None,
-    **properties: str,
-) -> pytest.TestReport:
-    return pytest.TestReport(
-        nodeid, ("x.py", 1, "x"), {}, outcome, longrepr, when, user_properties=list(properties.items())
-    )
+def notice(nodeid: str, outcome: str, phase: str = "call", said: str = "", message: Message | None = None) -> Notice:
+    return Notice(nodeid, phase, outcome, said, message)
 
 
 @pytest.mark.parametrize("outcome", ["passed", "failed"])
 def test_a_score_is_kept_whether_the_gate_passed_or_not(outcome: Any) -> None:
     run = a_run()
-    run.note(report("x.py::test[A]", outcome, **{TASK: "A", RECORD: RECORD_OF_A.to_json()}))
+    run.note(notice("x.py::test[A]", outcome, message=Message("A", record=RECORD_OF_A)))
     assert run.records == {"A": RECORD_OF_A}
     assert (run.errors, run.skipped) == ({}, {})
 
@@ -51,41 +42,31 @@ def test_a_comparison_is_kept_and_so_is_what_it_was_made_with() -> None:
         Context("f00d", dtype="float32", canary=("pixels",)),
         Description("clip", "CLIPModel", "f00d", 8, "float32"),
     )
-    properties = {
-        TASK: "A",
-        RECORD: RECORD_OF_A.to_json(),
-        COMPARISON: comparison.to_json(),
-        CONTEXT: json.dumps(context.to_json()),
-        MODEL: model.dumps(),
-    }
-    run.note(report(f"{SUITE}[A]", "failed", **properties))
+    message = Message("A", True, RECORD_OF_A, comparison, context, model)
+    run.note(notice(f"{SUITE}[A]", "failed", message=message))
     assert run.comparisons == {"A": comparison}
     assert (run.context, run.model) == (context, model)
-    assert (run.incomplete, run.strangers) == ({}, 0)
+    assert (run.incomplete, run.foreign_failures) == ({}, 0)
 
 
 def test_the_context_is_that_of_the_first_worker_that_has_one() -> None:
     run = a_run()
     for device in ("cpu", "cuda"):
-        run.note(report(f"{SUITE}[A]", "passed", **{TASK: "A", CONTEXT: json.dumps(Context(device=device).to_json())}))
+        run.note(notice(f"{SUITE}[A]", "passed", message=Message("A", context=Context(device=device))))
     assert run.context == Context(device="cpu")
 
 
 def test_a_skip_is_kept_with_its_reason() -> None:
     run = a_run()
-    run.note(
-        report(
-            "x.py::test[B]", "skipped", "setup", ("x.py", 3, "Skipped: it embeds no text"), **{TASK: "B", VERDICT: "B"}
-        )
-    )
+    run.note(notice("x.py::test[B]", "skipped", "setup", "it embeds no text", Message("B", judged=True)))
     assert run.skipped == {"B": "it embeds no text"}
 
 
 def test_a_failure_before_the_verdict_is_an_error_with_or_without_a_score() -> None:
     run = a_run()
-    run.note(report("x.py::test[B]", "failed", "setup", "dataset org/b is gated\n", **{TASK: "B", VERDICT: "B"}))
-    properties = {TASK: "A", VERDICT: "A", RECORD: RECORD_OF_A.to_json()}
-    run.note(report("x.py::test[A]", "failed", "setup", "A: no baseline in exp6", **properties))
+    run.note(notice("x.py::test[B]", "failed", "setup", "dataset org/b is gated", Message("B", judged=True)))
+    message = Message("A", judged=True, record=RECORD_OF_A)
+    run.note(notice("x.py::test[A]", "failed", "setup", "A: no baseline in exp6", message))
     assert run.errors == {"B": "dataset org/b is gated", "A": "A: no baseline in exp6"}
     assert set(run.records) == {"A"}
 
@@ -93,25 +74,25 @@ def test_a_failure_before_the_verdict_is_an_error_with_or_without_a_score() -> N
 @pytest.mark.parametrize("outcome", ["failed", "skipped"])
 def test_a_test_of_the_users_own_says_nothing_of_the_verdict_on_its_task(outcome: Any) -> None:
     run = a_run(BASELINE, selected={"A"})
-    run.note(report("x.py::test_own[A]", outcome, "setup", ("x.py", 3, "Skipped: not today"), **{TASK: "A"}))
+    run.note(notice("x.py::test_own[A]", outcome, "setup", "not today", Message("A")))
     assert (run.errors, run.skipped) == ({}, {})
 
 
 def test_a_worker_that_died_is_told_by_the_id_of_its_item() -> None:
     run = a_run()
-    run.note(report(f"{SUITE}[C]", "failed", "???", "worker 'gw0' crashed"))
+    run.note(notice(f"{SUITE}[C]", "failed", "???", "worker 'gw0' crashed"))
     assert run.errors == {"C": "worker 'gw0' crashed"}
 
 
 @pytest.mark.parametrize("nodeid", ["x.py::test_other", "x.py::test[D]"])
 def test_other_tests_are_none_of_its_business(nodeid: str) -> None:
     run = a_run()
-    run.note(report(nodeid, "failed", "setup", "broken"))
+    run.note(notice(nodeid, "failed", "setup", "broken"))
     assert (run.records, run.errors, run.skipped) == ({}, {}, {})
 
 
 @pytest.mark.parametrize(
-    ("nodeid", "outcome", "strangers"),
+    ("nodeid", "outcome", "foreign_failures"),
     [
         ("x.py::test_other", "failed", 1),
         ("x.py::test_own[A]", "failed", 1),  # a test of the user's own on a task
@@ -120,16 +101,18 @@ def test_other_tests_are_none_of_its_business(nodeid: str) -> None:
         ("mieb::clustering", "failed", 0),
     ],
 )
-def test_only_failures_of_other_tests_are_counted_beside_the_suites(nodeid: str, outcome: Any, strangers: int) -> None:
+def test_only_failures_of_other_tests_are_counted_beside_the_suites(
+    nodeid: str, outcome: Any, foreign_failures: int
+) -> None:
     run = a_run()
-    run.note(report(nodeid, outcome, longrepr="broken"))
-    assert run.strangers == strangers
+    run.note(notice(nodeid, outcome, said="broken"))
+    assert run.foreign_failures == foreign_failures
 
 
 def test_what_was_selected_and_never_reported_did_not_run() -> None:
     run = a_run()
     run.selected = {"C", "B", "A"}
-    run.note(report("x.py::test[A]", "passed", **{TASK: "A", RECORD: RECORD_OF_A.to_json()}))
+    run.note(notice("x.py::test[A]", "passed", message=Message("A", record=RECORD_OF_A)))
     assert run.not_run == ["B", "C"]
     assert run.incomplete == {"B": "did not run", "C": "did not run"}
 
@@ -153,7 +136,7 @@ def test_records_come_in_the_order_of_the_suite() -> None:
         ({"records": {"A": RECORD_OF_A}, "comparisons": {"A": a_comparison("A", 0.4, 0.5)}}, "regressed", False),
         ({"errors": {"A": "gated"}}, "incomplete", True),
         ({}, "incomplete", True),  # did not run
-        ({"errors": {"A": "gated"}, "strangers": 1}, "incomplete", False),
+        ({"errors": {"A": "gated"}, "foreign_failures": 1}, "incomplete", False),
         ({"skipped": {"A": "no text"}}, "incomplete", True),
     ],
     ids=["passed", "regressed", "error", "not run", "error beside another failure", "not applicable now"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import subprocess
 import sys
 from collections import Counter
@@ -139,7 +140,7 @@ def test_the_description_names_wrapper_revision_and_versions() -> None:
         f"wrapper CLIPModel of mteb {mteb.__version__}, told nothing"
     )
     assert model.description.warnings == ()
-    assert type(model.description).loads(model.description.dumps()) == model.description
+    assert type(model.description).from_json(json.loads(json.dumps(model.description.to_json()))) == model.description
 
 
 def test_a_wrapper_gets_batches_as_mteb_gives_them(register: Register) -> None:

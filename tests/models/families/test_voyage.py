@@ -185,7 +185,7 @@ def test_the_fingerprint_names_model_client_and_server_but_not_the_key(
     assert model.description is not None
     assert "Voyage (voyage-multimodal-3)" in model.description.line
     assert "dimension 1024" in model.description.line
-    assert KEY not in model.description.dumps() + repr(vars(model))
+    assert KEY not in str(model.description.to_json()) + repr(vars(model))
 
 
 def test_what_fills_a_batch_up_is_sent_once(api: Voyage) -> None:
