@@ -64,7 +64,7 @@ def write(file: Path, result: TaskResult) -> None:
 def read(file: Path, task: Task) -> TaskResult | None:
     """The result of the task as it was kept; None where there is none, or it cannot be read."""
     try:
-        with np.load(file, allow_pickle=False) as stored:
+        with open(file, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         about = json.loads(arrays.pop(_ABOUT).tobytes())
         subsets = {
