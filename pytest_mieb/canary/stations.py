@@ -46,8 +46,8 @@ def load(device: str = "cpu") -> Canary:
     """The miniature's model, by the way that models of transformers take. Raises CanaryError."""
     from transformers import AutoModel
 
-    from pytest_mieb.models.loading.request import Request
     from pytest_mieb.models.local import load_processor, load_transformers
+    from pytest_mieb.models.request import Request
 
     request = Request(spec="miniature", folder=MODEL_DIR, device=device, dtype="float32")
     with _at("loading"), _no_progress_bar():

@@ -12,9 +12,7 @@ from typing import Any
 from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.data.findings import Finding
 from pytest_mieb.suite import Task
-
-# What a card may write in place of a list: the names of the column's classes, as they are or made readable.
-CLASS_NAMES, SCENE_NAMES = "class names", "scene names"
+from pytest_mieb.suite.schema import CLASS_NAMES, SCENE_NAMES
 
 
 def names_of(feature: Any) -> tuple[str, ...] | None:

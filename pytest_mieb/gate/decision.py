@@ -10,20 +10,9 @@ from typing import Literal
 from pytest_mieb.gate.comparison import Comparison, Pair
 from pytest_mieb.gate.policy import Family, Policy, means_of
 from pytest_mieb.gate.statistics.significance import Difference, holm, pooled
-from pytest_mieb.gate.verdict import (
-    Outcome,
-    Rule,
-    Verdict,
-    detectable,
-    drop_of,
-    judge,
-    on_task,
-    outcome_of,
-    percent,
-    points,
-    reason_of,
-)
+from pytest_mieb.gate.verdict import Outcome, Rule, Verdict, detectable, drop_of, judge, on_task, outcome_of, reason_of
 from pytest_mieb.suite import Task
+from pytest_mieb.support.numbers import percent, points
 
 State = Literal["passed", "regressed", "incomplete"]
 _UNCHANGED = Difference(0.0, 0.0, 1.0, 1.0, 0)

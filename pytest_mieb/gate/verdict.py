@@ -13,6 +13,7 @@ from pytest_mieb.gate.policy import TOLERANCE, Family, Policy
 from pytest_mieb.gate.statistics.interval import CONFIDENCE, interval
 from pytest_mieb.gate.statistics.significance import Difference, smallest_detectable, upper_bound
 from pytest_mieb.measurement.baseline import Acceptance
+from pytest_mieb.support.numbers import percent, points
 
 Outcome = Literal["passed", "improved", "suspect", "accepted", "regressed", "measured"]
 # Scores that differ by the tolerance differ by a little more or less as floating-point numbers.
@@ -244,14 +245,3 @@ def reason_of(pair: Pair, rule: Rule) -> str:
         bound = percent(upper_bound(difference, rule.alpha))
         return f"with {100 * (1 - rule.alpha):g} % confidence the drop is below {bound} only, {how}"
     return f"p = {difference.p_drop:.1g} {how}, significant at {rule.level:.1g}"
-
-
-def percent(score: float) -> str:
-    """A score as shown to people: times 100, two decimals."""
-    return f"{100 * score:.2f}"
-
-
-def points(difference: float) -> str:
-    """A difference of scores as shown to people, with its sign; what rounds to nothing is 0.00."""
-    shown = f"{100 * difference:+.2f}"
-    return "0.00" if float(shown) == 0 else shown

@@ -8,12 +8,12 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from pytest_mieb.gate.verdict import percent, points
 from pytest_mieb.measurement.baseline import Baseline, BaselineError, TaskBaseline, read
 from pytest_mieb.measurement.changing import Lock, change, exclusive
 from pytest_mieb.measurement.context import Context
 from pytest_mieb.measurement.outcomes import digest
 from pytest_mieb.support.atomic import written
+from pytest_mieb.support.numbers import percent, points
 
 
 def record(

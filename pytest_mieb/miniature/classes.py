@@ -8,8 +8,8 @@ from importlib import resources
 
 import yaml
 
-from pytest_mieb.data.classes import CLASS_NAMES, SCENE_NAMES
 from pytest_mieb.suite.cards import load_tasks
+from pytest_mieb.suite.schema import CLASS_NAMES, SCENE_NAMES
 
 
 @dataclass(frozen=True)

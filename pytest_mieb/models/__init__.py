@@ -5,7 +5,7 @@ from pytest_mieb.models.embedder import Embedder, FunctionEmbedder, Purpose
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.loading.load import load_embedder
 from pytest_mieb.models.loading.parsing import parse_spec
-from pytest_mieb.models.loading.spec import ModelSpec
+from pytest_mieb.models.spec import ModelSpec
 
 __all__ = [
     "Description",

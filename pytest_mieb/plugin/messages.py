@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_mieb.gate.verdict import Verdict, acceptance_of, percent
+from pytest_mieb.gate.verdict import Verdict, acceptance_of
 from pytest_mieb.plugin.keys import CARRIED, MESSAGE
 from pytest_mieb.report.junit import ACCEPTED
 from pytest_mieb.report.message import Message, Notice
+from pytest_mieb.support.numbers import percent
 
 
 def put(item: pytest.Item, report: pytest.TestReport) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_mieb.measurement.baseline import Baseline, BaselineError
-from pytest_mieb.models.loading.spec import file_name
+from pytest_mieb.models.spec import file_name
 from pytest_mieb.runtime.evaluator import Evaluator
 from pytest_mieb.suite import Task
 from pytest_mieb.suite.cards import CardError, load_tasks
@@ -142,7 +142,7 @@ class MiebSession:
     def recognise_or_refuse(self) -> None:
         """Look at the model's files without loading it, where workers will: one usage error instead of one a task."""
         from pytest_mieb.models import ModelError
-        from pytest_mieb.models.loading.request import Request
+        from pytest_mieb.models.request import Request
 
         settings = self.settings
         request = Request(

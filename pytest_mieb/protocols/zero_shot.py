@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from pytest_mieb.data.classes import CLASS_NAMES, SCENE_NAMES, prompted
+from pytest_mieb.data.classes import prompted
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.rows import Labelled, Rows
 from pytest_mieb.protocols.classification_metrics import classification_metrics
@@ -15,7 +15,7 @@ from pytest_mieb.protocols.scored import Floats, Scored
 from pytest_mieb.protocols.similarity import cosine
 from pytest_mieb.protocols.spec import Embeddings, ProtocolSpec, ScoringError
 from pytest_mieb.suite import Task
-from pytest_mieb.suite.schema import OPTIONAL_FLAG, TEXT, Key
+from pytest_mieb.suite.schema import CLASS_NAMES, OPTIONAL_FLAG, SCENE_NAMES, TEXT, Key
 from pytest_mieb.support.wording import shown
 
 

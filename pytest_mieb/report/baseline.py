@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from pytest_mieb.gate.stored import Stored
-from pytest_mieb.gate.verdict import percent
 from pytest_mieb.measurement import published
 from pytest_mieb.measurement.baseline import Baseline, BaselineError, read
 from pytest_mieb.measurement.drift import NOT_COMPARABLE
@@ -15,6 +14,7 @@ from pytest_mieb.measurement.opening import examples_behind, examples_of
 from pytest_mieb.report.table import aligned
 from pytest_mieb.suite import Task
 from pytest_mieb.suite.means import group_means, group_of, groups
+from pytest_mieb.support.numbers import percent
 from pytest_mieb.support.packaged import packaged
 
 

@@ -12,9 +12,10 @@ from pytest_mieb.gate.comparison import Pair
 from pytest_mieb.gate.statistics.interval import CONFIDENCE
 from pytest_mieb.gate.statistics.significance import upper_bound
 from pytest_mieb.gate.stored import Outcome, Stored
-from pytest_mieb.gate.verdict import acceptance_of, blame, other_than_scores, percent, points, shown_interval
+from pytest_mieb.gate.verdict import acceptance_of, blame, other_than_scores, shown_interval
 from pytest_mieb.report.table import aligned, github
 from pytest_mieb.suite.means import group_of, groups
+from pytest_mieb.support.numbers import percent, points
 
 _ORDER = ("regressed", "accepted", "suspect", "improved", "incomplete", "passed")
 _KINDS = {"results": "results", "recorded": "recorded baseline", "published": "published scores"}

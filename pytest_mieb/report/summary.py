@@ -10,10 +10,11 @@ from statistics import median
 from pytest_mieb.gate.comparison import Pair
 from pytest_mieb.gate.policy import means_of
 from pytest_mieb.gate.statistics.interval import CONFIDENCE
-from pytest_mieb.gate.verdict import Verdict, acceptance_of, blame, other_than_scores, percent, points, shown_interval
+from pytest_mieb.gate.verdict import Verdict, acceptance_of, blame, other_than_scores, shown_interval
 from pytest_mieb.report.run import Run
 from pytest_mieb.report.table import aligned
 from pytest_mieb.suite.means import group_means, group_of, groups, mean_en, mean_m
+from pytest_mieb.support.numbers import percent, points
 
 _SHOWN = 20
 

@@ -12,10 +12,10 @@ from pytest_mieb.gate.policy import Policy, parse_policy
 from pytest_mieb.measurement.baseline import NAME, BaselineError
 from pytest_mieb.measurement.opening import find
 from pytest_mieb.models.errors import ModelError
-from pytest_mieb.models.loading.kind import ModelKind
+from pytest_mieb.models.kind import ModelKind
 from pytest_mieb.models.loading.kinds import known
 from pytest_mieb.models.loading.parsing import parse_spec
-from pytest_mieb.models.loading.spec import ModelSpec
+from pytest_mieb.models.spec import ModelSpec
 
 NONE = "none"
 YAML = (".yaml", ".yml")

@@ -15,3 +15,5 @@ class Key(NamedTuple):
 
 TEXT, TEXTS, COUNT = Key(str), Key(tuple), Key(int)
 OPTIONAL_TEXT, OPTIONAL_FLAG, OPTIONAL_COUNTS = Key(str, False), Key(bool, False), Key(tuple, False)
+# What a card may write in place of a list: the names of the column's classes, as they are or made readable.
+CLASS_NAMES, SCENE_NAMES = "class names", "scene names"

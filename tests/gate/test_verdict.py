@@ -12,18 +12,9 @@ from scipy.stats import norm, t
 from pytest_mieb.gate.comparison import Pair
 from pytest_mieb.gate.policy import Family, Policy
 from pytest_mieb.gate.statistics.significance import Difference, smallest_detectable
-from pytest_mieb.gate.verdict import (
-    Rule,
-    acceptance_of,
-    blame,
-    detectable,
-    judge,
-    other_than_scores,
-    outcome_of,
-    percent,
-    points,
-)
+from pytest_mieb.gate.verdict import Rule, acceptance_of, blame, detectable, judge, other_than_scores, outcome_of
 from pytest_mieb.measurement.baseline import Acceptance
+from pytest_mieb.support.numbers import percent, points
 from tests.gate.builders import comparison, pair
 
 TEN = Family(10)  # each at a tenth of 5 %

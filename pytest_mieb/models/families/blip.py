@@ -16,9 +16,9 @@ from pytest_mieb.models.batching import embed_by_length, token_lengths
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files.hub import read_json
-from pytest_mieb.models.loading.request import Request
 from pytest_mieb.models.local import PreparingEmbedder, described, load_processor, load_transformers
 from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, Pictures
+from pytest_mieb.models.request import Request
 from pytest_mieb.models.steps import of_processor, of_tokenizer
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.families.mllm import IMAGE, TEXT, load_prompted
-from pytest_mieb.models.loading.request import Request
+from pytest_mieb.models.request import Request
 
 _TURN = "<|start_header_id|>user<|end_header_id|>\n\n{}<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n \n"
 PROMPTS: Mapping[str, str] = {

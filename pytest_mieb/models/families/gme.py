@@ -16,9 +16,9 @@ from pytest_mieb.models.batching import embed_by_length, embed_singly, token_len
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder, Purpose
 from pytest_mieb.models.families.mllm import IMAGE_OPTIONS, last_token
-from pytest_mieb.models.loading.request import Request
 from pytest_mieb.models.local import LocalEmbedder, described, load_processor, load_transformers
 from pytest_mieb.models.preprocessing import type_of
+from pytest_mieb.models.request import Request
 from pytest_mieb.models.steps import of_processor, of_tokenizer
 
 if TYPE_CHECKING:

@@ -16,8 +16,9 @@ from pytest_mieb.data.rgb import as_rgb
 from pytest_mieb.models.embedder import Embedder, as_array
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files.hub import read_json
-from pytest_mieb.models.loading.request import Request
-from pytest_mieb.models.local import LocalEmbedder, described, load_transformers, refusing
+from pytest_mieb.models.files.refusing import refusing
+from pytest_mieb.models.local import LocalEmbedder, described, load_transformers
+from pytest_mieb.models.request import Request
 
 if TYPE_CHECKING:
     from PIL.Image import Image

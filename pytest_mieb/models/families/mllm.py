@@ -17,10 +17,10 @@ from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files.hub import read_json
-from pytest_mieb.models.loading.recognition import TUNED
-from pytest_mieb.models.loading.request import Request
 from pytest_mieb.models.local import LocalEmbedder, described, load_processor, load_transformers
+from pytest_mieb.models.marks import TUNED
 from pytest_mieb.models.preprocessing import Pictures
+from pytest_mieb.models.request import Request
 from pytest_mieb.models.steps import of_processor, of_tokenizer
 
 if TYPE_CHECKING:

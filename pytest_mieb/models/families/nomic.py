@@ -18,17 +18,17 @@ from pytest_mieb.models.batching import embed_by_length, token_lengths
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files.hub import part, read_json
+from pytest_mieb.models.files.refusing import refusing
 from pytest_mieb.models.files.weights import put_weights, read_weights, weights_in
-from pytest_mieb.models.loading.request import Request
 from pytest_mieb.models.local import (
     PreparingEmbedder,
     described,
     load_image_processor,
     load_tokenizer,
     load_transformers,
-    refusing,
 )
 from pytest_mieb.models.preprocessing import Pictures
+from pytest_mieb.models.request import Request
 from pytest_mieb.models.steps import of_processor, of_tokenizer
 
 if TYPE_CHECKING:

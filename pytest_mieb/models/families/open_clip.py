@@ -17,11 +17,12 @@ from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files.hub import download, read_json
 from pytest_mieb.models.files.open_clip_sources import BESIDE, CHOICES, CONFIG, Source, find
+from pytest_mieb.models.files.refusing import refusing
 from pytest_mieb.models.files.weights import averaged, put_weights, read_weights
-from pytest_mieb.models.loading.kind import ModelKind
-from pytest_mieb.models.loading.request import Request
-from pytest_mieb.models.local import TOKENIZERS, PreparingEmbedder, described, refusing
+from pytest_mieb.models.kind import ModelKind
+from pytest_mieb.models.local import TOKENIZERS, PreparingEmbedder, described
 from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, numbers, pixels, thickened, trimmed
+from pytest_mieb.models.request import Request
 
 if TYPE_CHECKING:
     from PIL.Image import Image

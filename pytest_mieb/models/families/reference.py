@@ -21,8 +21,8 @@ from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder, Purpose, as_array
 from pytest_mieb.models.errors import ModelError, did_you_mean, first_line
 from pytest_mieb.models.files.hashing import fingerprint
-from pytest_mieb.models.loading.kind import ModelKind
-from pytest_mieb.models.loading.request import Request
+from pytest_mieb.models.kind import ModelKind
+from pytest_mieb.models.request import Request
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -18,9 +18,10 @@ from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder, Purpose, Role, as_array
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files.hub import read_json
-from pytest_mieb.models.loading.request import Request
-from pytest_mieb.models.local import LocalEmbedder, check_files, described, refusing
+from pytest_mieb.models.files.refusing import check_files, refusing
+from pytest_mieb.models.local import LocalEmbedder, described
 from pytest_mieb.models.preprocessing import Pictures
+from pytest_mieb.models.request import Request
 from pytest_mieb.models.steps import of_processor, of_tokenizer
 from pytest_mieb.support.wording import shown
 

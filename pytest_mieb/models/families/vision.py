@@ -13,9 +13,9 @@ from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError, first_line
 from pytest_mieb.models.files.hub import read_json
-from pytest_mieb.models.loading.request import Request
 from pytest_mieb.models.local import PreparingEmbedder, described, load_image_processor, load_transformers
 from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, Pictures
+from pytest_mieb.models.request import Request
 from pytest_mieb.models.steps import of_processor
 
 if TYPE_CHECKING:

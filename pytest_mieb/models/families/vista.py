@@ -21,11 +21,12 @@ from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files.hub import commit_of, part, read_json
+from pytest_mieb.models.files.refusing import check_keys, refusing
 from pytest_mieb.models.files.weights import put_weights, read_weights
-from pytest_mieb.models.loading.recognition import VISUALIZED
-from pytest_mieb.models.loading.request import Request
-from pytest_mieb.models.local import LocalEmbedder, check_keys, described, load_tokenizer, refusing
+from pytest_mieb.models.local import LocalEmbedder, described, load_tokenizer
+from pytest_mieb.models.marks import VISUALIZED
 from pytest_mieb.models.preprocessing import interpolation, numbers, trimmed
+from pytest_mieb.models.request import Request
 from pytest_mieb.models.steps import of_tokenizer
 
 if TYPE_CHECKING:

@@ -20,8 +20,9 @@ from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.families.mllm import last_token
 from pytest_mieb.models.files.hub import download, read_json
-from pytest_mieb.models.loading.request import Request
-from pytest_mieb.models.local import TOKENIZERS, LocalEmbedder, described, load_processor, load_transformers, refusing
+from pytest_mieb.models.files.refusing import refusing
+from pytest_mieb.models.local import TOKENIZERS, LocalEmbedder, described, load_processor, load_transformers
+from pytest_mieb.models.request import Request
 from pytest_mieb.models.steps import of_processor, of_tokenizer
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder, Purpose, Role
 from pytest_mieb.models.errors import ModelError, first_line
 from pytest_mieb.models.files.hashing import fingerprint
-from pytest_mieb.models.loading.kind import ModelKind
-from pytest_mieb.models.loading.request import Request
+from pytest_mieb.models.kind import ModelKind
+from pytest_mieb.models.request import Request
 from pytest_mieb.support.retrying import wait_before, worth_another_try
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_mieb.models.errors import ModelError, first_line
 from pytest_mieb.models.files.hub import read_json
-from pytest_mieb.models.local import check_keys, refusing
+from pytest_mieb.models.files.refusing import check_keys, refusing
 
 CONFIGURATION = "adapter_config.json"
 WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")

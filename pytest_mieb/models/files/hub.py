@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_mieb.models.errors import ModelError
-from pytest_mieb.models.loading.spec import is_hub_id
+from pytest_mieb.models.spec import is_hub_id
 from pytest_mieb.support.hub import Line, fault_in
 
 _OTHER_FRAMEWORKS = ("*.msgpack", "*.h5", "*.onnx", "*.ot", "onnx/*", "openvino/*")

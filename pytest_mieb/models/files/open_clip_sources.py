@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from pytest_mieb.models.errors import ModelError, did_you_mean, near
 from pytest_mieb.models.files.hub import read_json
 from pytest_mieb.models.files.weights import fetch, safe_names, weights_in
-from pytest_mieb.models.loading.request import Request
+from pytest_mieb.models.request import Request
 
 CONFIG = "open_clip_config.json"
 ON_HUB = "open_clip_pytorch_model.bin"

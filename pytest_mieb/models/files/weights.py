@@ -11,7 +11,7 @@ from zipfile import BadZipFile, ZipFile
 
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files.hub import download
-from pytest_mieb.models.local import check_files, check_keys, refusing
+from pytest_mieb.models.files.refusing import check_files, check_keys, refusing
 
 SUFFIXES = (".safetensors", ".bin", ".pth", ".pt")
 # Under which key a training checkpoint holds its weights; averaged ones first, as those are what is evaluated.

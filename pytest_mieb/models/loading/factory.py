@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError, did_you_mean, named
-from pytest_mieb.models.loading.kind import ModelKind
+from pytest_mieb.models.kind import ModelKind
 
 _MEMBERS = (
     "modalities",

@@ -11,11 +11,11 @@ from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files.adapter import base_of
 from pytest_mieb.models.files.hub import download
-from pytest_mieb.models.loading.kind import LOCAL, ModelKind
+from pytest_mieb.models.kind import LOCAL, ModelKind
 from pytest_mieb.models.loading.recognition import CONFIGURATIONS, recognise
 from pytest_mieb.models.loading.registry import find
-from pytest_mieb.models.loading.request import Request
-from pytest_mieb.models.loading.spec import ModelSpec, is_hub_id
+from pytest_mieb.models.request import Request
+from pytest_mieb.models.spec import ModelSpec, is_hub_id
 from pytest_mieb.support.wording import shown
 
 # The accident of `miniature:damaged`: pixels scaled to -1..1, as SigLIP's are, for a model that was trained with other

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from functools import cache
 
 from pytest_mieb.models.families import open_clip, reference, timm, voyage
+from pytest_mieb.models.kind import ModelKind
 from pytest_mieb.models.loading.factory import FACTORY
 from pytest_mieb.models.loading.folders import FOLDER, HUB, MINIATURE
-from pytest_mieb.models.loading.kind import ModelKind
 from pytest_mieb.support.extensions import registry
 
 OWN = (

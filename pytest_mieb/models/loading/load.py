@@ -10,8 +10,8 @@ from pytest_mieb.models.loading.checking import checked
 from pytest_mieb.models.loading.folders import processor_in
 from pytest_mieb.models.loading.kinds import known
 from pytest_mieb.models.loading.parsing import parse_spec
-from pytest_mieb.models.loading.request import Request
-from pytest_mieb.models.loading.spec import ModelSpec
+from pytest_mieb.models.request import Request
+from pytest_mieb.models.spec import ModelSpec
 
 
 def load_embedder(

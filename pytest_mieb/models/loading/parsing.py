@@ -9,7 +9,7 @@ from pathlib import Path
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.loading.kinds import known
 from pytest_mieb.models.loading.registry import find
-from pytest_mieb.models.loading.spec import ModelSpec, is_hub_id
+from pytest_mieb.models.spec import ModelSpec, is_hub_id
 
 MINIATURES = ("miniature", "miniature:damaged")
 # Before a folder or a hub id: it is to be read by transformers, whatever else lies there.

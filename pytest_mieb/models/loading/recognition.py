@@ -10,10 +10,9 @@ from typing import Any, NamedTuple, NoReturn
 
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files.hub import commit_of, read_json
+from pytest_mieb.models.marks import TUNED, VISUALIZED, Tuned
 
 WEIGHTS = ("*.safetensors", "*.bin", "*.pt", "*.pth")
-# VISTA's weights come without a configuration; their name says what they are.
-VISUALIZED = "[Vv]isualized_*.pth"
 _SHOWN = 8
 # Types of `config.json` that have a module of their own; the rest is told by what the architecture offers.
 FAMILIES = {
@@ -24,30 +23,6 @@ FAMILIES = {
 }
 
 
-class Tuned(NamedTuple):
-    """A family that is a multimodal LLM like others of its type, tuned to embed: told by what only it has.
-
-    `named` is found in what its configuration and its card say of themselves, `files` among those beside it. `others`
-    is the family of the others; None where there is none for them.
-    """
-
-    family: str
-    title: str
-    named: re.Pattern[str]
-    files: tuple[str, ...] = ()
-    others: str | None = "mllm"
-
-
-TUNED: Mapping[str, Tuned] = {
-    "llava_next": Tuned("e5v", "E5-V", re.compile(r"(?<![a-z0-9])e5-?v(?![a-z0-9])", re.IGNORECASE)),
-    "qwen2_vl": Tuned(
-        "gme",
-        "GME",
-        re.compile(r"(?<![a-z0-9])gme[-_]?qwen2", re.IGNORECASE),
-        ("gme_inference.py", "modeling_gme_qwen2vl.py"),
-    ),
-    "phi3_v": Tuned("vlm2vec", "VLM2Vec", re.compile("vlm2vec", re.IGNORECASE), others=None),
-}
 # Models that give an input several vectors, which are compared one by one.
 _LATE = re.compile(
     r"(?<![a-z])(?:hf_?)?col(?:bert|pali|qwen|idefics|smol|flor|modernvbert|nomic|gemma|intern|llama)\w*|multi_?vector\w*|"
@@ -249,7 +224,7 @@ def _family_of_code(folder: Path, kind: str, named: Mapping[str, Any]) -> str:
     """By the methods of the class that the folder brings along, which is imported and so may run anything."""
     from transformers.dynamic_module_utils import get_class_from_dynamic_module
 
-    from pytest_mieb.models.local import refusing
+    from pytest_mieb.models.files.refusing import refusing
 
     if "AutoModel" not in named and any(name in named for name in _GENERATIVE):
         return "mllm"
@@ -267,7 +242,7 @@ def _family_of(folder: Path, kind: str) -> str:
     """By the methods that the architecture's class has."""
     from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText
 
-    from pytest_mieb.models.local import refusing
+    from pytest_mieb.models.files.refusing import refusing
 
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)

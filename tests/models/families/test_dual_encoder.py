@@ -16,7 +16,7 @@ from transformers import AutoModel, AutoProcessor, AutoTokenizer
 
 from pytest_mieb.models import Embedder, ModelError, load_embedder
 from pytest_mieb.models.families.dual_encoder import _max_length
-from pytest_mieb.models.loading.request import Request
+from pytest_mieb.models.request import Request
 from tests.models.battery import (
     ODD_MODES,
     TINTED,

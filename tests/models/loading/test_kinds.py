@@ -12,11 +12,11 @@ import pytest
 
 from pytest_mieb import FunctionEmbedder
 from pytest_mieb.models import load_embedder, parse_spec
+from pytest_mieb.models.kind import ModelKind
 from pytest_mieb.models.loading import kinds
-from pytest_mieb.models.loading.kind import ModelKind
 from pytest_mieb.models.loading.parsing import legal
-from pytest_mieb.models.loading.request import Request
-from pytest_mieb.models.loading.spec import ModelSpec
+from pytest_mieb.models.request import Request
+from pytest_mieb.models.spec import ModelSpec
 from pytest_mieb.runtime.settings import SettingsError, parse_settings
 from pytest_mieb.support import extensions
 

@@ -8,7 +8,7 @@ import pytest
 
 from pytest_mieb.models import ModelError, parse_spec
 from pytest_mieb.models.loading.parsing import legal
-from pytest_mieb.models.loading.spec import ModelSpec
+from pytest_mieb.models.spec import ModelSpec
 
 
 @pytest.fixture(autouse=True)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from pytest_mieb.models.embedder import Embedder
-    from pytest_mieb.models.loading.request import Request
-    from pytest_mieb.models.loading.spec import ModelSpec
+    from pytest_mieb.models.request import Request
+    from pytest_mieb.models.spec import ModelSpec
 
 LOCAL = frozenset({"dtype", "model_arg", "calibrate"})
 

@@ -1,6 +1,6 @@
 """The miniature's score table: what the small model reaches in each category, beside chance.
 
-`python -m pytest_mieb.miniature.scores` prints it as Markdown; with `--tasks` one row a task.
+`python -m benchmarks.miniature_scores` prints it as Markdown; with `--tasks` one row a task.
 """
 
 from __future__ import annotations
@@ -83,13 +83,13 @@ def table(scores: dict[str, float], chance: dict[str, float], *, by_task: bool) 
 def main() -> None:
     from pytest_mieb.runtime.settings import default_cache
 
-    parser = argparse.ArgumentParser(prog="python -m pytest_mieb.miniature.scores", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.miniature_scores", description=__doc__)
     parser.add_argument("--tasks", action="store_true", help="one row a task instead of one a category")
     parser.add_argument("--model", default="miniature", help="another model, as after --mieb-model")
     options = parser.parse_args()
     cache = default_cache()
     scores, chance = all_scores(load_embedder(options.model), cache), all_scores(Chance(), cache)
-    print("\n".join(table(scores, chance, by_task=options.tasks)))  # noqa: T201 - the command's output
+    print("\n".join(table(scores, chance, by_task=options.tasks)))
 
 
 if __name__ == "__main__":
