@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from benchmarks.gate_calibration.releases import Base, Release
-from pytest_mieb.gate.comparison import Comparison, Side, compare
+from pytest_mieb.gate.comparison import Comparison, Measured, compare
 from pytest_mieb.gate.decision import decide
 from pytest_mieb.gate.policy import Policy
 from pytest_mieb.gate.statistics.influence import contributions
-from pytest_mieb.measurement.baseline import Mark, TaskBaseline
+from pytest_mieb.measurement.baseline import Estimate, Measurement
 from pytest_mieb.protocols import estimator_of
 from pytest_mieb.suite import Task
 
@@ -40,16 +40,16 @@ def suite(name: str, tasks: Mapping[str, Task]) -> list[str]:
 
 def compared(task: Task, pair: Release, policy: Policy = DEFAULT) -> Comparison:
     """The comparison that a run would make of these outcomes."""
-    old, new = (Side(_measured(task, side), None, side) for side in pair)
+    old, new = (Measured(_measured(task, side), None, side) for side in pair)
     return compare(task, old, new, policy)
 
 
-def _measured(task: Task, side: Base) -> TaskBaseline:
+def _measured(task: Task, side: Base) -> Measurement:
     estimator = estimator_of(task)
     assert estimator
     scores = {subset: float(contributions(estimator, each).mean()) for subset, each in side.items()}
-    subsets = {subset: Mark(score) for subset, score in scores.items()} if len(scores) > 1 else {}
-    return TaskBaseline(float(np.mean(list(scores.values()))), subsets=subsets)
+    subsets = {subset: Estimate(score) for subset, score in scores.items()} if len(scores) > 1 else {}
+    return Measurement(float(np.mean(list(scores.values()))), subsets=subsets)
 
 
 def decided(
@@ -60,9 +60,9 @@ def decided(
     decision = decide(own, {}, selected, tasks, policy)
     beside = {name for name, own in decision.verdicts.items() if any(each.failure for each in own.subsets.values())}
     found = Found(
-        frozenset(name for name, verdict in decision.verdicts.items() if verdict.outcome == "regressed"),
+        frozenset(name for name, verdict in decision.verdicts.items() if verdict.status == "regressed"),
         frozenset(beside),
-        frozenset(mean.name for mean in decision.means if mean.outcome == "regressed"),
+        frozenset(mean.name for mean in decision.means if mean.status == "regressed"),
     )
     assert bool(found) == (decision.state == "regressed")
     return found

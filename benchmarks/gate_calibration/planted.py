@@ -16,7 +16,7 @@ from benchmarks.gate_calibration.deciding import DEFAULT, SUITES, Found, below_t
 from benchmarks.gate_calibration.tables import markdown
 from pytest_mieb.data import Inputs, Source
 from pytest_mieb.embedding import Pipeline, Store
-from pytest_mieb.gate.comparison import Comparison, Side, compare
+from pytest_mieb.gate.comparison import Comparison, Measured, compare
 from pytest_mieb.measurement.baseline import Baseline
 from pytest_mieb.measurement.measuring import examples_of as examples_of_result
 from pytest_mieb.measurement.measuring import measured
@@ -61,11 +61,11 @@ def effect(accident: Accident, tasks: Mapping[str, Task], source: Source, baseli
     pipeline = Spoilt(accident, folder)
     comparisons = {}
     for name, task in tasks.items():
-        old = Side(baseline.tasks[name], None, examples_of(baseline, name))
+        old = Measured(baseline.tasks[name], None, examples_of(baseline, name))
         new = old
         if needs(task) & accident.touches:
             result = evaluate(task, source, pipeline)
-            new = Side(measured(result), None, examples_of_result(result))
+            new = Measured(measured(result), None, examples_of_result(result))
         comparisons[name] = compare(task, old, new, DEFAULT)
     suites = {name: suite(name, tasks) for name in SUITES}
     found = {name: decided(comparisons, own, tasks, DEFAULT) for name, own in suites.items() if own}

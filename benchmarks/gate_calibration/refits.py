@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks.gate_calibration.deciding import DEFAULT, SUITES, below_threshold, decided, suite
 from benchmarks.gate_calibration.embedded import Bench, miniature_of_the_package, synthetic
 from benchmarks.gate_calibration.tables import markdown, share
-from pytest_mieb.gate.comparison import Side, compare
+from pytest_mieb.gate.comparison import Measured, compare
 from pytest_mieb.measurement.measuring import examples_of, measured
 from pytest_mieb.measurement.result import SubsetResult, TaskResult
 from pytest_mieb.runtime.settings import default_cache
@@ -30,7 +30,7 @@ STEP = 20
 _refits: Refits
 
 
-def measure(bench: Bench, noise: float, generator: np.random.Generator) -> dict[str, Side]:
+def measure(bench: Bench, noise: float, generator: np.random.Generator) -> dict[str, Measured]:
     """Every task on embeddings that carry noise, scored anew."""
     spread = noise * np.sqrt(np.mean(np.square(bench.embeddings), axis=1, keepdims=True))
     moved = bench.embeddings + spread * generator.standard_normal(bench.embeddings.shape, dtype=np.float32)
@@ -43,10 +43,10 @@ def measure(bench: Bench, noise: float, generator: np.random.Generator) -> dict[
     return {name: _side(tasks[name], own) for name, own in subsets.items()}
 
 
-def _side(task: Task, subsets: Mapping[str, SubsetResult]) -> Side:
+def _side(task: Task, subsets: Mapping[str, SubsetResult]) -> Measured:
     score = float(np.mean([each.score for each in subsets.values()]))
     result = TaskResult(task, score, subsets, 0, 0, {})
-    return Side(replace(measured(result), examples=""), None, examples_of(result))
+    return Measured(replace(measured(result), examples=""), None, examples_of(result))
 
 
 class Tally:
@@ -105,10 +105,10 @@ class Refits:
                 before[noise] = now
             yield tally
 
-    def _measure(self, noise: float, number: int) -> dict[str, Side]:
+    def _measure(self, noise: float, number: int) -> dict[str, Measured]:
         return measure(self._bench, noise, np.random.default_rng([self._seed, NOISES.index(noise), number]))
 
-    def _count(self, tally: Tally, noise: float, old: Mapping[str, Side], new: Mapping[str, Side]) -> None:
+    def _count(self, tally: Tally, noise: float, old: Mapping[str, Measured], new: Mapping[str, Measured]) -> None:
         comparisons = {name: compare(self._tasks[name], old[name], new[name], DEFAULT) for name in old}
         counts = tally.counts[noise]
         counts["releases"] += 1

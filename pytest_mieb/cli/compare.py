@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pytest_mieb.cli.sides import BASELINES, RefusalError, add_tasks, refusing
+from pytest_mieb.cli.sides import BASELINES, RefusalError, add_tasks, exiting_on_refusal
 
 STDOUT = "-"
 _HINT = "; a name right after --markdown is its FILE: put --markdown last"
@@ -58,7 +58,7 @@ def declare(commands: Any) -> None:
     )
     parser.add_argument("--junit", metavar="FILE", help="write the verdict as JUnit XML")
     parser.add_argument("--json", metavar="FILE", help="write the verdict as a run does in verdict.json")
-    parser.set_defaults(run=refusing(run), command="compare", hint=_HINT)
+    parser.set_defaults(run=exiting_on_refusal(run), command="compare", hint=_HINT)
 
 
 def run(given: argparse.Namespace) -> int:

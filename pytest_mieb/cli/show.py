@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from pytest_mieb.cli.sides import BASELINES, add_tasks, refusing
+from pytest_mieb.cli.sides import BASELINES, add_tasks, exiting_on_refusal
 
 FINE, DAMAGED = 0, 1
 
@@ -21,7 +21,7 @@ def declare(commands: Any) -> None:
     )
     parser.add_argument("name", nargs="?", metavar="NAME", help="a name in baselines/ or the package, or a path")
     add_tasks(parser)
-    parser.set_defaults(run=refusing(run), command="show")
+    parser.set_defaults(run=exiting_on_refusal(run), command="show")
 
 
 def run(given: argparse.Namespace) -> int:

@@ -20,7 +20,7 @@ def add_tasks(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tasks", action="append", default=[], metavar="DIR", help="folder with further task cards")
 
 
-def refusing(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
+def exiting_on_refusal(run: Callable[[argparse.Namespace], int]) -> Callable[[argparse.Namespace], int]:
     """Exit as for wrong usage, with one sentence, where what was named cannot be used."""
 
     @wraps(run)

@@ -13,7 +13,7 @@ from pytest_mieb.gate.policy import Policy
 from pytest_mieb.gate.statistics.influence import Examples
 from pytest_mieb.gate.statistics.significance import Difference, restart_error, t_tail
 from pytest_mieb.gate.statistics.significance import compare as paired
-from pytest_mieb.measurement.baseline import Acceptance, Mark, TaskBaseline
+from pytest_mieb.measurement.baseline import Acceptance, Estimate, Measurement
 from pytest_mieb.measurement.context import Context, differences, preprocessing_change, refusal
 from pytest_mieb.protocols import estimator_of, protocol_of
 from pytest_mieb.suite import Task
@@ -26,10 +26,10 @@ class IncomparableError(Exception):
     """Two scores of which nothing can be said: the message says why, and what to do."""
 
 
-class Side(NamedTuple):
+class Measured(NamedTuple):
     """One of the two: a task as it was measured, what with, and the outcomes of its examples by subset, if known."""
 
-    measured: TaskBaseline
+    measured: Measurement
     context: Context | None = None
     examples: Mapping[str, Examples] | None = None
 
@@ -47,7 +47,7 @@ class Pair:
 class Comparison(Pair):
     """A task's. `paired`: example by example; otherwise by the scores and their sampling error alone.
 
-    `tolerance` is the smallest drop that matters, `spread` what the score was seen to move for no reason. `drift` is
+    `tolerance` is the smallest drop that matters, `noise` what the score was seen to move for no reason. `drift` is
     what an old score of others may differ by for reasons of data and protocol. `accepted` is what the baseline says of
     a regression, as seen on the day of the comparison. `preprocessing` says how the inputs are prepared otherwise,
     `warnings` what else differs.
@@ -57,7 +57,7 @@ class Comparison(Pair):
     metric: str = ""
     paired: bool = False
     tolerance: float = 0.0
-    spread: float = 0.0
+    noise: float = 0.0
     drift: float = 0.0
     accepted: Acceptance | None = None
     subsets: Mapping[str, Pair] = field(default_factory=dict)
@@ -84,7 +84,7 @@ def _with_difference(content: dict[str, Any]) -> dict[str, Any]:
     return content | {"difference": Difference(**content["difference"])}
 
 
-def compare(task: Task, old: Side, new: Side, policy: Policy, today: date | None = None) -> Comparison:
+def compare(task: Task, old: Measured, new: Measured, policy: Policy, today: date | None = None) -> Comparison:
     """Compare two measurements of a task.
 
     With the outcomes of both, example by example (`significance.compare`). Otherwise by the scores: the sampling error
@@ -133,7 +133,7 @@ def compare(task: Task, old: Side, new: Side, policy: Policy, today: date | None
         metric=task.metric,
         paired=by_example,
         tolerance=policy.tolerance_of(task, old.measured),
-        spread=old.measured.spread,
+        noise=old.measured.noise,
         drift=drift,
         accepted=old.measured.accepted and old.measured.accepted.on(today or date.today()),
         subsets=pairs,
@@ -142,7 +142,7 @@ def compare(task: Task, old: Side, new: Side, policy: Policy, today: date | None
     )
 
 
-def refuse_other_data(task: Task, old: TaskBaseline, new: TaskBaseline) -> None:
+def refuse_other_data(task: Task, old: Measurement, new: Measurement) -> None:
     """Raises IncomparableError where the two were not measured on the same examples, as far as that is known."""
     remedy = "scores of different data do not compare: record the baseline anew with --mieb-update"
     if old.dataset and new.dataset and old.dataset != new.dataset:
@@ -169,7 +169,7 @@ def refuse_other_data(task: Task, old: TaskBaseline, new: TaskBaseline) -> None:
         )
 
 
-def _lone_fit(task: Task, old: Side, new: Side) -> str | None:
+def _lone_fit(task: Task, old: Measured, new: Measured) -> str | None:
     """A sentence where a clustering is compared by single fits, of which only large drops tell anything: one side has
     no others, or the card's metric is none that they are compared in. None elsewhere.
     """
@@ -204,8 +204,8 @@ def _one(examples: Mapping[str, Examples] | None, subset: str) -> Mapping[str, E
 
 def _pair(
     task: Task,
-    old: Mark,
-    new: Mark,
+    old: Estimate,
+    new: Estimate,
     examples: tuple[Mapping[str, Examples] | None, Mapping[str, Examples] | None],
     by_example: bool,
     drift: float,

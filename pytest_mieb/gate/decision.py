@@ -8,9 +8,9 @@ from math import hypot
 from typing import Literal
 
 from pytest_mieb.gate.comparison import Comparison, Pair
-from pytest_mieb.gate.policy import Family, Policy, means_of
+from pytest_mieb.gate.policy import ComparisonFamily, Policy, means_of
 from pytest_mieb.gate.statistics.significance import Difference, holm, pooled
-from pytest_mieb.gate.verdict import Outcome, Rule, Verdict, detectable, drop_of, judge, on_task, outcome_of, reason_of
+from pytest_mieb.gate.verdict import Rule, Status, Verdict, detectable, drop_of, judge, on_task, reason_of, status_of
 from pytest_mieb.suite import Task
 from pytest_mieb.support.numbers import percent, points
 
@@ -25,12 +25,12 @@ class MeanVerdict:
 
     `incomplete` where tasks of it have no comparison, which `missing` names; it then has no numbers. `accepted` are the
     tasks of which a drop is accepted: they are in the score, but count as unchanged in the difference that decides. The
-    outcome is `accepted` where that made the difference.
+    status is `accepted` where that made the difference.
     """
 
     name: str
     tasks: int
-    outcome: Outcome | Literal["incomplete"]
+    status: Status | Literal["incomplete"]
     tolerance: float | None = None
     pair: Pair | None = None
     detectable: float | None = None
@@ -48,20 +48,20 @@ class MeanVerdict:
 class Decision:
     """Everything that the gate says of a run.
 
-    `incomplete` gives the reason for each task that should have a verdict and has none. `late` are the tasks that
-    regressed by Holm's procedure though they passed by themselves.
+    `incomplete` gives the reason for each task that should have a verdict and has none. `regressed_by_holm` are the
+    tasks that regressed by Holm's procedure though they passed by themselves.
     """
 
-    family: Family
+    family: ComparisonFamily
     verdicts: Mapping[str, Verdict]
     means: tuple[MeanVerdict, ...] = ()
     incomplete: Mapping[str, str] = field(default_factory=dict)
-    late: tuple[str, ...] = ()
+    regressed_by_holm: tuple[str, ...] = ()
 
     @property
     def state(self) -> State:
         verdicts = [*self.verdicts.values(), *(each for own in self.verdicts.values() for each in own.subsets.values())]
-        if any(verdict.failure for verdict in verdicts) or any(mean.outcome == "regressed" for mean in self.means):
+        if any(verdict.failure for verdict in verdicts) or any(mean.status == "regressed" for mean in self.means):
             return "regressed"
         return "incomplete" if self.incomplete else "passed"
 
@@ -81,19 +81,19 @@ def decide(
         selected: the names of all selected tasks: the family of the comparisons.
         tasks: the suite.
     """
-    family = Family.of(selected, tasks)
+    family = ComparisonFamily.of(selected, tasks)
     verdicts = {name: judge(comparisons[name], policy, family) for name in tasks if name in comparisons}
-    late: list[str] = []
+    regressed_by_holm: list[str] = []
     if policy.kind == "significance":
         chances = {name: comparisons[name].difference.p_drop if name in comparisons else 1.0 for name in selected}
         for name in holm(chances, family.share("tasks", policy.alpha)):
             comparison, verdict = comparisons.get(name), verdicts.get(name)
-            if comparison and verdict and verdict.outcome == "suspect":
+            if comparison and verdict and verdict.status == "suspect":
                 rule = Rule(comparison.tolerance, policy.alpha, policy.alpha, policy)
                 verdicts[name] = on_task(comparison, "regressed", rule, verdict.subsets)
-                late += [name] if verdicts[name].failure else []
+                regressed_by_holm += [name] if verdicts[name].failure else []
     means = _means(comparisons, incomplete, selected, tasks, policy, family)
-    return Decision(family, verdicts, tuple(means), dict(incomplete), tuple(sorted(late)))
+    return Decision(family, verdicts, tuple(means), dict(incomplete), tuple(sorted(regressed_by_holm)))
 
 
 def _means(
@@ -102,7 +102,7 @@ def _means(
     selected: Collection[str],
     tasks: Mapping[str, Task],
     policy: Policy,
-    family: Family,
+    family: ComparisonFamily,
 ) -> list[MeanVerdict]:
     verdicts = []
     for name, weights in means_of(selected, tasks).items():
@@ -129,15 +129,15 @@ def _mean(
     comparisons: Mapping[str, Comparison],
     tasks: Mapping[str, Task],
     policy: Policy,
-    family: Family,
+    family: ComparisonFamily,
 ) -> MeanVerdict:
     """Of what its tasks moved for no reason, each by itself, the mean moves the root of the sum of squares.
 
     A task of which a drop is accepted counts as unchanged: the mean fails by what the others lost.
     """
     total = sum(weights.values())
-    spread = hypot(*(weight / total * comparisons[task].spread for task, weight in weights.items()))
-    tolerance = policy.tolerance_of_mean(category, spread)
+    noise = hypot(*(weight / total * comparisons[task].noise for task, weight in weights.items()))
+    tolerance = policy.tolerance_of_mean(category, noise)
     differences = {task: _without_drift(comparisons[task]) for task in weights}
     datasets = {task: tasks[task].dataset.path for task in weights}
     accepted = tuple(task for task in weights if comparisons[task].accepts)
@@ -148,12 +148,12 @@ def _mean(
     )
     pair = replace(whole, difference=pooled(differences | dict.fromkeys(accepted, _UNCHANGED), datasets, weights))
     rule = Rule(tolerance, policy.alpha, family.level("means", policy.alpha), policy)
-    outcome = outcome_of(pair, rule)
-    if accepted and outcome in ("passed", "improved"):
-        outcome = outcome_of(whole, rule)
-        outcome = "accepted" if outcome in ("suspect", "regressed") else outcome
-    mean = MeanVerdict(name, len(weights), outcome, tolerance, pair, detectable(pair, rule), accepted=accepted)
-    if outcome != "regressed":
+    status = status_of(pair, rule)
+    if accepted and status in ("passed", "improved"):
+        status = status_of(whole, rule)
+        status = "accepted" if status in ("suspect", "regressed") else status
+    mean = MeanVerdict(name, len(weights), status, tolerance, pair, detectable(pair, rule), accepted=accepted)
+    if status != "regressed":
         return mean
     beyond = " beyond known drift" if any(comparisons[task].drift for task in weights) else ""
     fitted = any(comparisons[task].difference.fits for task in weights)

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from pytest_mieb.measurement.baseline import TaskBaseline
+from pytest_mieb.measurement.baseline import Measurement
 from pytest_mieb.suite import CATEGORIES, Task
 from pytest_mieb.suite.means import group_of
 
@@ -33,20 +33,20 @@ class Policy:
     named: Mapping[str, float] = field(default_factory=dict)
     strict_context: bool = False
 
-    def tolerance_of(self, task: Task, recorded: TaskBaseline) -> float:
+    def tolerance_of(self, task: Task, recorded: Measurement) -> float:
         """Of one task: what was given for it by name, else what stands in the baseline, else its category's, else the
-        run's; never below the measured spread.
+        run's; never below the measured noise.
         """
         chosen = self.named.get(task.name, recorded.tolerance)
         if chosen is None:
             chosen = self.named.get(task.category, self.tolerance)
-        return max(chosen, recorded.spread)
+        return max(chosen, recorded.noise)
 
-    def tolerance_of_mean(self, category: str | None = None, spread: float = 0.0) -> float:
+    def tolerance_of_mean(self, category: str | None = None, noise: float = 0.0) -> float:
         """Of the mean of a category, or of all: half a task's, for small drops of many tasks are what it is to see;
-        never below the mean's own `spread`.
+        never below the mean's own `noise`.
         """
-        return max(self.named.get(MEANS, self.named.get(category or "", self.tolerance) / 2), spread)
+        return max(self.named.get(MEANS, self.named.get(category or "", self.tolerance) / 2), noise)
 
 
 def parse_policy(
@@ -102,7 +102,7 @@ def _number(text: str) -> float:
 
 
 @dataclass(frozen=True)
-class Family:
+class ComparisonFamily:
     """How many comparisons are made at once, by kind: known before the first of them, from what was selected.
 
     Each kind has a share of alpha, so that with the Bonferroni correction inside each the chance of any false alarm
@@ -114,8 +114,13 @@ class Family:
     subsets: int = 0
     means: int = 0
 
+    @property
+    def size(self) -> int:
+        """All comparisons of the run."""
+        return self.tasks + self.subsets + self.means
+
     @classmethod
-    def of(cls, selected: Collection[str], tasks: Mapping[str, Task]) -> Family:
+    def of(cls, selected: Collection[str], tasks: Mapping[str, Task]) -> ComparisonFamily:
         """For the `selected` names among all `tasks`."""
         subsets = sum(len(tasks[name].subsets) for name in selected if len(tasks[name].subsets) > 1)
         return cls(len(selected), subsets, len(means_of(selected, tasks)))

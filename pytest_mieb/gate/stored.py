@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Literal
 
-from pytest_mieb.gate.comparison import Comparison, IncomparableError, Side, compare
+from pytest_mieb.gate.comparison import Comparison, IncomparableError, Measured, compare
 from pytest_mieb.gate.decision import Decision, decide
 from pytest_mieb.gate.policy import Policy
 from pytest_mieb.measurement import published
@@ -37,7 +37,7 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StoredDecision:
     """What the gate says of two stored measurements of `tasks`, the suite.
 
     `selected` is the family, in the order of the suite. `unusable` gives the reason for each task of which a published
@@ -115,7 +115,7 @@ def decide_stored(
     policy: Policy,
     expression: str | None = None,
     today: date | None = None,
-) -> Outcome:
+) -> StoredDecision:
     """Compare the selected tasks and decide, as `decision.decide` does at the end of a run.
 
     A selected task that a side lacks makes the verdict incomplete, and so does one whose scores do not compare.
@@ -149,7 +149,7 @@ def decide_stored(
                 comparisons[name] = _compare(tasks[name], old.baseline, new.baseline, policy, today)
             except (IncomparableError, BaselineError) as error:
                 incomplete[name] = str(error).removeprefix(f"{name}: ")
-    return Outcome(
+    return StoredDecision(
         old,
         new,
         tasks,
@@ -167,8 +167,10 @@ def _compare(task: Task, old: Baseline, new: Baseline, policy: Policy, today: da
     before, now = old.tasks[task.name], new.tasks[task.name]
     return compare(
         task,
-        Side(replace(before, drift=max(before.drift, now.drift)), old.context(task.name), examples_behind(old, task)),
-        Side(now, new.context(task.name), examples_behind(new, task)),
+        Measured(
+            replace(before, drift=max(before.drift, now.drift)), old.context(task.name), examples_behind(old, task)
+        ),
+        Measured(now, new.context(task.name), examples_behind(new, task)),
         policy,
         today,
     )

@@ -1,4 +1,4 @@
-"""What a comparison means under a policy: an outcome, and the sentences to fail with."""
+"""What a comparison means under a policy: a status, and the sentences to fail with."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from itertools import accumulate
 from typing import Literal, NamedTuple
 
 from pytest_mieb.gate.comparison import Comparison, Pair
-from pytest_mieb.gate.policy import TOLERANCE, Family, Policy
+from pytest_mieb.gate.policy import TOLERANCE, ComparisonFamily, Policy
 from pytest_mieb.gate.statistics.interval import CONFIDENCE, interval
 from pytest_mieb.gate.statistics.significance import Difference, smallest_detectable, upper_bound
 from pytest_mieb.measurement.baseline import Acceptance
 from pytest_mieb.support.numbers import percent, points
 
-Outcome = Literal["passed", "improved", "suspect", "accepted", "regressed", "measured"]
+Status = Literal["passed", "improved", "suspect", "accepted", "regressed", "measured"]
 # Scores that differ by the tolerance differ by a little more or less as floating-point numbers.
 ROUNDING = 1e-9
-LOST: tuple[Outcome, ...] = ("regressed", "accepted")
+LOST: tuple[Status, ...] = ("regressed", "accepted")
 
 
 class Rule(NamedTuple):
@@ -33,9 +33,9 @@ class Rule(NamedTuple):
 
 @dataclass(frozen=True)
 class Verdict:
-    """The outcome of one comparison; `failure` is the text to fail with, None where nothing is wrong.
+    """The status of one comparison; `failure` is the text to fail with, None where nothing is wrong.
 
-    `suspect`: worse by itself, but not among so many comparisons; it passes. `accepted`: regressed, which the baseline
+    `suspect`: worse alone, but not after correcting for all comparisons of the run; it passes. `accepted`: regressed, which the baseline
     accepts for a while; it passes. `improved` mirrors `regressed`. `measured` compares with nothing, as
     `--mieb-baseline=none` and `--mieb-update` ask for. `detectable` is the smallest drop that would be found four times
     out of five; None where that cannot be told.
@@ -45,7 +45,7 @@ class Verdict:
     did, as few as lost half of what was lost. `accepted` is what the baseline says of a regression of the task.
     """
 
-    outcome: Outcome
+    status: Status
     score: float
     pair: Pair | None = None
     failure: str | None = None
@@ -55,17 +55,17 @@ class Verdict:
     accepted: Acceptance | None = None
 
     @property
-    def outcomes(self) -> set[Outcome]:
+    def statuses(self) -> set[Status]:
         """Of the task and of its subsets."""
-        return {self.outcome, *(each.outcome for each in self.subsets.values())}
+        return {self.status, *(each.status for each in self.subsets.values())}
 
     @property
     def recovered(self) -> bool:
         """Whether a regression is accepted that is not there any more."""
-        return self.accepted is not None and self.outcomes <= {"passed", "improved"}
+        return self.accepted is not None and self.statuses <= {"passed", "improved"}
 
 
-def judge(comparison: Comparison, policy: Policy, family: Family) -> Verdict:
+def judge(comparison: Comparison, policy: Policy, family: ComparisonFamily) -> Verdict:
     """The verdict on a task by itself, and on each of its subsets."""
     rule = Rule(comparison.tolerance, policy.alpha, family.level("tasks", policy.alpha), policy)
     beside = Rule(2 * comparison.tolerance, policy.alpha, family.level("subsets", policy.alpha), policy)
@@ -73,33 +73,33 @@ def judge(comparison: Comparison, policy: Policy, family: Family) -> Verdict:
         name: _verdict(f"{comparison.task} [{name}]", comparison, pair, beside)
         for name, pair in comparison.subsets.items()
     }
-    return on_task(comparison, outcome_of(comparison, rule, comparison.drift), rule, subsets)
+    return on_task(comparison, status_of(comparison, rule, comparison.drift), rule, subsets)
 
 
-def on_task(comparison: Comparison, outcome: Outcome, rule: Rule, subsets: Mapping[str, Verdict]) -> Verdict:
-    """The verdict on a task that came out as `outcome`, with those on its subsets."""
-    outcome = _accepted(outcome, comparison)
-    smallest, losing = detectable(comparison, rule, comparison.drift), _losing(outcome, subsets)
-    verdict = Verdict(outcome, comparison.score, comparison, None, smallest, subsets, losing, comparison.accepted)
-    if outcome == "regressed":
+def on_task(comparison: Comparison, status: Status, rule: Rule, subsets: Mapping[str, Verdict]) -> Verdict:
+    """The verdict on a task that came out as `status`, with those on its subsets."""
+    status = _accepted(status, comparison)
+    smallest, losing = detectable(comparison, rule, comparison.drift), _losing(status, subsets)
+    verdict = Verdict(status, comparison.score, comparison, None, smallest, subsets, losing, comparison.accepted)
+    if status == "regressed":
         blamed = blame(verdict)
         failure = failure_of(comparison.task, comparison, comparison, rule, [blamed] if blamed else ())
         return replace(verdict, failure=failure)
-    if "regressed" in verdict.outcomes:
+    if "regressed" in verdict.statuses:
         return replace(verdict, failure=_failure_by_language(comparison, verdict, rule))
     return verdict
 
 
-def _accepted(outcome: Outcome, comparison: Comparison) -> Outcome:
+def _accepted(status: Status, comparison: Comparison) -> Status:
     """A regression that is accepted and not ended is no failure."""
-    return "accepted" if outcome == "regressed" and comparison.accepts else outcome
+    return "accepted" if status == "regressed" and comparison.accepts else status
 
 
-def _losing(outcome: Outcome, subsets: Mapping[str, Verdict]) -> tuple[str, ...]:
+def _losing(status: Status, subsets: Mapping[str, Verdict]) -> tuple[str, ...]:
     drops = {name: each.pair.difference.drop for name, each in subsets.items() if each.pair}
     order = sorted(drops, key=lambda name: -drops[name])
-    regressed = [name for name in order if subsets[name].outcome in LOST]
-    if regressed or outcome not in LOST:
+    regressed = [name for name in order if subsets[name].status in LOST]
+    if regressed or status not in LOST:
         return tuple(regressed)
     lost = list(accumulate(max(drops[name], 0.0) for name in order))
     return tuple(order[: 1 + bisect_left(lost, lost[-1] / 2)]) if lost and lost[-1] else ()
@@ -109,7 +109,7 @@ def blame(verdict: Verdict) -> str | None:
     """The sentence on the languages of a task that lost: score, baseline and difference of each; None without any."""
     if not verdict.languages:
         return None
-    regressed = sum(each.outcome in LOST for each in verdict.subsets.values())
+    regressed = sum(each.status in LOST for each in verdict.subsets.values())
     if regressed:
         return f"{regressed} of {len(verdict.subsets)} languages regressed: {_listed(verdict)}"
     return f"no language regressed by itself; most of the drop comes from {_listed(verdict)}"
@@ -127,7 +127,7 @@ def _listed(verdict: Verdict, shown: int = 5) -> str:
 def acceptance_of(verdict: Verdict) -> str | None:
     """What became of an accepted regression that fails nothing, as a sentence; None where none is accepted."""
     accepted = verdict.accepted
-    if accepted and "accepted" in verdict.outcomes:
+    if accepted and "accepted" in verdict.statuses:
         return f"accepted until {accepted.until}: {accepted.reason}"
     if accepted and verdict.recovered:
         known = f"accepted until {accepted.until} ({accepted.reason})"
@@ -135,7 +135,7 @@ def acceptance_of(verdict: Verdict) -> str | None:
     return None
 
 
-def outcome_of(pair: Pair, rule: Rule, drift: float = 0.0) -> Outcome:
+def status_of(pair: Pair, rule: Rule, drift: float = 0.0) -> Status:
     """What one comparison comes out as, among as many as `rule.level` allows for; a drop by the tolerance passes."""
     drop, gain = pair.difference.drop - drift, -pair.difference.drop - drift
     most = rule.tolerance + ROUNDING
@@ -160,9 +160,9 @@ def detectable(pair: Pair, rule: Rule, drift: float = 0.0) -> float | None:
 
 
 def _verdict(name: str, comparison: Comparison, pair: Pair, rule: Rule) -> Verdict:
-    outcome = _accepted(outcome_of(pair, rule, comparison.drift), comparison)
-    failure = failure_of(name, comparison, pair, rule) if outcome == "regressed" else None
-    return Verdict(outcome, pair.score, pair, failure, detectable(pair, rule, comparison.drift))
+    status = _accepted(status_of(pair, rule, comparison.drift), comparison)
+    failure = failure_of(name, comparison, pair, rule) if status == "regressed" else None
+    return Verdict(status, pair.score, pair, failure, detectable(pair, rule, comparison.drift))
 
 
 def failure_of(name: str, comparison: Comparison, pair: Pair, rule: Rule, more: Iterable[str] = ()) -> str:

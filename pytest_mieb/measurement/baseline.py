@@ -23,7 +23,8 @@ _TASK = (
     "error",
     "tolerance",
     "accepted",
-    "spread",
+    "noise",
+    "spread",  # what older files call it
     "dataset",
     "part",
     "examples",
@@ -43,7 +44,7 @@ class BaselineError(Exception):
 
 
 @dataclass(frozen=True)
-class Mark:
+class Estimate:
     """A recorded score and its sampling error (one standard error), both 0..1; the error is 0 where it is unknown."""
 
     score: float
@@ -66,21 +67,21 @@ class Acceptance:
 
 
 @dataclass(frozen=True)
-class TaskBaseline(Mark):
+class Measurement(Estimate):
     """One task as one run measured it.
 
     `subsets` are there where the task has several. `tolerance` is the smallest drop that matters, where a person set
-    it, and `spread` how far the score moved under changes that must not matter. `dataset` is the head of the dataset's
+    it, and `noise` how far the score moved under changes that must not matter. `dataset` is the head of the dataset's
     revision, `examples` a hash of what was embedded and of the truth, `outcomes` one of the file with the outcomes
     (empty: there is none), `run` names the context in `Baseline.runs`. `drift` is by how much a score of others may lie
     too high, for known reasons of data and protocol. `accepted`: it may regress for a while. `part` says how many rows
     there were where the card expects others ("30 of 8000 rows"); empty where it is the whole.
     """
 
-    subsets: Mapping[str, Mark] = field(default_factory=dict)
+    subsets: Mapping[str, Estimate] = field(default_factory=dict)
     tolerance: float | None = None
     accepted: Acceptance | None = None
-    spread: float = 0.0
+    noise: float = 0.0
     dataset: str = ""
     examples: str = ""
     outcomes: str = ""
@@ -103,7 +104,7 @@ class Baseline:
     revision: str = ""
     date: str = ""
     runs: Mapping[str, Context] = field(default_factory=dict)
-    tasks: Mapping[str, TaskBaseline] = field(default_factory=dict)
+    tasks: Mapping[str, Measurement] = field(default_factory=dict)
     folder: Path | None = None
     indicative: bool = False
     unusable: Mapping[str, str] = field(default_factory=dict)
@@ -113,14 +114,14 @@ class Baseline:
         return self.runs.get(self.tasks[task].run)
 
     def updated(self, newer: Baseline) -> Baseline:
-        """With the tasks of `newer` over this one's; a tolerance that a person set, and a measured spread, stay.
+        """With the tasks of `newer` over this one's; a tolerance that a person set, and a measured noise, stay.
 
         What was accepted does not: the new score holds the drop.
         """
         tasks = {**self.tasks}
         for name, task in newer.tasks.items():
             old = self.tasks.get(name)
-            tasks[name] = replace(task, tolerance=old.tolerance, spread=task.spread or old.spread) if old else task
+            tasks[name] = replace(task, tolerance=old.tolerance, noise=task.noise or old.noise) if old else task
         used = {task.run for task in tasks.values()}
         runs = {name: run for name, run in {**self.runs, **newer.runs}.items() if name in used}
         return replace(newer, tasks=tasks, runs=runs)
@@ -175,10 +176,10 @@ class _Reader:
         except TypeError as error:
             raise self.refuse(f"runs.{name}", "not a context as --mieb-update writes it") from error
 
-    def task(self, key: str, entry: Any) -> TaskBaseline:
+    def task(self, key: str, entry: Any) -> Measurement:
         own = self.mark(key, entry)
         self.known(entry, _TASK, f"{key}.")
-        for name in ("tolerance", "spread"):
+        for name in ("tolerance", "noise", "spread"):
             value = entry.get(name)
             if value is not None and (not _is_number(value) or not 0 <= value <= 1):
                 raise self.refuse(f"{key}.{name}", f"{shown(value)} is not a number from 0 to 1; half a point is 0.005")
@@ -187,7 +188,7 @@ class _Reader:
                 f"{key}.tolerance",
                 f"{entry['tolerance']} would let it lose {100 * entry['tolerance']:g} points; half a point is 0.005",
             )
-        return TaskBaseline(
+        return Measurement(
             own.score,
             own.error,
             subsets={
@@ -196,7 +197,7 @@ class _Reader:
             },
             tolerance=entry.get("tolerance"),
             accepted=self.accepted(f"{key}.accepted", entry["accepted"]) if "accepted" in entry else None,
-            spread=float(entry.get("spread") or 0.0),
+            noise=float(entry.get("noise", entry.get("spread")) or 0.0),
             dataset=self.text(entry, "dataset", f"{key}.dataset"),
             part=self.text(entry, "part", f"{key}.part"),
             examples=self.text(entry, "examples", f"{key}.examples"),
@@ -215,12 +216,12 @@ class _Reader:
             raise self.refuse(f"{key}.reason", f"{shown(reason)} is not text; say why the drop is accepted")
         return Acceptance(until, " ".join(reason.split()))
 
-    def subset(self, key: str, entry: Any) -> Mark:
+    def subset(self, key: str, entry: Any) -> Estimate:
         own = self.mark(key, entry)
         self.known(entry, _SUBSET, f"{key}.")
         return own
 
-    def mark(self, key: str, entry: Any) -> Mark:
+    def mark(self, key: str, entry: Any) -> Estimate:
         if not isinstance(entry, dict):
             raise self.refuse(key, "not a mapping with a score")
         score, error = entry.get("score"), entry.get("error", 0.0)
@@ -230,7 +231,7 @@ class _Reader:
             )
         if not _is_number(error) or not 0 <= error <= 1:
             raise self.refuse(f"{key}.error", f"{shown(error)} is not a number from 0 to 1")
-        return Mark(float(score), float(error))
+        return Estimate(float(score), float(error))
 
     def text(self, entry: Mapping[str, Any], name: str, key: str) -> str:
         """A text, empty where it is left out; a whole number is one too, for a hash may look like it, and a day."""
@@ -304,16 +305,16 @@ def _text(baseline: Baseline) -> str:
     return "\n".join(line.removesuffix("\n...") for line in lines) + "\n"
 
 
-def _entry(task: TaskBaseline) -> dict[str, Any]:
+def _entry(task: Measurement) -> dict[str, Any]:
     by_hand: dict[str, Any] = {} if task.tolerance is None else {"tolerance": task.tolerance}
     if task.accepted:
         by_hand["accepted"] = {"until": task.accepted.until, "reason": task.accepted.reason}
     others = {name: getattr(task, name) for name in ("dataset", "part", "examples", "outcomes", "run")}
-    others["spread"] = round(task.spread, 6)
+    others["noise"] = round(task.noise, 6)
     return _numbers(task) | by_hand | {name: value for name, value in others.items() if value}
 
 
-def _numbers(mark: Mark) -> dict[str, float]:
+def _numbers(mark: Estimate) -> dict[str, float]:
     return {"score": round(mark.score, 6), "error": round(mark.error, 6)}
 
 

@@ -8,7 +8,7 @@ from hashlib import blake2b
 
 from pytest_mieb.gate.statistics.influence import Examples
 from pytest_mieb.gate.statistics.significance import sampling_error
-from pytest_mieb.measurement.baseline import Mark, TaskBaseline
+from pytest_mieb.measurement.baseline import Estimate, Measurement
 from pytest_mieb.measurement.outcomes import compact
 from pytest_mieb.measurement.result import SubsetResult, TaskResult
 from pytest_mieb.protocols import estimator_of
@@ -27,7 +27,7 @@ def _examples(subset: SubsetResult) -> Examples:
     return known if repeats is None else replace(known, fits=repeats.fits, restarts=repeats.restarts)
 
 
-def measured(result: TaskResult, run: str = "") -> TaskBaseline:
+def measured(result: TaskResult, run: str = "") -> Measurement:
     """A result with its sampling error, in the form in which it is recorded and compared.
 
     The error is 0, unknown, where the score is in a metric that the outcomes do not make up.
@@ -39,9 +39,11 @@ def measured(result: TaskResult, run: str = "") -> TaskBaseline:
 
     subsets = {}
     if len(result.subsets) > 1:
-        subsets = {name: Mark(subset.score, error({name: examples[name]})) for name, subset in result.subsets.items()}
+        subsets = {
+            name: Estimate(subset.score, error({name: examples[name]})) for name, subset in result.subsets.items()
+        }
     content = "".join(f"{name} {subset.digest}\n" for name, subset in result.subsets.items())
-    return TaskBaseline(
+    return Measurement(
         result.score,
         error(examples),
         subsets=subsets,

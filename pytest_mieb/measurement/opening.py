@@ -10,7 +10,7 @@ from typing import Any
 
 from pytest_mieb.gate.statistics.influence import Examples
 from pytest_mieb.measurement import outcomes, published
-from pytest_mieb.measurement.baseline import Baseline, BaselineError, Mark, TaskBaseline, read
+from pytest_mieb.measurement.baseline import Baseline, BaselineError, Estimate, Measurement, read
 from pytest_mieb.measurement.context import Context
 from pytest_mieb.measurement.drift import drift
 from pytest_mieb.measurement.soundness import contradiction, impossible
@@ -135,14 +135,14 @@ def _published(name: str, tasks: Mapping[str, Task]) -> Baseline:
         moved = drift(tasks[task], score)
         if not moved.comparable:
             unusable[task] = moved.reason
-        subsets = {subset: Mark(each) for subset, each in score.subsets.items() if subset != DEFAULT_SUBSET}
-        usable[task] = TaskBaseline(score.score, subsets=subsets, drift=moved.allowance)
+        subsets = {subset: Estimate(each) for subset, each in score.subsets.items() if subset != DEFAULT_SUBSET}
+        usable[task] = Measurement(score.score, subsets=subsets, drift=moved.allowance)
     return Baseline(model.model, "hub", model.revision, tasks=usable, indicative=True, unusable=unusable)
 
 
 def _results(folder: Path) -> Baseline:
     """The results of a run, as `pytest_mieb.measurement.results` writes them."""
-    tasks: dict[str, TaskBaseline] = {}
+    tasks: dict[str, Measurement] = {}
     runs: dict[str, Context] = {}
     model, data, revision = "", "", ""
     for path in sorted(folder.glob("*.json")):
@@ -165,13 +165,13 @@ def _results(folder: Path) -> Baseline:
     return Baseline(model, kind, revision, runs=runs, tasks=tasks, folder=folder)
 
 
-def _task(content: Mapping[str, Any], digest: str, run: str) -> TaskBaseline:
+def _task(content: Mapping[str, Any], digest: str, run: str) -> Measurement:
     scores, errors = content["subsets"], content["errors"]
     several = scores.items() if len(scores) > 1 else ()
-    return TaskBaseline(
+    return Measurement(
         float(content["score"]),
         float(content["error"]),
-        subsets={name: Mark(float(score), float(errors[name])) for name, score in several},
+        subsets={name: Estimate(float(score), float(errors[name])) for name, score in several},
         dataset=content["dataset_revision"][:12],
         examples=content["examples"],
         outcomes=digest,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_mieb.measurement.baseline import Mark, TaskBaseline
+from pytest_mieb.measurement.baseline import Estimate, Measurement
 from pytest_mieb.measurement.result import TaskResult
 
 
@@ -16,7 +16,7 @@ class TaskRecord:
 
     task: str
     metric: str
-    measured: TaskBaseline
+    measured: Measurement
     embedded: int
     reused: int
     seconds: float
@@ -29,11 +29,11 @@ class TaskRecord:
         return self.measured.score
 
     @property
-    def subsets(self) -> Mapping[str, Mark]:
+    def subsets(self) -> Mapping[str, Estimate]:
         return self.measured.subsets
 
     @classmethod
-    def of(cls, result: TaskResult, measured: TaskBaseline) -> TaskRecord:
+    def of(cls, result: TaskResult, measured: Measurement) -> TaskRecord:
         return cls(
             task=result.task.name,
             metric=result.task.metric,
@@ -49,6 +49,6 @@ class TaskRecord:
     def from_json(cls, content: Mapping[str, Any]) -> TaskRecord:
         """What `dataclasses.asdict` and JSON made of one."""
         measured = dict(content["measured"])
-        measured["subsets"] = {name: Mark(**mark) for name, mark in measured["subsets"].items()}
-        found = {"measured": TaskBaseline(**measured), "findings": tuple(content["findings"])}
+        measured["subsets"] = {name: Estimate(**mark) for name, mark in measured["subsets"].items()}
+        found = {"measured": Measurement(**measured), "findings": tuple(content["findings"])}
         return cls(**{**content, **found})

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
-from pytest_mieb.measurement.baseline import Baseline, BaselineError, TaskBaseline, read
+from pytest_mieb.measurement.baseline import Baseline, BaselineError, Measurement, read
 from pytest_mieb.measurement.changing import Lock, change, exclusive
 from pytest_mieb.measurement.context import Context
 from pytest_mieb.measurement.outcomes import digest
@@ -18,7 +18,7 @@ from pytest_mieb.support.numbers import percent, points
 
 def record(
     path: Path,
-    tasks: Mapping[str, TaskBaseline],
+    tasks: Mapping[str, Measurement],
     context: Context,
     outcomes: Path,
     *,

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_mieb.measurement import outcomes
-from pytest_mieb.measurement.baseline import TaskBaseline
+from pytest_mieb.measurement.baseline import Measurement
 from pytest_mieb.measurement.context import Context
 from pytest_mieb.measurement.measuring import examples_of
 from pytest_mieb.measurement.result import TaskResult
@@ -63,7 +63,7 @@ def versions() -> dict[str, str]:
 def write_result(
     folder: Path,
     result: TaskResult,
-    measured: TaskBaseline,
+    measured: Measurement,
     provenance: Provenance,
     context: Context,
     calibration: Mapping[str, float] | None = None,
@@ -117,7 +117,7 @@ def _json(path: Path, content: Mapping[str, Any]) -> Path:
 
 def _content(
     result: TaskResult,
-    measured: TaskBaseline,
+    measured: Measurement,
     provenance: Provenance,
     context: Context,
     calibration: Mapping[str, float],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from pytest_mieb.gate.statistics.influence import Examples, contributions
-from pytest_mieb.measurement.baseline import TaskBaseline
+from pytest_mieb.measurement.baseline import Measurement
 from pytest_mieb.protocols import estimator_of
 from pytest_mieb.suite import Task
 
@@ -21,7 +21,7 @@ LIMITS: Mapping[str, tuple[float, float]] = {
 }
 
 
-def impossible(task: Task, measured: TaskBaseline) -> str | None:
+def impossible(task: Task, measured: Measurement) -> str | None:
     """What no measurement of the task can have given, with its key below the task's, or None."""
     low, high = LIMITS.get(task.metric, (0.0, 1.0))
     for key, score in _scores(measured):
@@ -34,13 +34,13 @@ def impossible(task: Task, measured: TaskBaseline) -> str | None:
     return None
 
 
-def _scores(measured: TaskBaseline) -> Iterator[tuple[str, float]]:
+def _scores(measured: Measurement) -> Iterator[tuple[str, float]]:
     yield "score", measured.score
     for name, mark in measured.subsets.items():
         yield f"subsets.{name}.score", mark.score
 
 
-def contradiction(task: Task, measured: TaskBaseline, examples: Mapping[str, Examples]) -> str | None:
+def contradiction(task: Task, measured: Measurement, examples: Mapping[str, Examples]) -> str | None:
     """In which score and by how much the outcomes contradict what is stored, or None.
 
     A score in a metric that its outcomes do not make up is not looked at.

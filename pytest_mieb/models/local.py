@@ -17,7 +17,7 @@ from pytest_mieb.models.embedder import Embedder, as_array
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files.hashing import fingerprint
 from pytest_mieb.models.files.hub import commit_of
-from pytest_mieb.models.files.refusing import check_files, check_keys, refusing
+from pytest_mieb.models.files.refusing import as_model_errors, check_files, check_keys
 from pytest_mieb.models.preprocessing import IMAGE_BACKEND, correct
 from pytest_mieb.models.request import Request
 
@@ -214,7 +214,7 @@ def load_transformers(
         )
     check_files(sorted(weights))
     check_room(folder, request.device, dtype)
-    with refusing(folder), _unreported(), torch.random.fork_rng(devices=[]):
+    with as_model_errors(folder), _unreported(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model, info = model_class.from_pretrained(
             folder,
@@ -237,7 +237,7 @@ def load_transformers(
         from pytest_mieb.models.files.adapter import merge
 
         model = merge(model, request.adapter)
-    with refusing(folder):
+    with as_model_errors(folder):
         return model.eval().to(request.device), lacking
 
 
@@ -326,7 +326,7 @@ def load_tokenizer(folder: Path) -> Any:
 
     if not any((folder / name).is_file() for name in TOKENIZERS):
         raise ModelError(f"{folder}: no tokenizer ({', '.join(TOKENIZERS)}); save it beside config.json")
-    with refusing(folder):
+    with as_model_errors(folder):
         return AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
 
 
@@ -342,7 +342,7 @@ def load_image_processor(request: Request, **keywords: Any) -> Any:
 def _prepared(auto_class: Any, request: Request, **keywords: Any) -> Any:
     folder = request.processor_path
     try:
-        with refusing(folder):
+        with as_model_errors(folder):
             return auto_class.from_pretrained(
                 folder, backend=IMAGE_BACKEND, trust_remote_code=request.trust_remote_code, **keywords
             )

@@ -134,7 +134,7 @@ def trimmed(image: Image) -> Image:
     return image.crop((cut, 0, long - cut, edge) if wide else (0, cut, edge, long - cut))
 
 
-def thickened(image: Image, side: int) -> Image:
+def thick_enough(image: Image, side: int) -> Image:
     """A picture so thin that nothing is left of it when its longer edge becomes `side` pixels, as thick as is needed.
 
     Any other as it is: for resizing by the longer edge, which would fail.

@@ -32,10 +32,10 @@ def reports_of(decision: Decision) -> Iterator[list[pytest.TestReport]]:
 
     A regression is a failure; a mean without all of its tasks is an error, as that of a test whose setup fails.
     """
-    for name in decision.late:
+    for name in decision.regressed_by_holm:
         yield _reports(f"{name}, beside all others", decision.verdicts[name].failure, "call")
     for mean in decision.means:
-        yield _reports(mean.name, mean.failure, "setup" if mean.outcome == "incomplete" else "call", mean.without)
+        yield _reports(mean.name, mean.failure, "setup" if mean.status == "incomplete" else "call", mean.without)
 
 
 def _reports(

@@ -39,6 +39,6 @@ def properties(message: Message, verdict: Verdict) -> list[tuple[str, object]]:
     facts: dict[str, object] = {"mieb_metric": message.record.metric, "mieb_score": percent(message.record.score)}
     if verdict.pair:
         facts |= {"mieb_baseline": percent(verdict.pair.baseline)}
-    facts |= {"mieb_status": verdict.outcome}
+    facts |= {"mieb_status": verdict.status}
     accepted = acceptance_of(verdict)
     return [*facts.items(), *([(ACCEPTED, accepted)] if accepted else [])]

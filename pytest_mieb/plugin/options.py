@@ -98,7 +98,7 @@ OPTIONS = (
     ),
     Option(
         "--mieb-calibrate",
-        "Repeat every task N times under changes that must not matter, and with --mieb-update record the spread, below "
+        "Repeat every task N times under changes that must not matter, and with --mieb-update record the noise, below "
         "which no tolerance goes.",
         ini=False,
         metavar="N",

@@ -19,9 +19,9 @@ from pytest_mieb.support.extensions import ExtensionError
 
 if TYPE_CHECKING:
     from pytest_mieb.gate.comparison import Comparison
-    from pytest_mieb.gate.policy import Family
+    from pytest_mieb.gate.policy import ComparisonFamily
     from pytest_mieb.gate.verdict import Verdict
-    from pytest_mieb.measurement.baseline import TaskBaseline
+    from pytest_mieb.measurement.baseline import Measurement
     from pytest_mieb.measurement.context import Context
     from pytest_mieb.measurement.result import TaskResult
     from pytest_mieb.report.run import Run
@@ -178,7 +178,7 @@ class MiebSession:
                 f"the verdict cannot be written in {folder} ({error.strerror or error}); it stands here only"
             )
 
-    def record(self, tasks: Mapping[str, TaskBaseline], context: Context) -> list[str]:
+    def record(self, tasks: Mapping[str, Measurement], context: Context) -> list[str]:
         """Record what was measured in the baseline; the lines say what changed."""
         from pytest_mieb.measurement.recording import record
 
@@ -195,11 +195,11 @@ class MiebSession:
         )
 
     @cached_property
-    def family(self) -> Family:
+    def family(self) -> ComparisonFamily:
         """All comparisons of this run, known once the items are collected."""
-        from pytest_mieb.gate.policy import Family
+        from pytest_mieb.gate.policy import ComparisonFamily
 
-        return Family.of(self.selected, self.tasks)
+        return ComparisonFamily.of(self.selected, self.tasks)
 
     def compare(self, result: TaskResult) -> Comparison | None:
         """The result beside the baseline's; None where nothing is to be compared.
@@ -207,7 +207,7 @@ class MiebSession:
         Raises:
             IncomparableError, BaselineError: the baseline lacks the task, or nothing can be said of the two.
         """
-        from pytest_mieb.gate.comparison import IncomparableError, Side, compare
+        from pytest_mieb.gate.comparison import IncomparableError, Measured, compare
         from pytest_mieb.measurement.measuring import examples_of
         from pytest_mieb.measurement.opening import examples_behind
 
@@ -222,8 +222,8 @@ class MiebSession:
         recorded, context = baseline.context(task.name), self.evaluator.context
         if context.canary != (recorded.canary if recorded else ()):
             raise IncomparableError(f"{task.name}: {self.evaluator.canary_sentence}")
-        old = Side(baseline.tasks[task.name], recorded, examples_behind(baseline, task))
-        new = Side(self.evaluator.measured(result), context, examples_of(result))
+        old = Measured(baseline.tasks[task.name], recorded, examples_behind(baseline, task))
+        new = Measured(self.evaluator.measured(result), context, examples_of(result))
         return compare(task, old, new, self.settings.policy)
 
     def verdict(self, result: TaskResult, comparison: Comparison | None) -> Verdict:

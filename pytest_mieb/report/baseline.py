@@ -112,8 +112,8 @@ def _head(stored: Stored) -> list[str]:
 
 
 def _rows(baseline: Baseline, names: list[str], problems: Mapping[str, str]) -> list[tuple[str, ...]]:
-    """Scores and errors in percent; `spread` is how far the score moved under changes that must not matter."""
-    rows: list[tuple[str, ...]] = [("task", "score", "+-", "tolerance", "spread", "dataset", "outcomes")]
+    """Scores and errors in percent; `noise` is how far the score moved under changes that must not matter."""
+    rows: list[tuple[str, ...]] = [("task", "score", "+-", "tolerance", "noise", "dataset", "outcomes")]
     for name in names:
         task = baseline.tasks[name]
         there = "none" if not task.outcomes or baseline.folder is None else "damaged" if name in problems else "checked"
@@ -123,7 +123,7 @@ def _rows(baseline: Baseline, names: list[str], problems: Mapping[str, str]) -> 
                 percent(task.score),
                 percent(task.error),
                 "-" if task.tolerance is None else percent(task.tolerance),
-                percent(task.spread) if task.spread else "-",
+                percent(task.noise) if task.noise else "-",
                 ", ".join(filter(None, (task.dataset, task.part))) or "-",
                 there,
             )

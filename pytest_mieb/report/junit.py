@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from pytest_mieb.gate.stored import Outcome
+from pytest_mieb.gate.stored import StoredDecision
 from pytest_mieb.gate.verdict import acceptance_of
 
 # The property that says of a regression that it is accepted.
@@ -14,13 +14,13 @@ ACCEPTED = "mieb_accepted"
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def junit(outcome: Outcome) -> str:
+def junit(found: StoredDecision) -> str:
     """The document. A regression is a failure, no verdict where there should be one an error; what needs none is
     skipped, and an accepted regression passes with a note."""
-    decision = outcome.decision
-    suite = Element("testsuite", name=f"pytest-mieb compare {_legal(outcome.old.name)} {_legal(outcome.new.name)}")
-    for name in outcome.selected:
-        case = SubElement(suite, "testcase", classname=f"mieb.{outcome.tasks[name].category}", name=_legal(name))
+    decision = found.decision
+    suite = Element("testsuite", name=f"pytest-mieb compare {_legal(found.old.name)} {_legal(found.new.name)}")
+    for name in found.selected:
+        case = SubElement(suite, "testcase", classname=f"mieb.{found.tasks[name].category}", name=_legal(name))
         if name in decision.incomplete:
             _add(case, "error", f"{name}: {decision.incomplete[name]}")
         elif name in decision.verdicts:
@@ -30,11 +30,11 @@ def junit(outcome: Outcome) -> str:
                 _add(case, "failure", "\n\n".join([verdict.failure, *languages]))
             _note(case, acceptance_of(verdict))
         else:
-            _add(case, "skipped", outcome.unusable[name])
+            _add(case, "skipped", found.unusable[name])
     for mean in decision.means:
         case = SubElement(suite, "testcase", classname="mieb.means", name=_legal(mean.name))
         if mean.failure:
-            _add(case, "error" if mean.outcome == "incomplete" else "failure", mean.failure)
+            _add(case, "error" if mean.status == "incomplete" else "failure", mean.failure)
         _note(case, mean.without)
     suite.set("tests", str(len(suite)))
     for attribute, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):

@@ -25,7 +25,7 @@ def summary_lines(run: Run) -> list[str]:
         *run.notes,
         *_regressions(run),
         *_accepted(run),
-        *_named("suspect, worse by itself but not among so many", _suspects(run)),
+        *_named(_suspected(run), _suspects(run)),
         *_named("errors", [name for name in run.tasks if name in run.errors]),
         *_named("did not run", run.not_run),
         *_named("in the baseline, but not applicable now", _lost(run)),
@@ -60,11 +60,11 @@ def _regressions(run: Run) -> list[str]:
         return []
     lines = []
     for mean in run.decision.means:
-        if mean.outcome == "regressed" and mean.pair:
+        if mean.status == "regressed" and mean.pair:
             lines.append(f"  {mean.name}, {mean.tasks} tasks: {_moved(mean.pair)}{_then(mean.without)}")
     for name, verdict in run.decision.verdicts.items():
         if verdict.failure and verdict.pair:
-            late = ", by Holm's procedure" if name in run.decision.late else ""
+            late = ", by Holm's procedure" if name in run.decision.regressed_by_holm else ""
             over = f"was accepted until {verdict.accepted.until}" if verdict.accepted else None
             lines.append(f"  {name}: {_moved(verdict.pair)}{late}{_then(blame(verdict), over)}")
     changes = {each.preprocessing: None for each in run.comparisons.values() if each.preprocessing}
@@ -75,7 +75,7 @@ def _accepted(run: Run) -> list[str]:
     """Regressions that fail nothing yet, and those that are accepted and gone."""
     lines, gone = [], []
     for mean in run.decision.means if run.decision else ():
-        if mean.outcome == "accepted" and mean.pair:
+        if mean.status == "accepted" and mean.pair:
             change = points(mean.pair.score - mean.pair.baseline)
             scores = f"{percent(mean.pair.score)} from {percent(mean.pair.baseline)} ({change})"
             lines.append(f"  {mean.name}, {mean.tasks} tasks: {scores}{_then(mean.without)}")
@@ -106,19 +106,24 @@ def _lost(run: Run) -> list[str]:
     return [name for name in run.incomplete if name in run.skipped] if run.decision else []
 
 
+def _suspected(run: Run) -> str:
+    count = run.decision.family.size if run.decision else 0
+    return f"suspect, worse alone, but not after correcting for {count} comparisons"
+
+
 def _suspects(run: Run) -> list[str]:
     means = run.decision.means if run.decision else ()
     return [
-        *(f"{m.name} {points(m.pair.score - m.pair.baseline)}" for m in means if m.outcome == "suspect" and m.pair),
+        *(f"{m.name} {points(m.pair.score - m.pair.baseline)}" for m in means if m.status == "suspect" and m.pair),
         *_changed(run, "suspect"),
     ]
 
 
-def _changed(run: Run, outcome: str) -> list[str]:
+def _changed(run: Run, status: str) -> list[str]:
     return [
         f"{name} {points(verdict.pair.score - verdict.pair.baseline)}"
         for name, verdict in _verdicts(run).items()
-        if verdict.outcome == outcome and verdict.pair
+        if verdict.status == status and verdict.pair
     ]
 
 
@@ -188,7 +193,7 @@ def _skipped(run: Run) -> list[str]:
 
 
 def _calibration(run: Run) -> list[str]:
-    moved = {name: record.measured.spread for name, record in run.records.items() if record.measured.spread}
+    moved = {name: record.measured.noise for name, record in run.records.items() if record.measured.noise}
     if not moved:
         return []
     widest = sorted(moved, key=lambda name: -moved[name])[:5]

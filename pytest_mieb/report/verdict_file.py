@@ -14,7 +14,7 @@ from pytest_mieb.gate.statistics.interval import interval
 from pytest_mieb.gate.verdict import Verdict
 from pytest_mieb.measurement.baseline import Baseline
 
-FORMAT = 1
+FORMAT = 2
 
 
 def content(
@@ -48,18 +48,18 @@ def content(
             for name, verdict in decision.verdicts.items()
         },
         "means": {
-            mean.name: {"outcome": mean.outcome, "tasks": mean.tasks, "missing": list(mean.missing)}
+            mean.name: {"status": mean.status, "tasks": mean.tasks, "missing": list(mean.missing)}
             | _pair(mean.pair)
             | {"tolerance": mean.tolerance, "detectable": _finite(mean.detectable), "accepted": list(mean.accepted)}
             for mean in decision.means
         },
         "incomplete": dict(decision.incomplete),
-        "beside_all_others": list(decision.late),
+        "beside_all_others": list(decision.regressed_by_holm),
     }
 
 
 def _verdict(verdict: Verdict) -> dict[str, Any]:
-    return {"outcome": verdict.outcome} | _pair(verdict.pair) | {"detectable": _finite(verdict.detectable)}
+    return {"status": verdict.status} | _pair(verdict.pair) | {"detectable": _finite(verdict.detectable)}
 
 
 def _acceptance(verdict: Verdict) -> dict[str, Any] | None:

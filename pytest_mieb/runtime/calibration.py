@@ -99,7 +99,7 @@ class Calibration:
         return self._load(**given) if given and self._load else self._embedder
 
 
-def spread(score: float, others: Mapping[str, float]) -> float:
+def noise(score: float, others: Mapping[str, float]) -> float:
     """How far the score moved at most."""
     return max((abs(other - score) for other in others.values()), default=0.0)
 

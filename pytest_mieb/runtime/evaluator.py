@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pytest_mieb.canary import CanaryReport
     from pytest_mieb.data import Source
     from pytest_mieb.embedding import Pipeline
-    from pytest_mieb.measurement.baseline import TaskBaseline
+    from pytest_mieb.measurement.baseline import Measurement
     from pytest_mieb.measurement.context import Context
     from pytest_mieb.measurement.result import TaskResult
     from pytest_mieb.models import Description, Embedder
@@ -36,7 +36,7 @@ class Evaluator:
         self.settings = settings
         self.worker = worker
         self._results: dict[str, TaskResult] = {}
-        self._measured: dict[str, TaskBaseline] = {}
+        self._measured: dict[str, Measurement] = {}
         self._scratch: Scratch | None = None
         self._unwritten = False
         self._next: Task | None = None
@@ -185,10 +185,10 @@ class Evaluator:
         now = replace(now, examples=self._drawn_content(task) or now.examples)
         others: Mapping[str, float] = {}
         if self.settings.calibrate:
-            from pytest_mieb.runtime.calibration import spread
+            from pytest_mieb.runtime.calibration import noise
 
             others = self.calibration.scores(result, self.source)
-            now = replace(now, spread=spread(result.repeatable, others))
+            now = replace(now, noise=noise(result.repeatable, others))
         self._results[task.name], self._measured[task.name] = result, now
         try:
             settings = self.settings
@@ -278,7 +278,7 @@ class Evaluator:
 
         return drawn(self.settings.cache).get(task.dataset.path, "")[:16] or None
 
-    def measured(self, result: TaskResult) -> TaskBaseline:
+    def measured(self, result: TaskResult) -> Measurement:
         """The result as it is recorded and compared."""
         return self._measured[result.task.name]
 

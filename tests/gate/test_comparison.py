@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from pytest_mieb.gate.comparison import Comparison, IncomparableError, Side, compare
+from pytest_mieb.gate.comparison import Comparison, IncomparableError, Measured, compare
 from pytest_mieb.gate.policy import Policy
 from pytest_mieb.gate.statistics.influence import Examples
 from pytest_mieb.gate.statistics.significance import Difference
-from pytest_mieb.measurement.baseline import Acceptance, Mark, TaskBaseline
+from pytest_mieb.measurement.baseline import Acceptance, Estimate, Measurement
 from pytest_mieb.measurement.context import Context
 from tests.gate.builders import comparison, hits, pair, zero_shot
 
@@ -30,17 +30,17 @@ THERE = Context(
     batch_size=64,
     versions={"torch": "2.6"},
 )
-KNOWN = TaskBaseline(0.7, 0.02, dataset="0123", examples="ab", outcomes="cd", run="ef")
-SUBSETS = {"en": Mark(0.8, 0.04), "no": Mark(0.6, 0.05)}
+KNOWN = Measurement(0.7, 0.02, dataset="0123", examples="ab", outcomes="cd", run="ef")
+SUBSETS = {"en": Estimate(0.8, 0.04), "no": Estimate(0.6, 0.05)}
 
 
 def side(
-    measured: TaskBaseline = KNOWN,
+    measured: Measurement = KNOWN,
     context: Context | None = THERE,
     right: Mapping[str, Examples] | None = None,
     **changes: Any,
-) -> Side:
-    return Side(replace(measured, **changes), context, right)
+) -> Measured:
+    return Measured(replace(measured, **changes), context, right)
 
 
 @pytest.mark.parametrize(
@@ -56,17 +56,21 @@ def side(
             side(),
             ("Some: the examples are not those of the baseline, though", "--mieb-update, or restore the data"),
         ),
-        (side(subsets=SUBSETS), side(subsets={"en": Mark(0.8)}), ("Some: lost the subsets no that", "--mieb-update")),
-        (side(subsets={**SUBSETS, "de": Mark(0.1)}), side(), ("Some: lost the subsets de that", "--mieb-update")),
+        (
+            side(subsets=SUBSETS),
+            side(subsets={"en": Estimate(0.8)}),
+            ("Some: lost the subsets no that", "--mieb-update"),
+        ),
+        (side(subsets={**SUBSETS, "de": Estimate(0.1)}), side(), ("Some: lost the subsets de that", "--mieb-update")),
         # The hash of the examples differs then too; the subsets say more.
         (
             side(subsets=SUBSETS, examples="xx"),
-            side(subsets={"no": Mark(0.6)}),
+            side(subsets={"no": Estimate(0.6)}),
             ("Some: lost the subsets en that",),
         ),
         (
             side(subsets=SUBSETS, examples="xx"),
-            side(subsets={**SUBSETS, "de": Mark(0.1), "fr": Mark(0.2)}),
+            side(subsets={**SUBSETS, "de": Estimate(0.1), "fr": Estimate(0.2)}),
             ("Some: the baseline lacks the subsets de, fr;", "--mieb-update"),
         ),
         (side(), side(subsets=SUBSETS), ("Some: the baseline lacks the subsets en, no;",)),
@@ -90,7 +94,7 @@ def side(
             ("Some: measured on 20 of 40 rows of org/Some, the baseline on 30 of 40 rows;",),
         ),
         (
-            Side(TaskBaseline(0.75, drift=0.01)),  # published
+            Measured(Measurement(0.75, drift=0.01)),  # published
             side(part="30 of 40 rows"),
             ("Some: measured on 30 of 40 rows of org/Some, the baseline on the whole;",),
         ),
@@ -121,7 +125,9 @@ def side(
         ),
     ],
 )
-def test_what_does_not_compare_says_why_and_what_to_do(old: Side, new: Side, sentences: tuple[str, ...]) -> None:
+def test_what_does_not_compare_says_why_and_what_to_do(
+    old: Measured, new: Measured, sentences: tuple[str, ...]
+) -> None:
     for policy in (Policy(), Policy(strict_context=True)):
         with pytest.raises(IncomparableError) as refusal:
             compare(SEVERAL, old, new, policy)
@@ -149,7 +155,7 @@ def test_what_is_not_known_is_no_reason(old: dict[str, Any], new: dict[str, Any]
 
 
 def test_published_scores_of_the_whole_task_alone_compare_with_it_alone() -> None:
-    published = Side(TaskBaseline(0.75, drift=0.01))
+    published = Measured(Measurement(0.75, drift=0.01))
     found = compare(SEVERAL, published, side(subsets=SUBSETS), Policy())
     assert (found.subsets, found.paired) == ({}, False)
     assert found.difference.drop == pytest.approx(0.05)
@@ -214,7 +220,7 @@ def test_a_single_fit_raises_no_alarm_that_a_restart_would_raise(lone: str) -> N
 
 
 def test_published_scores_of_clusterings_allow_for_a_restart() -> None:
-    published = Side(TaskBaseline(0.74, drift=0.005))
+    published = Measured(Measurement(0.74, drift=0.005))
     with_fits, without = (compare(CLUSTERING, published, side(right=each), Policy()) for each in (clustered(0.9), None))
     assert with_fits.difference.p_drop > 0.1 > without.difference.p_drop
 
@@ -305,7 +311,7 @@ def test_scores_without_any_error_are_taken_at_their_word(score: float, p_drop: 
 def test_each_subset_is_compared_with_its_own(with_outcomes: bool) -> None:
     before, after = {"en": hits(80), "no": hits(60)}, {"en": hits(70), "no": hits(65)}
     old = side(subsets=SUBSETS, right=before if with_outcomes else None, drift=0.0)
-    now = {"no": Mark(0.65, 0.01), "en": Mark(0.7, 0.01)}  # in another order
+    now = {"no": Estimate(0.65, 0.01), "en": Estimate(0.7, 0.01)}  # in another order
     found = compare(SEVERAL, old, side(score=0.675, subsets=now, right=after), Policy())
     assert {name: (each.score, each.baseline) for name, each in found.subsets.items()} == {
         "en": (0.7, 0.8),
@@ -326,7 +332,7 @@ def test_the_tolerance_is_the_policys() -> None:
     policy = Policy(named={"zero_shot_classification": 0.03})
     assert compare(TASK, side(), side(), policy).tolerance == 0.03
     assert compare(TASK, side(tolerance=0.02), side(tolerance=0.5), policy).tolerance == 0.02
-    assert compare(TASK, side(tolerance=0.02, spread=0.04), side(spread=0.5), policy).tolerance == 0.04
+    assert compare(TASK, side(tolerance=0.02, noise=0.04), side(noise=0.5), policy).tolerance == 0.04
 
 
 def test_an_accepted_regression_is_seen_on_the_day_of_the_comparison() -> None:
@@ -381,7 +387,7 @@ def test_a_score_that_its_outcomes_do_not_make_up_is_compared_by_itself() -> Non
     assert compare(TASK, old, new, Policy()).paired
 
 
-def replace_error(given: Side) -> Side:
+def replace_error(given: Measured) -> Measured:
     return given._replace(measured=replace(given.measured, error=0.0))
 
 

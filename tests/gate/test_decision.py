@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from pytest_mieb.gate.comparison import Comparison, Side, compare
+from pytest_mieb.gate.comparison import Comparison, Measured, compare
 from pytest_mieb.gate.decision import EXIT_CODES, Decision, MeanVerdict, decide
-from pytest_mieb.gate.policy import Family, Policy
+from pytest_mieb.gate.policy import ComparisonFamily, Policy
 from pytest_mieb.gate.statistics.influence import Examples
 from pytest_mieb.gate.statistics.significance import smallest_detectable
 from pytest_mieb.gate.verdict import Verdict
-from pytest_mieb.measurement.baseline import Acceptance, Mark, TaskBaseline
+from pytest_mieb.measurement.baseline import Acceptance, Estimate, Measurement
 from pytest_mieb.suite import CATEGORIES, DatasetRef, Task
 from pytest_mieb.suite.cards import load_tasks
 from pytest_mieb.suite.means import group_means, mean_en, mean_m
@@ -44,7 +44,7 @@ def decided(
 
 
 def outcomes(decision: Decision) -> dict[str, str]:
-    return {name: verdict.outcome for name, verdict in decision.verdicts.items()}
+    return {name: verdict.status for name, verdict in decision.verdicts.items()}
 
 
 def chances(a: float, b: float, c: float, d: float = 0.5) -> list[Comparison]:
@@ -67,7 +67,7 @@ def test_holm_adds_what_regressed_beside_the_others(
 ) -> None:
     decision = decided(chances(*p))
     assert outcomes(decision) == {**found, "D": "passed"}
-    assert decision.late == late
+    assert decision.regressed_by_holm == late
     for name in late:
         failure = decision.verdicts[name].failure
         assert failure is not None and failure.startswith(f"{name} regressed: accuracy 68.00, baseline 70.00 (-2.00)")
@@ -78,13 +78,13 @@ def test_holm_fails_no_drop_within_its_tolerance() -> None:
     own = [comparison("A", 0.02, 0.001), comparison("B", 0.004, 0.002), comparison("C", 0.02, 0.024)]
     decision = decided([*own, comparison("D")])
     assert outcomes(decision) == {"A": "regressed", "B": "passed", "C": "regressed", "D": "passed"}
-    assert decision.late == ("C",)
+    assert decision.regressed_by_holm == ("C",)
 
 
 def test_a_task_without_verdict_counts_in_the_family_all_the_same() -> None:
     three = chances(0.001, 0.016, 0.03)[:2]
     with_all = decided(three, incomplete={"C": "crashed", "D": "crashed"})
-    assert with_all.late == ("B",)  # four tasks were selected
+    assert with_all.regressed_by_holm == ("B",)  # four tasks were selected
     one = [comparison("B", 0.02, 0.016)]
     assert outcomes(decided(one, selected={"A", "B", "C"})) == {"B": "regressed"}
     assert outcomes(decided(one, selected=set(ALONE))) == {"B": "suspect"}
@@ -93,15 +93,15 @@ def test_a_task_without_verdict_counts_in_the_family_all_the_same() -> None:
 def test_non_inferiority_needs_no_holm() -> None:
     own = [comparison(each.task, 0.001, each.difference.p_drop, 0.001) for each in chances(1e-9, 0.016, 0.03)]
     decision = decided(own, policy=Policy("non-inferiority"))
-    assert (set(outcomes(decision).values()), decision.late) == ({"passed"}, ())
+    assert (set(outcomes(decision).values()), decision.regressed_by_holm) == ({"passed"}, ())
 
 
 def test_many_small_drops_fail_the_mean() -> None:
     decision = decided([comparison(name, 0.004, 0.02, 0.002) for name in TOGETHER], TOGETHER)
-    assert decision.family == Family(4, 0, 1)
+    assert decision.family == ComparisonFamily(4, 0, 1)
     assert set(outcomes(decision).values()) == {"passed"}
     (mean,) = decision.means
-    assert (mean.name, mean.tasks, mean.outcome, mean.missing) == (CATEGORY, 4, "regressed", ())
+    assert (mean.name, mean.tasks, mean.status, mean.missing) == (CATEGORY, 4, "regressed", ())
     assert mean.pair is not None
     assert (mean.pair.score, mean.pair.baseline) == pytest.approx((0.696, 0.7))
     assert mean.pair.difference.standard_error == pytest.approx(0.001)  # four datasets
@@ -129,7 +129,7 @@ def test_many_small_drops_fail_the_mean() -> None:
 )
 def test_a_mean_by_drop_and_chance(drop: float, error: float, outcome: str) -> None:
     decision = decided([comparison(name, drop, 0.5, error) for name in TOGETHER], TOGETHER)
-    assert decision.means[0].outcome == outcome
+    assert decision.means[0].status == outcome
     assert decision.state == ("regressed" if outcome == "regressed" else "passed")
     expected = max(0.0025, smallest_detectable(error / 2, 0.05 / 3))
     assert decision.means[0].detectable == pytest.approx(expected)
@@ -165,21 +165,21 @@ def test_the_interval_of_a_mean_is_of_what_exceeds_the_drift() -> None:
     ]
 
 
-@pytest.mark.parametrize(("spread", "tolerance"), [(0.0, 0.0025), (0.004, 0.0025), (0.01, 0.005)])
-def test_a_mean_is_allowed_what_its_tasks_move_for_no_reason(spread: float, tolerance: float) -> None:
+@pytest.mark.parametrize(("noise", "tolerance"), [(0.0, 0.0025), (0.004, 0.0025), (0.01, 0.005)])
+def test_a_mean_is_allowed_what_its_tasks_move_for_no_reason(noise: float, tolerance: float) -> None:
     """Four tasks that move by a point, each by itself, move their mean by half a point."""
-    own = [comparison(name, 0.004, 0.5, 1e-4, spread=spread) for name in TOGETHER]
+    own = [comparison(name, 0.004, 0.5, 1e-4, noise=noise) for name in TOGETHER]
     (mean,) = decided(own, TOGETHER).means
     assert mean.tolerance == pytest.approx(tolerance)
-    assert mean.outcome == ("passed" if tolerance == 0.005 else "regressed")
+    assert mean.status == ("passed" if tolerance == 0.005 else "regressed")
 
 
 def test_a_mean_by_non_inferiority_needs_to_be_shown() -> None:
     own = [comparison(name, 0.0, error=0.004) for name in TOGETHER]
     (mean,) = decided(own, TOGETHER, policy=Policy("non-inferiority")).means
-    assert mean.outcome == "regressed"  # 1.64 * 0.002 is above 0.0025
+    assert mean.status == "regressed"  # 1.64 * 0.002 is above 0.0025
     (mean,) = decided(own, TOGETHER, policy=Policy("non-inferiority", named={"means": 0.0034})).means
-    assert mean.outcome == "passed"
+    assert mean.status == "passed"
 
 
 UNTIL = Acceptance(date(2027, 3, 1), "a new tokenizer")
@@ -191,14 +191,14 @@ def test_an_accepted_regression_fails_no_mean(policy: Policy) -> None:
     own = [comparison("A", 0.1, 1e-9, accepted=UNTIL), *(comparison(name, 0.0, error=1e-4) for name in "BCD")]
     decision = decided(own, TOGETHER, policy=policy)
     (mean,) = decision.means
-    assert (decision.state, decision.verdicts["A"].outcome) == ("passed", "accepted")
-    assert (mean.outcome, mean.failure, mean.accepted, mean.without) == ("accepted", None, ("A",), WITHOUT_A)
+    assert (decision.state, decision.verdicts["A"].status) == ("passed", "accepted")
+    assert (mean.status, mean.failure, mean.accepted, mean.without) == ("accepted", None, ("A",), WITHOUT_A)
     assert mean.pair is not None
     assert (mean.pair.score, mean.pair.baseline) == pytest.approx((0.675, 0.7))  # as measured
     assert mean.pair.difference.drop == pytest.approx(0.0)
     ended = [replace(own[0], accepted=replace(UNTIL, ended=True)), *own[1:]]
     (mean,) = decided(ended, TOGETHER, policy=policy).means
-    assert (mean.outcome, mean.accepted, mean.without) == ("regressed", (), None)
+    assert (mean.status, mean.accepted, mean.without) == ("regressed", (), None)
 
 
 def test_a_mean_that_dropped_for_other_reasons_fails_beside_an_accepted_regression() -> None:
@@ -233,20 +233,20 @@ def test_the_outcome_of_a_mean_beside_an_accepted_regression(accepted: float, ot
     own = [comparison("A", accepted, 0.5, 0.004, accepted=UNTIL)]
     own += [comparison(name, others, 0.5, 0.004) for name in "BCD"]
     (mean,) = decided(own, TOGETHER).means
-    assert (mean.outcome, mean.accepted) == (outcome, ("A",))
+    assert (mean.status, mean.accepted) == (outcome, ("A",))
 
 
 def test_a_mean_of_accepted_regressions_alone_passes() -> None:
     own = [comparison(name, 0.1, 1e-9, accepted=UNTIL) for name in TOGETHER]
     (mean,) = decided(own, TOGETHER).means
-    assert (mean.outcome, mean.accepted) == ("accepted", tuple("ABCD"))
+    assert (mean.status, mean.accepted) == ("accepted", tuple("ABCD"))
 
 
 def test_an_accepted_regression_found_only_beside_the_others_fails_nothing() -> None:
     own = [comparison("A", 0.02, 0.001), comparison("B", 0.02, 0.016, accepted=UNTIL)]
     decision = decided(own, selected={"A", "B", "C", "D"})
     assert outcomes(decision) == {"A": "regressed", "B": "accepted"}
-    assert decision.late == ()
+    assert decision.regressed_by_holm == ()
 
 
 def test_a_mean_with_a_task_missing_is_incomplete_and_fails_without_numbers() -> None:
@@ -316,8 +316,8 @@ def test_an_overall_mean_is_not_judged_on_some_of_its_tasks() -> None:
     decision = decided(
         [comparison(name) for name in lite if name != multilingual], SUITE, {multilingual: "x"}, selected=lite
     )
-    assert {mean.name: mean.outcome for mean in decision.means}["Mean (m)"] == "incomplete"
-    assert {mean.name: mean.outcome for mean in decision.means}["Mean (en)"] == "passed"
+    assert {mean.name: mean.status for mean in decision.means}["Mean (m)"] == "incomplete"
+    assert {mean.name: mean.status for mean in decision.means}["Mean (en)"] == "passed"
 
 
 FAILED, FINE = Verdict("regressed", 0.5, failure="x"), Verdict("passed", 0.5)
@@ -340,7 +340,7 @@ FAILED, FINE = Verdict("regressed", 0.5, failure="x"), Verdict("passed", 0.5)
 def test_the_state_of_a_run(
     verdicts: dict[str, Verdict], means: tuple[MeanVerdict, ...], incomplete: dict[str, str], state: str
 ) -> None:
-    decision = Decision(Family(1), verdicts, means, incomplete)
+    decision = Decision(ComparisonFamily(1), verdicts, means, incomplete)
     assert decision.state == state
     assert EXIT_CODES[decision.state] == {"passed": 0, "regressed": 1, "incomplete": 6}[state]
 
@@ -356,9 +356,9 @@ def xm3600(lost: Collection[str] = (), right: float = 0.6, keep: float = 0.0) ->
     return sides
 
 
-def measured(examples: Mapping[str, Examples]) -> Side:
-    marks = {name: Mark(float(each.outcomes.mean()), 0.006) for name, each in examples.items()}
-    return Side(TaskBaseline(sum(mark.score for mark in marks.values()) / 38, 0.001, marks), None, examples)
+def measured(examples: Mapping[str, Examples]) -> Measured:
+    marks = {name: Estimate(float(each.outcomes.mean()), 0.006) for name, each in examples.items()}
+    return Measured(Measurement(sum(mark.score for mark in marks.values()) / 38, 0.001, marks), None, examples)
 
 
 @pytest.mark.parametrize(
@@ -381,8 +381,8 @@ def test_one_of_38_languages_that_collapses_is_named(
         old = old._replace(examples=None)
     decision = decided([compare(task, old, new, Policy())], {"XM": task})
     verdict = decision.verdicts["XM"]
-    assert (decision.state, verdict.outcome, verdict.languages) == ("regressed", outcome, ("l17",))
-    assert {each.outcome for name, each in verdict.subsets.items() if name != "l17"} == {"passed"}
+    assert (decision.state, verdict.status, verdict.languages) == ("regressed", outcome, ("l17",))
+    assert {each.status for name, each in verdict.subsets.items() if name != "l17"} == {"passed"}
     lines = (verdict.failure or "").splitlines()
     assert lines[0] == first
     if outcome == "regressed":
@@ -397,7 +397,7 @@ def test_a_task_that_fails_beside_the_others_names_its_languages_too() -> None:
     tasks = {**ALONE, "B": zero_shot("B", category=CATEGORIES[1], suites=(), subsets={"en": (), "no": ()})}
     own = [comparison("A", 0.02, 1e-9), comparison("B", 0.02, 0.02, subsets=subsets)]
     decision = decided(own, tasks, selected={"A", "B"})
-    assert decision.late == ("B",)
+    assert decision.regressed_by_holm == ("B",)
     assert decision.verdicts["B"].languages == ("en",)
     assert "most of the drop comes from en 66.00, baseline 70.00 (-4.00)" in (decision.verdicts["B"].failure or "")
 
@@ -405,6 +405,6 @@ def test_a_task_that_fails_beside_the_others_names_its_languages_too() -> None:
 def test_a_subset_that_regressed_fails_the_run() -> None:
     tasks = {"A": zero_shot("A", suites=(), subsets={"en": (), "no": ()})}
     decision = decided([comparison("A", subsets={"en": pair(0.05, 1e-6), "no": pair(0.0)})], tasks)
-    assert decision.family == Family(1, 2, 0)
+    assert decision.family == ComparisonFamily(1, 2, 0)
     assert outcomes(decision) == {"A": "passed"}
     assert decision.state == "regressed"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from pytest_mieb.gate.policy import Family, Policy, means_of, parse_policy, refuse_strange_tolerances
-from pytest_mieb.measurement.baseline import TaskBaseline
+from pytest_mieb.gate.policy import ComparisonFamily, Policy, means_of, parse_policy, refuse_strange_tolerances
+from pytest_mieb.measurement.baseline import Measurement
 from pytest_mieb.suite import CATEGORIES, Task
 from pytest_mieb.suite.cards import load_tasks
 from pytest_mieb.suite.means import group_means, mean_en, mean_m
@@ -25,21 +25,21 @@ RUN, CATEGORY, TASK, FILE = 0.02, 0.03, 0.04, 0.01
 @pytest.mark.parametrize(
     ("named", "recorded", "tolerance"),
     [
-        ({}, TaskBaseline(0.5), RUN),
-        ({"zero_shot_classification": CATEGORY}, TaskBaseline(0.5), CATEGORY),
-        ({"clustering": CATEGORY, "Other": TASK, "means": TASK}, TaskBaseline(0.5), RUN),
-        ({"zero_shot_classification": CATEGORY}, TaskBaseline(0.5, tolerance=FILE), FILE),
-        ({"zero_shot_classification": CATEGORY, "Some": TASK}, TaskBaseline(0.5, tolerance=FILE), TASK),
-        ({"Some": 0.0}, TaskBaseline(0.5, tolerance=FILE), 0.0),
-        ({}, TaskBaseline(0.5, tolerance=0.0), 0.0),
-        ({"zero_shot_classification": 0.0}, TaskBaseline(0.5), 0.0),
-        ({}, TaskBaseline(0.5, spread=0.019), RUN),
-        ({}, TaskBaseline(0.5, spread=0.021), 0.021),
-        ({}, TaskBaseline(0.5, tolerance=FILE, spread=0.05), 0.05),
-        ({"Some": TASK, "zero_shot_classification": CATEGORY}, TaskBaseline(0.5, spread=0.05), 0.05),
+        ({}, Measurement(0.5), RUN),
+        ({"zero_shot_classification": CATEGORY}, Measurement(0.5), CATEGORY),
+        ({"clustering": CATEGORY, "Other": TASK, "means": TASK}, Measurement(0.5), RUN),
+        ({"zero_shot_classification": CATEGORY}, Measurement(0.5, tolerance=FILE), FILE),
+        ({"zero_shot_classification": CATEGORY, "Some": TASK}, Measurement(0.5, tolerance=FILE), TASK),
+        ({"Some": 0.0}, Measurement(0.5, tolerance=FILE), 0.0),
+        ({}, Measurement(0.5, tolerance=0.0), 0.0),
+        ({"zero_shot_classification": 0.0}, Measurement(0.5), 0.0),
+        ({}, Measurement(0.5, noise=0.019), RUN),
+        ({}, Measurement(0.5, noise=0.021), 0.021),
+        ({}, Measurement(0.5, tolerance=FILE, noise=0.05), 0.05),
+        ({"Some": TASK, "zero_shot_classification": CATEGORY}, Measurement(0.5, noise=0.05), 0.05),
     ],
 )
-def test_the_tolerance_of_a_task(named: dict[str, float], recorded: TaskBaseline, tolerance: float) -> None:
+def test_the_tolerance_of_a_task(named: dict[str, float], recorded: Measurement, tolerance: float) -> None:
     """The command line by name, the baseline, the category, the run; and never below the spread."""
     assert Policy(tolerance=RUN, named=named).tolerance_of(zero_shot("Some"), recorded) == tolerance
 
@@ -67,17 +67,17 @@ def test_the_tolerance_of_a_mean(named: dict[str, float], category: str | None, 
 @pytest.mark.parametrize(
     "family",
     [
-        Family(1),
-        Family(130, 90, 12),
-        Family(5, 0, 2),
-        Family(5, 7, 0),
-        Family(2, 3, 1),
-        Family.of(LITE, SUITE),
-        Family.of(SUITE, SUITE),
+        ComparisonFamily(1),
+        ComparisonFamily(130, 90, 12),
+        ComparisonFamily(5, 0, 2),
+        ComparisonFamily(5, 7, 0),
+        ComparisonFamily(2, 3, 1),
+        ComparisonFamily.of(LITE, SUITE),
+        ComparisonFamily.of(SUITE, SUITE),
     ],
     ids=str,
 )
-def test_all_levels_of_a_family_add_up_to_alpha(family: Family, alpha: float) -> None:
+def test_all_levels_of_a_family_add_up_to_alpha(family: ComparisonFamily, alpha: float) -> None:
     levels = (
         family.level("tasks", alpha) * family.tasks,
         family.level("subsets", alpha) * family.subsets,
@@ -92,8 +92,8 @@ def test_all_levels_of_a_family_add_up_to_alpha(family: Family, alpha: float) ->
 
 
 def test_a_family_without_comparisons_has_levels_all_the_same() -> None:
-    assert Family(0).level("tasks", 0.05) == 0.05
-    assert Family(3).level("means", 0.05) == 0.0
+    assert ComparisonFamily(0).level("tasks", 0.05) == 0.05
+    assert ComparisonFamily(3).level("means", 0.05) == 0.0
 
 
 def cards(*groups: tuple[str, int, tuple[str, ...]]) -> dict[str, Task]:
@@ -109,12 +109,12 @@ def cards(*groups: tuple[str, int, tuple[str, ...]]) -> dict[str, Task]:
 def test_a_family_counts_tasks_subsets_and_means_of_what_was_selected() -> None:
     tasks = cards(("clustering", 2, ("eng",)), ("retrieval", 2, ("eng",)))
     tasks["c0e"] = zero_shot("c0e", category="clustering", subsets={"en": (), "no": (), "de": ()})
-    assert Family.of({"c0e", "c1e", "r0e"}, tasks) == Family(3, 3, 1)
-    assert Family.of({"c1e", "r0e"}, tasks) == Family(2, 0, 0)
-    assert Family.of(set(tasks), tasks) == Family(4, 3, 4)  # two categories, Mean (en) and Mean (m)
-    assert Family.of(LITE, SUITE).tasks == 51
-    assert Family.of(SUITE, SUITE).tasks == 130
-    assert Family.of(SUITE, SUITE).means == 12
+    assert ComparisonFamily.of({"c0e", "c1e", "r0e"}, tasks) == ComparisonFamily(3, 3, 1)
+    assert ComparisonFamily.of({"c1e", "r0e"}, tasks) == ComparisonFamily(2, 0, 0)
+    assert ComparisonFamily.of(set(tasks), tasks) == ComparisonFamily(4, 3, 4)  # two categories, Mean (en) and Mean (m)
+    assert ComparisonFamily.of(LITE, SUITE).tasks == 51
+    assert ComparisonFamily.of(SUITE, SUITE).tasks == 130
+    assert ComparisonFamily.of(SUITE, SUITE).means == 12
 
 
 @pytest.mark.parametrize(

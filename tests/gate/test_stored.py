@@ -10,8 +10,8 @@ import pytest
 from pytest_mieb.gate.decision import decide
 from pytest_mieb.gate.policy import Policy
 from pytest_mieb.gate.statistics.significance import compare
-from pytest_mieb.gate.stored import Outcome, Stored, decide_stored, open_stored, select
-from pytest_mieb.measurement.baseline import Acceptance, Baseline, BaselineError, TaskBaseline
+from pytest_mieb.gate.stored import Stored, StoredDecision, decide_stored, open_stored, select
+from pytest_mieb.measurement.baseline import Acceptance, Baseline, BaselineError, Measurement
 from pytest_mieb.measurement.context import Context
 from pytest_mieb.suite import CATEGORIES, SUITES
 from pytest_mieb.suite.cards import load_tasks
@@ -23,7 +23,7 @@ SUBSETS = {"en": 0.8, "de": 0.5}
 POLICY = Policy()
 
 
-def decided(tmp_path: Path, expression: str | None = None, policy: Policy = POLICY) -> Outcome:
+def decided(tmp_path: Path, expression: str | None = None, policy: Policy = POLICY) -> StoredDecision:
     sides = (open_stored(str(tmp_path / name), tmp_path / "baselines", TASKS) for name in ("old", "new"))
     return decide_stored(*sides, TASKS, policy, expression)
 
@@ -42,7 +42,7 @@ def test_the_decision_is_that_of_a_run(tmp_path: Path) -> None:
         assert comparison.paired
         assert comparison.difference.p_drop == expected.p_drop
         assert comparison.difference.drop == pytest.approx(before - now, abs=1e-7)
-    verdicts = {name: verdict.outcome for name, verdict in outcome.decision.verdicts.items()}
+    verdicts = {name: verdict.status for name, verdict in outcome.decision.verdicts.items()}
     assert verdicts == {A: "regressed", B: "passed", C: "improved"}
     assert outcome.decision == decide(outcome.comparisons, {}, [A, B, C], TASKS, POLICY)
     assert outcome.decision.state == "regressed"
@@ -221,29 +221,29 @@ def test_tasks_without_a_card_are_refused_unless_others_are_chosen(tmp_path: Pat
 )
 def test_an_accepted_regression_passes_up_to_its_day(day: date, outcome: str, state: str) -> None:
     accepted = Acceptance(date(2027, 3, 1), "known")
-    old = stored("old", tasks={A: TaskBaseline(0.8, 0.01, accepted=accepted), B: TaskBaseline(0.8, 0.01)})
-    new = stored("new", tasks={A: TaskBaseline(0.4, 0.01), B: TaskBaseline(0.8, 0.01)})
+    old = stored("old", tasks={A: Measurement(0.8, 0.01, accepted=accepted), B: Measurement(0.8, 0.01)})
+    new = stored("new", tasks={A: Measurement(0.4, 0.01), B: Measurement(0.8, 0.01)})
     found = decide_stored(old, new, TASKS, POLICY, today=day).decision
-    assert (found.verdicts[A].outcome, found.means[0].outcome, found.state) == (outcome, outcome, state)
+    assert (found.verdicts[A].status, found.means[0].status, found.state) == (outcome, outcome, state)
 
 
 @pytest.mark.parametrize(("drift_of", "score"), [("old", 0.76), ("new", 0.76), ("old", 0.84), ("new", 0.84)])
 def test_drift_of_either_side_explains_a_change(drift_of: str, score: float) -> None:
     drift = {"old": 0.0, "new": 0.0} | {drift_of: 0.05}
-    old = stored("old", tasks={A: TaskBaseline(0.8, 0.001, drift=drift["old"])})
-    new = stored("new", tasks={A: TaskBaseline(score, 0.001, drift=drift["new"])})
-    assert decide_stored(old, new, TASKS, POLICY).decision.verdicts[A].outcome == "passed"
-    exact = stored("old", tasks={A: TaskBaseline(0.8, 0.001)})
-    plain = stored("new", tasks={A: TaskBaseline(score, 0.001)})
+    old = stored("old", tasks={A: Measurement(0.8, 0.001, drift=drift["old"])})
+    new = stored("new", tasks={A: Measurement(score, 0.001, drift=drift["new"])})
+    assert decide_stored(old, new, TASKS, POLICY).decision.verdicts[A].status == "passed"
+    exact = stored("old", tasks={A: Measurement(0.8, 0.001)})
+    plain = stored("new", tasks={A: Measurement(score, 0.001)})
     changed = "regressed" if score < 0.8 else "improved"
-    assert decide_stored(exact, plain, TASKS, POLICY).decision.verdicts[A].outcome == changed
+    assert decide_stored(exact, plain, TASKS, POLICY).decision.verdicts[A].status == changed
 
 
 @pytest.mark.parametrize("side", ["old", "new"])
 def test_a_published_score_that_tells_nothing_needs_no_verdict(side: str) -> None:
-    tasks = {A: TaskBaseline(0.8, 0.01), B: TaskBaseline(0.8, 0.01)}
+    tasks = {A: Measurement(0.8, 0.01), B: Measurement(0.8, 0.01)}
     published = stored(side, "published", tasks=tasks, unusable={A: "other corpus"})
-    sides = {"old": stored("old", tasks=tasks), "new": stored("new", tasks={**tasks, A: TaskBaseline(0.1)})}
+    sides = {"old": stored("old", tasks=tasks), "new": stored("new", tasks={**tasks, A: Measurement(0.1)})}
     sides[side] = published
     outcome = decide_stored(sides["old"], sides["new"], TASKS, POLICY)
     assert (outcome.unusable, list(outcome.comparisons)) == ({A: "other corpus"}, [B])

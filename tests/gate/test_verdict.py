@@ -10,14 +10,14 @@ from scipy.special import ndtri, stdtrit
 from scipy.stats import norm, t
 
 from pytest_mieb.gate.comparison import Pair
-from pytest_mieb.gate.policy import Family, Policy
+from pytest_mieb.gate.policy import ComparisonFamily, Policy
 from pytest_mieb.gate.statistics.significance import Difference, smallest_detectable
-from pytest_mieb.gate.verdict import Rule, acceptance_of, blame, detectable, judge, other_than_scores, outcome_of
+from pytest_mieb.gate.verdict import Rule, acceptance_of, blame, detectable, judge, other_than_scores, status_of
 from pytest_mieb.measurement.baseline import Acceptance
 from pytest_mieb.support.numbers import percent, points
 from tests.gate.builders import comparison, pair
 
-TEN = Family(10)  # each at a tenth of 5 %
+TEN = ComparisonFamily(10)  # each at a tenth of 5 %
 STRICT = Policy("non-inferiority")
 
 
@@ -42,7 +42,7 @@ STRICT = Policy("non-inferiority")
 )
 def test_the_outcome_by_drop_and_chance(drop: float, p_drop: float, outcome: str) -> None:
     verdict = judge(comparison(drop=drop, p_drop=p_drop), Policy(), TEN)
-    assert verdict.outcome == outcome
+    assert verdict.status == outcome
     assert (verdict.failure is not None) is (outcome == "regressed")
     assert verdict.score == pytest.approx(0.7 - drop)
     assert verdict.pair is not None and verdict.pair.difference.drop == drop
@@ -51,7 +51,7 @@ def test_the_outcome_by_drop_and_chance(drop: float, p_drop: float, outcome: str
 @pytest.mark.parametrize(("before", "after"), [(0.7, 0.695), (0.5, 0.495), (1.0, 0.995), (0.305, 0.3)])
 def test_a_drop_or_a_gain_by_the_tolerance_passes_whatever_the_rounding(before: float, after: float) -> None:
     for drop, p_drop in ((before - after, 1e-9), (after - before, 1 - 1e-9)):
-        assert judge(comparison(drop=drop, p_drop=p_drop), Policy(), TEN).outcome == "passed"
+        assert judge(comparison(drop=drop, p_drop=p_drop), Policy(), TEN).status == "passed"
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_tolerance_alpha_and_the_number_of_tasks_decide(
     tolerance: float, alpha: float, tasks: int, outcome: str
 ) -> None:
     own = comparison(drop=0.02, p_drop=0.008, tolerance=tolerance)
-    assert judge(own, Policy(alpha=alpha), Family(tasks)).outcome == outcome
+    assert judge(own, Policy(alpha=alpha), ComparisonFamily(tasks)).status == outcome
 
 
 def test_subsets_are_judged_at_twice_the_tolerance_and_their_own_level() -> None:
@@ -82,9 +82,9 @@ def test_subsets_are_judged_at_twice_the_tolerance_and_their_own_level() -> None
         "better": pair(-0.0101, 1 - 1e-9),
         "hardly better": pair(-0.0099, 1 - 1e-9),
     }
-    verdict = judge(comparison(subsets=subsets), Policy(), Family(10, 20))
-    assert verdict.outcome == "passed"
-    assert {name: each.outcome for name, each in verdict.subsets.items()} == {
+    verdict = judge(comparison(subsets=subsets), Policy(), ComparisonFamily(10, 20))
+    assert verdict.status == "passed"
+    assert {name: each.status for name, each in verdict.subsets.items()} == {
         "at twice": "passed",
         "beyond": "regressed",
         "at the level": "regressed",
@@ -146,16 +146,18 @@ OTHERS = {f"l{number}": pair(0.0) for number in range(30)}
 def test_a_task_that_fails_names_its_languages_with_what_they_lost(
     drop: float, subsets: dict[str, Pair], languages: tuple[str, ...], sentence: str | None
 ) -> None:
-    verdict = judge(comparison(drop=drop, p_drop=1e-9 if drop else 0.5, subsets=subsets), Policy(), Family(1, 31))
+    verdict = judge(
+        comparison(drop=drop, p_drop=1e-9 if drop else 0.5, subsets=subsets), Policy(), ComparisonFamily(1, 31)
+    )
     assert (verdict.languages, blame(verdict)) == (languages, sentence)
-    assert (verdict.outcome, verdict.failure is not None) == ("regressed" if drop else "passed", bool(drop or sentence))
+    assert (verdict.status, verdict.failure is not None) == ("regressed" if drop else "passed", bool(drop or sentence))
     if drop and sentence:
         assert (verdict.failure or "").splitlines()[-2] == sentence
 
 
 def test_where_all_languages_regressed_five_are_named() -> None:
     lost = {f"l{number}": pair(0.5 - number / 100, 1e-9) for number in range(38)}
-    verdict = judge(comparison(drop=0.3, p_drop=1e-9, subsets=lost), Policy(), Family(1, 38))
+    verdict = judge(comparison(drop=0.3, p_drop=1e-9, subsets=lost), Policy(), ComparisonFamily(1, 38))
     assert verdict.languages == tuple(lost)
     sentence = blame(verdict)
     assert sentence is not None
@@ -166,8 +168,8 @@ def test_where_all_languages_regressed_five_are_named() -> None:
 def test_where_only_languages_regressed_the_text_says_so_and_all_of_the_worst() -> None:
     change = "preprocessing differs from the baseline's: size 1 -> 2"
     lost = {"en": pair(0.03, 1e-9), "no": pair(0.05, 1e-6), "de": pair(-0.08)}
-    verdict = judge(comparison(drop=0.0, subsets=lost, preprocessing=change), Policy(), Family(1, 3))
-    assert verdict.outcome == "passed"
+    verdict = judge(comparison(drop=0.0, subsets=lost, preprocessing=change), Policy(), ComparisonFamily(1, 3))
+    assert verdict.status == "passed"
     assert verdict.failure is not None
     assert verdict.failure.splitlines() == [
         change,
@@ -182,9 +184,9 @@ def test_where_only_languages_regressed_the_text_says_so_and_all_of_the_worst() 
 
 def test_subsets_leave_the_tasks_less() -> None:
     own = comparison(drop=0.02, p_drop=0.004)
-    assert judge(own, Policy(), Family(10)).outcome == "regressed"
-    assert judge(own, Policy(), Family(10, 20)).outcome == "suspect"  # 2/3 of 5 % for ten
-    assert judge(own, Policy(), Family(10, 20, 2)).outcome == "suspect"  # 1/2
+    assert judge(own, Policy(), ComparisonFamily(10)).status == "regressed"
+    assert judge(own, Policy(), ComparisonFamily(10, 20)).status == "suspect"  # 2/3 of 5 % for ten
+    assert judge(own, Policy(), ComparisonFamily(10, 20, 2)).status == "suspect"  # 1/2
 
 
 @pytest.mark.parametrize(
@@ -199,7 +201,7 @@ def test_subsets_leave_the_tasks_less() -> None:
 )
 def test_only_what_exceeds_the_drift_counts(drop: float, p_drop: float, outcome: str) -> None:
     verdict = judge(comparison(drop=drop, p_drop=p_drop, drift=0.015, paired=False), Policy(), TEN)
-    assert verdict.outcome == outcome
+    assert verdict.status == outcome
 
 
 @pytest.mark.parametrize(
@@ -217,19 +219,22 @@ def test_only_what_exceeds_the_drift_counts(drop: float, p_drop: float, outcome:
 )
 def test_non_inferiority_passes_only_what_was_shown(drop: float, error: float, outcome: str) -> None:
     own = comparison(drop=drop, p_drop=0.5, error=error)
-    for family in (Family(1), Family(100, 50, 10)):  # all must pass, so none is corrected for the others
-        assert judge(own, STRICT, family).outcome == outcome
+    for family in (
+        ComparisonFamily(1),
+        ComparisonFamily(100, 50, 10),
+    ):  # all must pass, so none is corrected for the others
+        assert judge(own, STRICT, family).status == outcome
     assert bool(drop + norm.isf(0.05) * error >= 0.005) is (outcome == "regressed")
 
 
 def test_non_inferiority_knows_drift_freedom_and_improvement() -> None:
-    assert judge(comparison(drop=0.01, error=0.001, drift=0.008), STRICT, TEN).outcome == "passed"
-    assert judge(comparison(drop=0.01, error=0.001, drift=0.006), STRICT, TEN).outcome == "regressed"
-    assert judge(comparison(drop=-0.03, p_drop=1 - 1e-6, error=0.01), STRICT, TEN).outcome == "improved"
+    assert judge(comparison(drop=0.01, error=0.001, drift=0.008), STRICT, TEN).status == "passed"
+    assert judge(comparison(drop=0.01, error=0.001, drift=0.006), STRICT, TEN).status == "regressed"
+    assert judge(comparison(drop=-0.03, p_drop=1 - 1e-6, error=0.01), STRICT, TEN).status == "improved"
     rule = Rule(0.005, 0.05, 0.05, STRICT)
     few = Pair(0.7, 0.7, Difference(0.0, 0.0025, 0.5, 0.5, 100, freedom=4))
     assert norm.isf(0.05) * 0.0025 < 0.005 < t.isf(0.05, 4) * 0.0025
-    assert outcome_of(few, rule) == "regressed"
+    assert status_of(few, rule) == "regressed"
 
 
 def test_a_regression_says_score_baseline_drop_tolerance_and_chance() -> None:
@@ -278,7 +283,7 @@ def test_scores_that_moved_otherwise_than_what_is_compared_are_told(fits: int, d
 def test_a_change_of_preprocessing_is_the_first_line_of_the_failure() -> None:
     change = "preprocessing differs from the baseline's: interpolation bicubic -> bilinear"
     own = comparison(drop=0.05, p_drop=1e-6, subsets={"no": pair(0.05, 1e-6)}, preprocessing=change)
-    verdict = judge(own, Policy(), Family(10, 2))
+    verdict = judge(own, Policy(), ComparisonFamily(10, 2))
     for failure in (verdict.failure, verdict.subsets["no"].failure):
         assert failure is not None and failure.splitlines()[0] == change
         assert "regressed: accuracy" in failure.splitlines()[1]
@@ -319,9 +324,9 @@ OVER = replace(UNTIL, ended=True)
 @pytest.mark.parametrize("policy", [Policy(), STRICT])
 def test_an_accepted_regression_passes_and_says_so(policy: Policy) -> None:
     subsets = {"en": pair(0.0, error=1e-6), "no": pair(0.2, 1e-9)}
-    verdict = judge(comparison(drop=0.1, p_drop=1e-9, subsets=subsets, accepted=UNTIL), policy, Family(1, 2))
-    assert (verdict.outcome, verdict.failure, verdict.accepted) == ("accepted", None, UNTIL)
-    assert {name: (each.outcome, each.failure) for name, each in verdict.subsets.items()} == {
+    verdict = judge(comparison(drop=0.1, p_drop=1e-9, subsets=subsets, accepted=UNTIL), policy, ComparisonFamily(1, 2))
+    assert (verdict.status, verdict.failure, verdict.accepted) == ("accepted", None, UNTIL)
+    assert {name: (each.status, each.failure) for name, each in verdict.subsets.items()} == {
         "en": ("passed", None),
         "no": ("accepted", None),
     }
@@ -332,8 +337,8 @@ def test_an_accepted_regression_passes_and_says_so(policy: Policy) -> None:
 
 def test_a_regression_in_a_language_alone_is_accepted_with_its_task() -> None:
     own = comparison(drop=0.0, subsets={"en": pair(0.0), "no": pair(0.2, 1e-9)}, accepted=UNTIL)
-    verdict = judge(own, Policy(), Family(1, 2))
-    assert (verdict.outcome, verdict.subsets["no"].outcome, verdict.failure) == ("passed", "accepted", None)
+    verdict = judge(own, Policy(), ComparisonFamily(1, 2))
+    assert (verdict.status, verdict.subsets["no"].status, verdict.failure) == ("passed", "accepted", None)
     assert (verdict.languages, acceptance_of(verdict)) == (("no",), "accepted until 2027-03-01: a new tokenizer")
 
 
@@ -342,8 +347,8 @@ def test_an_acceptance_that_ended_fails_and_says_so() -> None:
     ended = "it was accepted until 2027-03-01 (a new tokenizer), which has ended"
     for drop in (0.1, 0.0):
         own = comparison(drop=drop, p_drop=1e-9 if drop else 0.5, subsets=subsets, accepted=OVER)
-        verdict = judge(own, Policy(), Family(1, 2))
-        assert verdict.outcome == ("regressed" if drop else "passed")
+        verdict = judge(own, Policy(), ComparisonFamily(1, 2))
+        assert verdict.status == ("regressed" if drop else "passed")
         for failure in (verdict.failure, verdict.subsets["no"].failure):
             assert failure is not None
             assert failure.splitlines()[-2:] == [ended, "if the drop is meant, record it with --mieb-update"]
@@ -352,13 +357,13 @@ def test_an_acceptance_that_ended_fails_and_says_so() -> None:
 
 @pytest.mark.parametrize("accepted", [UNTIL, OVER])
 def test_an_accepted_regression_that_is_gone_is_to_be_removed(accepted: Acceptance) -> None:
-    gone = judge(comparison(subsets={"no": pair(-0.1, 1 - 1e-9)}, accepted=accepted), Policy(), Family(1, 1))
+    gone = judge(comparison(subsets={"no": pair(-0.1, 1 - 1e-9)}, accepted=accepted), Policy(), ComparisonFamily(1, 1))
     assert gone.recovered
     assert acceptance_of(gone) == (
         "the regression accepted until 2027-03-01 (a new tokenizer) is gone; remove `accepted` from the baseline"
     )
     suspect = judge(comparison(drop=0.02, p_drop=0.04, accepted=accepted), Policy(), TEN)
-    assert (suspect.outcome, suspect.recovered, acceptance_of(suspect)) == ("suspect", False, None)
+    assert (suspect.status, suspect.recovered, acceptance_of(suspect)) == ("suspect", False, None)
     assert acceptance_of(judge(comparison(), Policy(), TEN)) is None
 
 
@@ -375,7 +380,7 @@ def test_the_smallest_drop_that_would_be_found(drift: float) -> None:
 
 
 def test_the_smallest_drop_of_a_subset_is_that_at_its_own_level() -> None:
-    verdict = judge(comparison(subsets={"en": pair(0.0), "no": pair(0.0)}), Policy(), Family(10, 20))
+    verdict = judge(comparison(subsets={"en": pair(0.0), "no": pair(0.0)}), Policy(), ComparisonFamily(10, 20))
     assert verdict.detectable == pytest.approx(smallest_detectable(0.01, 0.05 * 2 / 3 / 10))
     assert verdict.subsets["en"].detectable == pytest.approx(smallest_detectable(0.01, 0.05 / 3 / 20))
 

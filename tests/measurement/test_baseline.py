@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pytest_mieb.measurement.baseline import Acceptance, Baseline, BaselineError, Mark, TaskBaseline, read, write
+from pytest_mieb.measurement.baseline import Acceptance, Baseline, BaselineError, Estimate, Measurement, read, write
 from pytest_mieb.measurement.context import Context
 
 OLD, NEW = (
@@ -32,19 +32,25 @@ FULL = Baseline(
     date="2026-01-31",
     runs={"12345678": OLD, "0123e456": NEW},
     tasks={
-        "CIFAR10": TaskBaseline(0.5, 0.0125, tolerance=0.01, spread=0.002, run="12345678"),
-        "no": TaskBaseline(
+        "CIFAR10": Measurement(0.5, 0.0125, tolerance=0.01, noise=0.002, run="12345678"),
+        "no": Measurement(
             -0.25,
             0.03,
             tolerance=0.0,
             accepted=Acceptance(date(2027, 3, 1), "no: #1 of {two}"),
             part="30 of 40 rows",
         ),
-        "XM3600T2IRetrieval": TaskBaseline(
+        "XM3600T2IRetrieval": Measurement(
             0.25,
             0.02,
             accepted=Acceptance(date(2026, 12, 31), "new tokenizer"),
-            subsets={"no": Mark(0.5, 0.04), "on": Mark(0.125, 0.1), "zh": Mark(1.0), "12": Mark(0.0), "1e3": Mark(0.0)},
+            subsets={
+                "no": Estimate(0.5, 0.04),
+                "on": Estimate(0.125, 0.1),
+                "zh": Estimate(1.0),
+                "12": Estimate(0.0),
+                "1e3": Estimate(0.0),
+            },
             dataset="012345678901",
             examples="1234567890123456",
             outcomes="0000000000000012",
@@ -92,13 +98,13 @@ def test_plain_yaml_reads_names_and_hashes_as_text(tmp_path: Path) -> None:
 
 def test_a_file_has_one_line_a_task_sorted_and_six_digits(tmp_path: Path) -> None:
     tasks = {
-        "b": TaskBaseline(1 / 3, 0.3, spread=1 / 700, run="1a"),
-        "A": TaskBaseline(0.1 + 0.2, 0.29, tolerance=0.01, part="30 of 40 rows"),
-        "c": TaskBaseline(
+        "b": Measurement(1 / 3, 0.3, noise=1 / 700, run="1a"),
+        "A": Measurement(0.1 + 0.2, 0.29, tolerance=0.01, part="30 of 40 rows"),
+        "c": Measurement(
             0.5,
             0.1,
             accepted=Acceptance(date(2027, 3, 1), "known", ended=True),
-            subsets={"en": Mark(0.25, 0.5), "no": Mark(0.75)},
+            subsets={"en": Estimate(0.25, 0.5), "no": Estimate(0.75)},
             examples="5e",
         ),
     }
@@ -109,7 +115,7 @@ def test_a_file_has_one_line_a_task_sorted_and_six_digits(tmp_path: Path) -> Non
     assert lines[lines.index("tasks:") :] == [
         "tasks:",
         "  A: {score: 0.3, error: 0.29, tolerance: 0.01, part: 30 of 40 rows}",
-        "  b: {score: 0.333333, error: 0.3, run: 1a, spread: 0.001429}",
+        "  b: {score: 0.333333, error: 0.3, run: 1a, noise: 0.001429}",
         "  c:",
         "    score: 0.5",
         "    error: 0.1",
@@ -209,10 +215,10 @@ REFUSED = {
     "a tolerance in percent": (one("{score: 0.5, tolerance: 1%}"), "tasks.A.tolerance: '1%' is not a number"),
     "a negative tolerance": (one("{score: 0.5, tolerance: -0.1}"), "tasks.A.tolerance: -0.1 is not a number"),
     "a tolerance that is false": (one("{score: 0.5, tolerance: no}"), "tasks.A.tolerance: False is not a number"),
-    "a spread that is no number": (one("{score: 0.5, spread: .nan}"), "tasks.A.spread: nan is not a number"),
+    "a spread that is no number": (one("{score: 0.5, noise: .nan}"), "tasks.A.noise: nan is not a number"),
     "the threshold of an old file": (
         one("{score: 0.5, threshold: 0.4}"),
-        "tasks.A.threshold: unknown key; the legal ones are score, error, tolerance, accepted, spread, dataset, "
+        "tasks.A.threshold: unknown key; the legal ones are score, error, tolerance, accepted, noise, spread, dataset, "
         "part, examples, outcomes, run, subsets",
     ),
     "an acceptance that is true": (
@@ -289,7 +295,7 @@ def test_other_bytes_than_utf_8_are_refused(tmp_path: Path) -> None:
 
 def test_a_sparse_file_has_defaults(tmp_path: Path) -> None:
     (tmp_path / "exp7.yaml").write_text("tasks: {A: {score: 0.5}}\nruns:\n")
-    expected = Baseline("exp7", "hub", tasks={"A": TaskBaseline(0.5)}, folder=tmp_path / "exp7")
+    expected = Baseline("exp7", "hub", tasks={"A": Measurement(0.5)}, folder=tmp_path / "exp7")
     assert read(tmp_path / "exp7.yaml") == expected
     assert expected.tasks["A"].tolerance is None
 
@@ -326,18 +332,18 @@ def test_updating_keeps_other_tasks_what_a_person_set_and_the_runs_that_are_refe
         "2026-01-01",
         runs={"one": OLD, "two": OLD},
         tasks={
-            "A": TaskBaseline(0.9, run="one", accepted=Acceptance(date(2027, 3, 1), "x")),
-            "B": TaskBaseline(
+            "A": Measurement(0.9, run="one", accepted=Acceptance(date(2027, 3, 1), "x")),
+            "B": Measurement(
                 0.9,
                 0.1,
                 tolerance=0.02,
                 accepted=Acceptance(date(2027, 3, 1), "x"),  # what is recorded now holds the drop
-                spread=0.003,
+                noise=0.003,
                 examples="old",
                 outcomes="old",
                 run="two",
             ),
-            "C": TaskBaseline(0.9, tolerance=0.0, spread=0.003, run="two"),
+            "C": Measurement(0.9, tolerance=0.0, noise=0.003, run="two"),
         },
     )
     newer = Baseline(
@@ -347,15 +353,15 @@ def test_updating_keeps_other_tasks_what_a_person_set_and_the_runs_that_are_refe
         "2026-02-02",
         runs={"three": NEW},
         tasks={
-            "B": TaskBaseline(0.1, 0.2, examples="new", outcomes="new", run="three"),
-            "C": TaskBaseline(0.1, spread=0.001, run="three"),
-            "D": TaskBaseline(0.1, run="three"),
+            "B": Measurement(0.1, 0.2, examples="new", outcomes="new", run="three"),
+            "C": Measurement(0.1, noise=0.001, run="three"),
+            "D": Measurement(0.1, run="three"),
         },
     )
     updated = old.updated(newer)
     assert updated.tasks == {
         "A": old.tasks["A"],
-        "B": replace(newer.tasks["B"], tolerance=0.02, spread=0.003),
+        "B": replace(newer.tasks["B"], tolerance=0.02, noise=0.003),
         "C": replace(newer.tasks["C"], tolerance=0.0),  # and the spread that was measured anew
         "D": newer.tasks["D"],
     }

@@ -13,7 +13,7 @@ from threading import Event, Thread
 import pytest
 
 from pytest_mieb.measurement import changing
-from pytest_mieb.measurement.baseline import Baseline, BaselineError, TaskBaseline, read, write
+from pytest_mieb.measurement.baseline import Baseline, BaselineError, Measurement, read, write
 from pytest_mieb.measurement.changing import change, exclusive
 
 HELD_UNTIL_IT_DIES = """
@@ -37,7 +37,7 @@ def with_task(path: Path, name: str) -> Callable[[], Baseline]:
 
     def edit() -> Baseline:
         old = read(path) if path.is_file() else Baseline("m", "hub")
-        return old.updated(Baseline("m", "hub", tasks={name: TaskBaseline(0.5)}))
+        return old.updated(Baseline("m", "hub", tasks={name: Measurement(0.5)}))
 
     return edit
 
@@ -118,7 +118,7 @@ def test_what_others_wrote_over_is_written_again(tmp_path: Path) -> None:
 
     def held() -> bool:
         for name in others:
-            write(Baseline("m", "hub", tasks={name: TaskBaseline(0.5)}), path)  # what it read before is lost
+            write(Baseline("m", "hub", tasks={name: Measurement(0.5)}), path)  # what it read before is lost
             break
         return "A" in read(path).tasks
 

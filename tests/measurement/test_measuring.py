@@ -12,7 +12,7 @@ import pytest
 from pytest_mieb.gate.statistics.influence import Examples
 from pytest_mieb.gate.statistics.significance import sampling_error
 from pytest_mieb.measurement import outcomes
-from pytest_mieb.measurement.baseline import Mark
+from pytest_mieb.measurement.baseline import Estimate
 from pytest_mieb.measurement.measuring import examples_of, measured
 from pytest_mieb.measurement.result import SubsetResult, TaskResult
 from pytest_mieb.protocols.scored import Repeats, Scored
@@ -38,7 +38,7 @@ def test_one_subset_is_the_task_itself() -> None:
     found = measured(result({"default": subset(0.75)}), "1a2b3c4d")
     assert (found.score, found.subsets, found.run) == (0.75, {}, "1a2b3c4d")
     assert found.dataset == "0123456789ab"
-    assert (found.tolerance, found.spread, found.outcomes, found.drift) == (None, 0.0, "", 0.0)
+    assert (found.tolerance, found.noise, found.outcomes, found.drift) == (None, 0.0, "", 0.0)
     # 3 of 4: variance of the mean with n - 1, and one example more.
     assert found.error == pytest.approx(np.sqrt(RIGHT.var(ddof=1) / 4 + 1 / 16))
 
@@ -47,7 +47,7 @@ def test_several_subsets_have_a_score_and_an_error_each() -> None:
     subsets = {"en": subset(0.75), "no": subset(0.5, np.array([1.0, 0.0]))}
     found = measured(result(subsets))
     own = {name: sampling_error("mean", {name: Examples(each.scored.outcomes)}) for name, each in subsets.items()}
-    assert found.subsets == {"en": Mark(0.75, own["en"]), "no": Mark(0.5, own["no"])}
+    assert found.subsets == {"en": Estimate(0.75, own["en"]), "no": Estimate(0.5, own["no"])}
     assert own["en"] < own["no"]
     assert (found.score, found.run) == (0.625, "")
     both = {name: Examples(each.scored.outcomes) for name, each in subsets.items()}

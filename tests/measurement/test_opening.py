@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pytest_mieb.gate.comparison import Side, compare
+from pytest_mieb.gate.comparison import Measured, compare
 from pytest_mieb.gate.policy import Policy
 from pytest_mieb.gate.statistics.influence import Examples
 from pytest_mieb.measurement import outcomes, published
-from pytest_mieb.measurement.baseline import Baseline, BaselineError, Mark, TaskBaseline, read, write
+from pytest_mieb.measurement.baseline import Baseline, BaselineError, Estimate, Measurement, read, write
 from pytest_mieb.measurement.context import Context
 from pytest_mieb.measurement.measuring import examples_of as examples_in
 from pytest_mieb.measurement.measuring import measured
@@ -94,7 +94,7 @@ def stored(folder: Path, **changes: Any) -> Baseline:
     (folder / "exp7").mkdir(parents=True)
     kept = folder / "exp7" / "Some.npz"
     outcomes.write(kept, {"default": hits(70)})
-    task = replace(TaskBaseline(0.7, 0.05, outcomes=outcomes.digest(kept)), **changes)
+    task = replace(Measurement(0.7, 0.05, outcomes=outcomes.digest(kept)), **changes)
     if not task.outcomes:
         kept.unlink()
     write(Baseline("m", "hub", tasks={"Some": task}), folder / "exp7.yaml")
@@ -108,7 +108,7 @@ def test_the_outcomes_of_a_baseline_lie_beside_it(tmp_path: Path) -> None:
 
 def test_a_baseline_recorded_without_outcomes_has_none(tmp_path: Path) -> None:
     assert examples_of(stored(tmp_path, outcomes=""), "Some") is None
-    assert examples_of(Baseline("m", "hub", tasks={"Some": TaskBaseline(0.5, outcomes="12")}), "Some") is None
+    assert examples_of(Baseline("m", "hub", tasks={"Some": Measurement(0.5, outcomes="12")}), "Some") is None
 
 
 def test_outcomes_that_the_baseline_does_not_name_are_no_reason_to_compare_by_the_score(tmp_path: Path) -> None:
@@ -223,9 +223,9 @@ def test_every_published_score_that_is_usable_compares_with_a_run_of_today() -> 
         baseline = open_baseline(published.folder() / published.file_name(model), SUITE)
         for name, old in baseline.tasks.items():
             task = SUITE[name]
-            marks = {subset: Mark(0.5, 0.01) for subset in task.subsets} if len(task.subsets) > 1 else {}
-            now = TaskBaseline(0.5, 0.01, subsets=marks, dataset=task.dataset.revision[:12], examples="1", run="2")
-            found = compare(task, Side(old), Side(now, Context(), {}), Policy())
+            marks = {subset: Estimate(0.5, 0.01) for subset in task.subsets} if len(task.subsets) > 1 else {}
+            now = Measurement(0.5, 0.01, subsets=marks, dataset=task.dataset.revision[:12], examples="1", run="2")
+            found = compare(task, Measured(old), Measured(now, Context(), {}), Policy())
             assert found.subsets.keys() == (old.subsets.keys() if old.subsets else set())
             assert not found.paired and found.drift == old.drift
 
@@ -263,8 +263,10 @@ def test_the_results_of_a_run_are_a_baseline(tmp_path: Path) -> None:
         own = a_result(name)
         kept = outcomes.digest(folder / f"{name}.npz")
         assert found.tasks[name] == replace(measured(own), run=CONTEXT.name, outcomes=kept)
-        old = Side(found.tasks[name], found.context(name), examples_of(found, name))
-        compared = compare(own.task, old, Side(measured(own), CONTEXT, examples_in(own)), Policy(strict_context=True))
+        old = Measured(found.tasks[name], found.context(name), examples_of(found, name))
+        compared = compare(
+            own.task, old, Measured(measured(own), CONTEXT, examples_in(own)), Policy(strict_context=True)
+        )
         assert (compared.paired, compared.difference.drop, compared.preprocessing) == (True, 0.0, None)
         assert list(compared.subsets) == (["en", "no"] if name == "Several" else [])
 

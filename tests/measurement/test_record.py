@@ -3,18 +3,18 @@ from __future__ import annotations
 import numpy as np
 
 from pytest_mieb.data.findings import Finding
-from pytest_mieb.measurement.baseline import Mark, TaskBaseline
+from pytest_mieb.measurement.baseline import Estimate, Measurement
 from pytest_mieb.measurement.record import TaskRecord
 from pytest_mieb.measurement.result import SubsetResult, TaskResult
 from pytest_mieb.protocols import Scored
 from tests.builders import a_task
 
-MEASURED = TaskBaseline(
+MEASURED = Measurement(
     0.1 + 0.2,
     1 / 7,
-    subsets={"no": Mark(1 / 3, 0.1), "on": Mark(0.0)},
+    subsets={"no": Estimate(1 / 3, 0.1), "on": Estimate(0.0)},
     tolerance=0.01,
-    spread=0.002,
+    noise=0.002,
     dataset="0123",
     examples="12",
     outcomes="34",

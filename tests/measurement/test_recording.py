@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pytest_mieb.gate.comparison import Side, compare
-from pytest_mieb.gate.policy import Family, Policy
+from pytest_mieb.gate.comparison import Measured, compare
+from pytest_mieb.gate.policy import ComparisonFamily, Policy
 from pytest_mieb.gate.statistics.influence import Examples
 from pytest_mieb.gate.verdict import judge
 from pytest_mieb.measurement import outcomes
-from pytest_mieb.measurement.baseline import Acceptance, BaselineError, Mark, TaskBaseline, read, write
+from pytest_mieb.measurement.baseline import Acceptance, BaselineError, Estimate, Measurement, read, write
 from pytest_mieb.measurement.changing import Lock, exclusive
 from pytest_mieb.measurement.context import Context
 from pytest_mieb.measurement.opening import examples_of
@@ -29,7 +29,7 @@ CONTEXT = Context(fingerprint="abc", dtype="float32", versions={"torch": "2.6"})
 
 def recorded(
     path: Path,
-    scores: Mapping[str, TaskBaseline | float],
+    scores: Mapping[str, Measurement | float],
     context: Context = CONTEXT,
     *,
     day: int = 1,
@@ -38,7 +38,7 @@ def recorded(
     """Record after a run whose results lie in a folder of their own; outcomes follow the score."""
     results = path.parent / "results"
     results.mkdir(exist_ok=True)
-    tasks = {name: each if isinstance(each, TaskBaseline) else TaskBaseline(each) for name, each in scores.items()}
+    tasks = {name: each if isinstance(each, Measurement) else Measurement(each) for name, each in scores.items()}
     for name, task in tasks.items():
         outcomes.write(results / f"{name}.npz", {"default": Examples(np.full(4, task.score))})
     return record(
@@ -55,7 +55,7 @@ def recorded(
 
 def test_a_first_recording(tmp_path: Path) -> None:
     path = tmp_path / "exp7.yaml"
-    several = TaskBaseline(0.375, 0.01, subsets={"en": Mark(0.5, 0.02), "no": Mark(0.25, 0.03)}, examples="e1")
+    several = Measurement(0.375, 0.01, subsets={"en": Estimate(0.5, 0.02), "no": Estimate(0.25, 0.03)}, examples="e1")
     lines = recorded(path, {"A": 0.5, "B": several})
     assert lines == ["  A: new, 50.00", "  B: new, 37.50", f"recorded 2 tasks in {path}"]
     found = read(path)
@@ -98,8 +98,8 @@ def test_a_later_recording_keeps_what_was_not_run_and_says_what_changed(tmp_path
 
 def test_a_recording_of_another_part_says_so_in_place_of_a_change(tmp_path: Path) -> None:
     path, part = tmp_path / "exp7.yaml", "30 of 40 rows"
-    recorded(path, {"A": 0.5, "B": TaskBaseline(0.5, part=part), "C": TaskBaseline(0.5, part=part)})
-    lines = recorded(path, {"A": TaskBaseline(0.6, part=part), "B": 0.5, "C": TaskBaseline(0.6, part=part)})
+    recorded(path, {"A": 0.5, "B": Measurement(0.5, part=part), "C": Measurement(0.5, part=part)})
+    lines = recorded(path, {"A": Measurement(0.6, part=part), "B": 0.5, "C": Measurement(0.6, part=part)})
     assert lines[:3] == [
         "  A: 60.00 on 30 of 40 rows, before 50.00 on the whole",
         "  B: 50.00 on the whole, before 50.00 on 30 of 40 rows",
@@ -110,16 +110,16 @@ def test_a_recording_of_another_part_says_so_in_place_of_a_change(tmp_path: Path
 
 def test_what_a_person_set_and_what_was_calibrated_stays_and_unused_runs_go(tmp_path: Path) -> None:
     path = tmp_path / "exp7.yaml"
-    recorded(path, {"A": 0.5, "B": TaskBaseline(0.5, spread=0.01)})
+    recorded(path, {"A": 0.5, "B": Measurement(0.5, noise=0.01)})
     path.write_text(path.read_text().replace("A: {score: 0.5,", "A: {score: 0.5, tolerance: 0.03,"))
     assert read(path).tasks["A"].tolerance == 0.03
     recorded(path, {"A": 0.6, "B": 0.6}, Context(dtype="float16"))
     found = read(path)
     assert (found.tasks["A"].score, found.tasks["A"].tolerance) == (0.6, 0.03)
-    assert (found.tasks["B"].score, found.tasks["B"].spread) == (0.6, 0.01)
+    assert (found.tasks["B"].score, found.tasks["B"].noise) == (0.6, 0.01)
     assert list(found.runs) == [Context(dtype="float16").name]
-    recorded(path, {"B": TaskBaseline(0.6, spread=0.002)})
-    assert read(path).tasks["B"].spread == 0.002
+    recorded(path, {"B": Measurement(0.6, noise=0.002)})
+    assert read(path).tasks["B"].noise == 0.002
 
 
 def test_what_was_accepted_is_in_the_baseline_once_it_is_recorded_and_no_longer_accepted(tmp_path: Path) -> None:
@@ -149,16 +149,16 @@ def test_a_run_passes_against_its_own_recording(tmp_path: Path, right: int, tole
     task, results, path = zero_shot(subsets={"en": (), "no": ()}), tmp_path / "results", tmp_path / "m.yaml"
     results.mkdir()
     own = {"en": hits(right, 300), "no": hits(right, 100)}
-    marks = {name: Mark(float(each.outcomes.mean()), 0.01) for name, each in own.items()}
-    measured = TaskBaseline(sum(mark.score for mark in marks.values()) / 2, 0.01, subsets=marks, examples="e1")
+    marks = {name: Estimate(float(each.outcomes.mean()), 0.01) for name, each in own.items()}
+    measured = Measurement(sum(mark.score for mark in marks.values()) / 2, 0.01, subsets=marks, examples="e1")
     outcomes.write(results / "Some.npz", own)
     record(path, {"Some": measured}, CONTEXT, results, model="m", revision=None, data="hub")
     found = read(path)
-    old = Side(found.tasks["Some"], found.context("Some"), examples_of(found, "Some"))
+    old = Measured(found.tasks["Some"], found.context("Some"), examples_of(found, "Some"))
     policy = Policy(tolerance=tolerance)
-    verdict = judge(compare(task, old, Side(measured, CONTEXT, own), policy), policy, Family(1, 2, 0))
-    assert verdict.outcome == "passed"
-    assert {each.outcome for each in verdict.subsets.values()} == {"passed"}
+    verdict = judge(compare(task, old, Measured(measured, CONTEXT, own), policy), policy, ComparisonFamily(1, 2, 0))
+    assert verdict.status == "passed"
+    assert {each.status for each in verdict.subsets.values()} == {"passed"}
 
 
 def test_a_baseline_that_cannot_be_read_is_left_as_it_is(tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def record_often(folder: Path, number: int, ready: Barrier, lock: Lock) -> None:
         scores = dict.fromkeys((f"own-{number}-{turn}", "shared"), (number * ROUNDS + turn + 1) / 20)
         for name, score in scores.items():
             outcomes.write(results / f"{name}.npz", {"default": Examples(np.full(50, score))})
-        tasks = {name: TaskBaseline(score) for name, score in scores.items()}
+        tasks = {name: Measurement(score) for name, score in scores.items()}
         ready.wait(120)
         context = Context(fingerprint=str(number))
         record(folder / "m.yaml", tasks, context, results, model="m", revision=None, data="hub", lock=lock)
@@ -263,7 +263,7 @@ def test_what_another_process_wrote_over_is_recorded_again(tmp_path: Path, lost:
     outcomes.write(results / "A.npz", {"default": Examples(np.full(4, 0.4))})
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("pytest_mieb.measurement.changing.time.sleep", interfere)
-        record(path, {"A": TaskBaseline(0.4)}, CONTEXT, results, model="m", revision=None, data="hub", lock=unlocked)
+        record(path, {"A": Measurement(0.4)}, CONTEXT, results, model="m", revision=None, data="hub", lock=unlocked)
     assert len(times) == (1 if lost == "neither" else 3)
     found = read(path)
     assert {name: task.score for name, task in found.tasks.items()} == {"A": 0.4, "B": 0.5}
@@ -285,7 +285,7 @@ def test_what_another_process_recorded_afterwards_stands(tmp_path: Path) -> None
         outcomes.write(tmp_path / "results" / "A.npz", {"default": Examples(np.full(4, 0.4))})
         record(
             path,
-            {"A": TaskBaseline(0.4)},
+            {"A": Measurement(0.4)},
             CONTEXT,
             tmp_path / "results",
             model="m",

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pytest_mieb.data.findings import Finding
-from pytest_mieb.measurement.baseline import Mark, TaskBaseline
+from pytest_mieb.measurement.baseline import Estimate, Measurement
 from pytest_mieb.measurement.context import PROTOCOL_VERSION, Context
 from pytest_mieb.measurement.result import SubsetResult, TaskResult
 from pytest_mieb.measurement.results import LIBRARIES, Provenance, versions, write_result, write_verdict
@@ -41,8 +41,8 @@ def a_result(metrics: Mapping[str, float] | None = None) -> TaskResult:
     )
 
 
-MEASURED = TaskBaseline(
-    0.375, 0.125, {"en": Mark(0.5, 0.25), "no": Mark(0.25, 0.125)}, examples="e4a3", part="5 of 9 rows"
+MEASURED = Measurement(
+    0.375, 0.125, {"en": Estimate(0.5, 0.25), "no": Estimate(0.25, 0.125)}, examples="e4a3", part="5 of 9 rows"
 )
 
 

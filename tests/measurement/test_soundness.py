@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pytest_mieb.gate.statistics.influence import Examples, contributions
-from pytest_mieb.measurement.baseline import Mark, TaskBaseline
+from pytest_mieb.measurement.baseline import Estimate, Measurement
 from pytest_mieb.measurement.soundness import ROUNDING, contradiction, impossible
 from pytest_mieb.protocols import estimator_of, known
 from tests.gate.builders import hits, zero_shot
@@ -38,19 +38,19 @@ LANGUAGES: dict[str, Any] = {"subsets": {"en": (), "no": ()}}
     ],
 )
 def test_a_score_is_what_its_metric_can_be(metric: str, score: float, sentence: str | None) -> None:
-    found = impossible(zero_shot(metric=metric), TaskBaseline(score))
+    found = impossible(zero_shot(metric=metric), Measurement(score))
     assert (found and found[: len(sentence or "")]) == sentence
 
 
 def test_every_metric_that_may_be_negative_is_known() -> None:
     """All others are shares, means of shares, or normalised information."""
     metrics = {metric for protocol in known().values() for metric in protocol.metrics}
-    allowed = {metric for metric in metrics if impossible(zero_shot(metric=metric), TaskBaseline(-0.1)) is None}
+    allowed = {metric for metric in metrics if impossible(zero_shot(metric=metric), Measurement(-0.1)) is None}
     assert allowed == {"cosine_spearman", "cosine_pearson", "ari"}
 
 
 def test_a_subset_is_what_its_metric_can_be() -> None:
-    measured = TaskBaseline(0.4, subsets={"en": Mark(0.9), "no": Mark(-0.1)})
+    measured = Measurement(0.4, subsets={"en": Estimate(0.9), "no": Estimate(-0.1)})
     assert impossible(zero_shot(**LANGUAGES), measured) == (
         "subsets.no.score: -0.1 is no accuracy, which lies between 0 and 1"
     )
@@ -68,7 +68,7 @@ def test_a_subset_is_what_its_metric_can_be() -> None:
     ],
 )
 def test_a_score_is_the_mean_of_its_subsets(score: float, marks: dict[str, float], sound: bool) -> None:
-    measured = TaskBaseline(score, subsets={name: Mark(each) for name, each in marks.items()})
+    measured = Measurement(score, subsets={name: Estimate(each) for name, each in marks.items()})
     found = impossible(zero_shot(**LANGUAGES), measured)
     assert (found is None) is sound
     assert found is None or found.startswith(f"score: {score} is not the mean of its subsets, ")
@@ -89,7 +89,7 @@ CASES = {
 def test_a_score_is_what_its_outcomes_make_up(case: str, moved: float) -> None:
     task, examples = CASES[case]
     score = float(contributions(estimator_of(task) or "", examples).mean())
-    found = contradiction(task, TaskBaseline(score + moved), {"default": examples})
+    found = contradiction(task, Measurement(score + moved), {"default": examples})
     if abs(moved) <= ROUNDING:
         assert found is None
     else:
@@ -98,23 +98,23 @@ def test_a_score_is_what_its_outcomes_make_up(case: str, moved: float) -> None:
 
 def test_a_subset_is_what_its_own_outcomes_make_up() -> None:
     examples = {"en": hits(80), "no": hits(60)}
-    swapped = TaskBaseline(0.7, subsets={"en": Mark(0.6), "no": Mark(0.8)})
+    swapped = Measurement(0.7, subsets={"en": Estimate(0.6), "no": Estimate(0.8)})
     assert contradiction(zero_shot(**LANGUAGES), swapped, examples) == (
         "Some [en]: scored 60.00, while its outcomes make up 80.00"
     )
-    sound = TaskBaseline(0.7, subsets={"en": Mark(0.8), "no": Mark(0.6)})
+    sound = Measurement(0.7, subsets={"en": Estimate(0.8), "no": Estimate(0.6)})
     assert contradiction(zero_shot(**LANGUAGES), sound, examples) is None
-    assert contradiction(zero_shot(**LANGUAGES), TaskBaseline(0.6, subsets=sound.subsets), examples) == (
+    assert contradiction(zero_shot(**LANGUAGES), Measurement(0.6, subsets=sound.subsets), examples) == (
         "Some: scored 60.00, while its outcomes make up 70.00"
     )
 
 
 def test_outcomes_that_make_up_no_score_contradict_every_score() -> None:
     empty = {"default": Examples(np.zeros(0, dtype=np.float32))}
-    assert contradiction(zero_shot(), TaskBaseline(0.5), empty) == (
+    assert contradiction(zero_shot(), Measurement(0.5), empty) == (
         "Some: the outcomes make up no score (no examples, so no score)"
     )
 
 
 def test_a_metric_that_outcomes_do_not_make_up_is_not_looked_at() -> None:
-    assert contradiction(zero_shot(metric="f1"), TaskBaseline(0.1), {"default": hits(90)}) is None
+    assert contradiction(zero_shot(metric="f1"), Measurement(0.1), {"default": hits(90)}) is None

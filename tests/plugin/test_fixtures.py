@@ -23,7 +23,7 @@ def test_every_task(mieb_task, mieb_result):
 @pytest.mark.parametrize("mieb_task", ["ToyClustering"], indirect=True)
 def test_by_name(mieb_task, mieb_result, mieb_verdict):
     assert mieb_task.category == "clustering"
-    assert mieb_verdict.outcome == "measured"
+    assert mieb_verdict.status == "measured"
     assert mieb_result.embedded == 0 or mieb_result.reused == 0
 
 

@@ -110,7 +110,7 @@ def test_the_summary_starts_with_the_regressions_and_ends_with_the_next_command(
         "  ToyShades: 50.00 from 100.00 (-50.00), 95 % interval of the drop 37.28 to 62.72, p = 2e-10",
         "  ToyZeroShot: 50.00 from 100.00 (-50.00), 95 % interval of the drop 37.28 to 62.72, p = 2e-10",
         "  ToyChoice: 37.50 from 100.00 (-62.50), 95 % interval of the drop 41.10 to 83.90, p = 3e-05",
-        "suspect, worse by itself but not among so many (1): ToyPairs -25.00",
+        "suspect, worse alone, but not after correcting for 12 comparisons (1): ToyPairs -25.00",
     ]
     assert lines[7].split() == ["category", "tasks", "mean", "baseline", "change", "detectable"]
     assert [MEAN, "2", "50.00", "100.00", "-50.00"] in [line.split()[:5] for line in lines]
@@ -223,7 +223,7 @@ def test_a_language_that_regresses_alone_fails_its_task_by_name(recorded: Ran) -
     assert summary(result)[-1].endswith("-k ToyLanguages")
     task = here.verdict("without_german")["tasks"]["ToyLanguages"]
     (language,) = task["languages"]
-    assert (task["outcome"], language["language"], language["outcome"]) == ("passed", "de", "regressed")
+    assert (task["status"], language["language"], language["status"]) == ("passed", "de", "regressed")
     assert (language["score"], language["baseline"]) == pytest.approx((1 / 24, 1.0))
     (case,) = ElementTree.parse(here.folder / "junit.xml").getroot().iter("testcase")
     assert any(str(failure.get("message")).startswith(f"Failed: {said}") for failure in case.findall("failure"))

@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 
 from pytest_mieb.gate.decision import Decision, MeanVerdict
-from pytest_mieb.gate.policy import Family
+from pytest_mieb.gate.policy import ComparisonFamily
 from pytest_mieb.gate.verdict import Verdict
-from pytest_mieb.measurement.baseline import Baseline, TaskBaseline
+from pytest_mieb.measurement.baseline import Baseline, Measurement
 from pytest_mieb.plugin.items import conclude, reports_of
 from pytest_mieb.report.run import Run
 from tests.builders import a_task
 from tests.report.builders import a_comparison, a_record
 
 DECISION = Decision(
-    Family(4, 0, 3),
+    ComparisonFamily(4, 0, 3),
     {"A": Verdict("regressed", 0.4, failure="A regressed: 40.00"), "B": Verdict("passed", 0.5)},
     (
         MeanVerdict("clustering", 2, "passed"),
@@ -27,7 +27,7 @@ DECISION = Decision(
         MeanVerdict("visual_sts", 2, "suspect"),
     ),
     {"D": "gated"},
-    late=("A",),
+    regressed_by_holm=("A",),
 )
 
 
@@ -54,7 +54,8 @@ def test_a_failing_report_says_why() -> None:
 
 
 def test_what_a_mean_leaves_out_is_a_property_of_its_report_as_junit_reads_it() -> None:
-    decision = replace(DECISION, means=(MeanVerdict("clustering", 2, "accepted", accepted=("A", "B")),), late=())
+    mean = MeanVerdict("clustering", 2, "accepted", accepted=("A", "B"))
+    decision = replace(DECISION, means=(mean,), regressed_by_holm=())
     (entry,) = reports_of(decision)
     said = "decided without A, B, of which a drop is accepted"
     assert [(each.outcome, each.user_properties) for each in entry] == [("passed", [("mieb_accepted", said)])] * 2
@@ -76,7 +77,7 @@ class Listener:
 TASKS = {name: a_task(name=name) for name in ("A", "B")}
 
 
-@pytest.mark.parametrize("baseline", [None, Baseline("exp6", "hub", tasks=dict.fromkeys(TASKS, TaskBaseline(0.5)))])
+@pytest.mark.parametrize("baseline", [None, Baseline("exp6", "hub", tasks=dict.fromkeys(TASKS, Measurement(0.5)))])
 def test_whoever_listens_to_the_items_hears_of_the_means_too(baseline: Baseline | None) -> None:
     listener = Listener()
     session: Any = SimpleNamespace(testscollected=2, config=SimpleNamespace(hook=listener))

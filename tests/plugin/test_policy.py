@@ -142,8 +142,8 @@ def test_an_accepted_regression_fails_neither_its_task_nor_its_mean(apart: Toys,
     gone = "the regression accepted until 9999-12-31 (a new reader) is gone; remove `accepted` from the baseline"
     assert f"  ToySTS: {gone}" in lines
     verdict = apart.verdict(LOST)
-    assert (verdict["state"], verdict["exit_code"], verdict["means"][MEAN]["outcome"]) == ("passed", 0, "accepted")
-    assert {name: task["outcome"] for name, task in verdict["tasks"].items()} == {
+    assert (verdict["state"], verdict["exit_code"], verdict["means"][MEAN]["status"]) == ("passed", 0, "accepted")
+    assert {name: task["status"] for name, task in verdict["tasks"].items()} == {
         "ToyShades": "accepted",
         "ToyZeroShot": "accepted",
         "ToyChoice": "accepted",

@@ -198,7 +198,7 @@ def test_a_worker_that_dies_is_an_error_of_the_task_that_it_was_at(toys: Toys, r
     assert (verdict["state"], verdict["exit_code"]) == ("incomplete", INCOMPLETE)
     assert "crashed while running" in verdict["incomplete"]["ToyZeroShot"]
     assert verdict["means"][MEAN] == {
-        "outcome": "incomplete",
+        "status": "incomplete",
         "tasks": 2,
         "missing": ["ToyZeroShot"],
         "accepted": [],

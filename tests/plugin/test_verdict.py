@@ -40,7 +40,7 @@ def test_an_error_is_no_regression_but_no_pass_either(there: tuple[Toys, str], t
     verdict = here.verdict()
     assert (verdict["state"], verdict["exit_code"]) == ("incomplete", INCOMPLETE)
     assert set(verdict["incomplete"]) == set(BROKEN)
-    assert {name: mean["outcome"] for name, mean in verdict["means"].items()} == {
+    assert {name: mean["status"] for name, mean in verdict["means"].items()} == {
         "clustering": "incomplete",
         MEAN: "passed",
         "visual_sts": "incomplete",

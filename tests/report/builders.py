@@ -7,7 +7,7 @@ from typing import Any
 
 from pytest_mieb.gate.comparison import Comparison, Pair
 from pytest_mieb.gate.statistics.significance import Difference
-from pytest_mieb.measurement.baseline import TaskBaseline
+from pytest_mieb.measurement.baseline import Measurement
 from pytest_mieb.measurement.record import TaskRecord
 
 
@@ -25,6 +25,6 @@ def a_comparison(task: str, score: float, baseline: float, p: float = 1e-9, **fa
     return Comparison(pair.score, pair.baseline, pair.difference, **known | facts)
 
 
-def a_record(task: str, score: float, spread: float = 0.0, **facts: Any) -> TaskRecord:
+def a_record(task: str, score: float, noise: float = 0.0, **facts: Any) -> TaskRecord:
     known: Mapping[str, Any] = {"metric": "nmi", "embedded": 1000, "reused": 200, "seconds": 0.5}
-    return TaskRecord(task=task, measured=TaskBaseline(score, 0.01, spread=spread), **{**known, **facts})
+    return TaskRecord(task=task, measured=Measurement(score, 0.01, noise=noise), **{**known, **facts})

@@ -32,7 +32,7 @@ def baselines(tmp_path: Path) -> Path:
     record(path, measured, CONTEXT, run, model="runs/7", revision="abc", data="hub", today=date(2026, 1, 2))
     baseline = read(path)
     accepted = Acceptance(date(2027, 3, 1), "known")
-    tasks = {**baseline.tasks, A: replace(baseline.tasks[A], tolerance=0.02, spread=0.001)}
+    tasks = {**baseline.tasks, A: replace(baseline.tasks[A], tolerance=0.02, noise=0.001)}
     tasks[B] = replace(tasks[B], accepted=accepted)
     write(replace(baseline, tasks=tasks), path)
     return path.parent

@@ -11,8 +11,8 @@ import pytest
 
 from pytest_mieb.gate.policy import Policy
 from pytest_mieb.gate.statistics.interval import interval
-from pytest_mieb.gate.stored import Outcome, Stored, decide_stored, open_stored
-from pytest_mieb.measurement.baseline import Acceptance, Baseline, TaskBaseline
+from pytest_mieb.gate.stored import Stored, StoredDecision, decide_stored, open_stored
+from pytest_mieb.measurement.baseline import Acceptance, Baseline, Measurement
 from pytest_mieb.measurement.context import Context
 from pytest_mieb.report.comparison import headline, markdown, mean_rows, task_rows, text
 from pytest_mieb.suite.cards import load_tasks
@@ -24,7 +24,7 @@ WIT = "WITT2IRetrieval"
 LANGUAGES = dict.fromkeys(TASKS[WIT].subsets, 0.8)
 
 
-def outcome_of(folder: Path, old: Any, new: Any, expression: str | None = None, **facts: Any) -> Outcome:
+def outcome_of(folder: Path, old: Any, new: Any, expression: str | None = None, **facts: Any) -> StoredDecision:
     a_run(folder / "old", old)
     a_run(folder / "new", new, **facts)
     sides = (open_stored(str(folder / name), folder, TASKS) for name in ("old", "new"))
@@ -36,7 +36,7 @@ def cells(line: str) -> list[str]:
 
 
 def published(name: str, scores: dict[str, float]) -> Stored:
-    tasks = {task: TaskBaseline(score) for task, score in scores.items()}
+    tasks = {task: Measurement(score) for task, score in scores.items()}
     return Stored(name, "published", Path(), Baseline(name, "hub", tasks=tasks, indicative=True))
 
 
@@ -69,7 +69,7 @@ def test_a_row_has_scores_chance_tolerance_and_the_smallest_detectable_drop(tmp_
 
 def test_a_language_that_regressed_is_named_though_its_task_did_not_change(tmp_path: Path) -> None:
     outcome = outcome_of(tmp_path, {WIT: LANGUAGES}, {WIT: LANGUAGES | {"ko": 0.6, "en": 0.99}})
-    assert outcome.decision.verdicts[WIT].outcome == "passed"
+    assert outcome.decision.verdicts[WIT].status == "passed"
     rows = [(row.verdict, row.name) for row in task_rows(outcome, everything=False)]
     assert rows == [("regressed", f"{WIT} [ko]"), ("improved", f"{WIT} [en]")]
     assert headline(outcome) == "regressed: 1 of 1 task"
@@ -85,7 +85,7 @@ def test_where_only_the_mean_of_the_languages_regressed_it_is_said_which_lost_mo
     a_run(tmp_path / "new", {WIT: less})
     sides = (open_stored(str(tmp_path / name), tmp_path, TASKS) for name in ("old", "new"))
     outcome = decide_stored(*sides, TASKS, Policy(tolerance=0.003))
-    assert outcome.decision.verdicts[WIT].outcome == "regressed"
+    assert outcome.decision.verdicts[WIT].status == "regressed"
     (line,) = (line for line in text(outcome) if line.startswith(f"{WIT}: "))
     found, _, listed = line.partition(" comes from ")
     assert found == f"{WIT}: no language regressed by itself; most of the drop"
@@ -95,8 +95,8 @@ def test_where_only_the_mean_of_the_languages_regressed_it_is_said_which_lost_mo
 @pytest.mark.parametrize("everything", [False, True])
 def test_what_is_accepted_is_a_row_of_its_own_and_a_line_with_day_and_reason(everything: bool) -> None:
     until = Acceptance(date(9999, 12, 31), "known | for long")
-    old = {name: TaskBaseline(0.8, 0.01, accepted=until) for name in (A, B)} | {D: TaskBaseline(0.8, 0.01)}
-    new = {A: TaskBaseline(0.4, 0.01), B: TaskBaseline(0.8, 0.01), D: TaskBaseline(0.4, 0.01)}
+    old = {name: Measurement(0.8, 0.01, accepted=until) for name in (A, B)} | {D: Measurement(0.8, 0.01)}
+    new = {A: Measurement(0.4, 0.01), B: Measurement(0.8, 0.01), D: Measurement(0.4, 0.01)}
     sides = [
         Stored(name, "recorded", Path(), Baseline(name, "hub", tasks=tasks))
         for name, tasks in (("old", old), ("new", new))
@@ -184,6 +184,6 @@ def test_markdown_has_the_same_rows_as_the_terminal(tmp_path: Path) -> None:
 
 def test_suspect_languages_are_shown_with_all_tasks_only(tmp_path: Path) -> None:
     outcome = outcome_of(tmp_path, {WIT: LANGUAGES}, {WIT: LANGUAGES | {"ko": 0.7875}})
-    assert outcome.decision.verdicts[WIT].subsets["ko"].outcome == "suspect"
+    assert outcome.decision.verdicts[WIT].subsets["ko"].status == "suspect"
     assert task_rows(outcome, everything=False) == []
     assert [row.name for row in task_rows(outcome, everything=True)] == [f"{WIT} [ko]", WIT]

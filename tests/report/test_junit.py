@@ -8,7 +8,7 @@ from xml.etree.ElementTree import fromstring
 
 from pytest_mieb.gate.policy import Policy
 from pytest_mieb.gate.stored import Stored, decide_stored, open_stored
-from pytest_mieb.measurement.baseline import Acceptance, Baseline, TaskBaseline
+from pytest_mieb.measurement.baseline import Acceptance, Baseline, Measurement
 from pytest_mieb.report.junit import junit
 from pytest_mieb.suite.cards import load_tasks
 from tests.stored_runs import a_run, a_verdict
@@ -45,9 +45,9 @@ def test_regressions_are_failures_and_missing_verdicts_errors(tmp_path: Path) ->
 
 def test_an_accepted_regression_passes_with_a_note() -> None:
     until = Acceptance(date(9999, 12, 31), "known")
-    tasks = {A: TaskBaseline(0.8, 0.01, accepted=until), B: TaskBaseline(0.8, 0.01)}
+    tasks = {A: Measurement(0.8, 0.01, accepted=until), B: Measurement(0.8, 0.01)}
     old = Stored("old", "recorded", Path(), Baseline("old", "hub", tasks=tasks))
-    new = Stored("new", "recorded", Path(), Baseline("new", "hub", tasks=tasks | {A: TaskBaseline(0.4, 0.01)}))
+    new = Stored("new", "recorded", Path(), Baseline("new", "hub", tasks=tasks | {A: Measurement(0.4, 0.01)}))
     (suite,) = fromstring(junit(decide_stored(old, new, TASKS, Policy())))
     assert (suite.get("tests"), suite.get("failures")) == ("3", "0")
     notes = {case.get("name"): [child.tag for child in case] for case in suite}
@@ -61,7 +61,7 @@ def test_an_accepted_regression_passes_with_a_note() -> None:
 
 
 def test_what_needs_no_verdict_is_skipped() -> None:
-    tasks = {A: TaskBaseline(0.8, 0.01), B: TaskBaseline(0.8, 0.01)}
+    tasks = {A: Measurement(0.8, 0.01), B: Measurement(0.8, 0.01)}
     old = Stored("old", "published", Path(), Baseline("old", "hub", tasks=tasks, unusable={A: "other corpus"}))
     new = Stored("new", "recorded", Path(), Baseline("new", "hub", tasks=tasks))
     (suite,) = fromstring(junit(decide_stored(old, new, TASKS, Policy())))

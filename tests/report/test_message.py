@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_mieb.measurement.baseline import Mark, TaskBaseline
+from pytest_mieb.measurement.baseline import Estimate, Measurement
 from pytest_mieb.measurement.context import Context
 from pytest_mieb.measurement.record import TaskRecord
 from pytest_mieb.models.description import Description
 from pytest_mieb.report.message import Message
 from tests.report.builders import a_comparison, a_pair
 
-MEASURED = TaskBaseline(
+MEASURED = Measurement(
     0.1 + 0.2,
     1 / 7,
-    subsets={"no": Mark(1 / 3, 0.1), "on": Mark(0.0)},
+    subsets={"no": Estimate(1 / 3, 0.1), "on": Estimate(0.0)},
     tolerance=0.01,
-    spread=0.002,
+    noise=0.002,
     examples="12",
     drift=0.005,
     part="30 of 40 rows",
@@ -24,7 +24,7 @@ MEASURED = TaskBaseline(
 FINDINGS = ("1 of 2 keys fit no lock (the first: 'a')", "another")
 MESSAGES = {
     "nothing yet": Message("A"),
-    "a score": Message("A", record=TaskRecord("A", "nmi", TaskBaseline(0.5), 0, 0, 0.0)),
+    "a score": Message("A", record=TaskRecord("A", "nmi", Measurement(0.5), 0, 0, 0.0)),
     "everything": Message(
         "A",
         judged=True,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_mieb.measurement.baseline import Baseline, TaskBaseline
+from pytest_mieb.measurement.baseline import Baseline, Measurement
 from pytest_mieb.measurement.context import Context
 from pytest_mieb.models.description import Description
 from pytest_mieb.report.message import Message, Notice
@@ -15,7 +15,7 @@ from tests.builders import a_task
 from tests.report.builders import a_comparison, a_record
 
 TASKS = {name: a_task(name=name) for name in ("A", "B", "C")}
-BASELINE = Baseline("exp6", "hub", tasks={name: TaskBaseline(0.5) for name in ("A", "B")})
+BASELINE = Baseline("exp6", "hub", tasks={name: Measurement(0.5) for name in ("A", "B")})
 RECORD_OF_A = a_record("A", 0.5)
 SUITE = "tasks/test_mieb.py::test_mieb"
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_mieb.gate.policy import Policy
-from pytest_mieb.measurement.baseline import Acceptance, Baseline, Mark, TaskBaseline
+from pytest_mieb.measurement.baseline import Acceptance, Baseline, Estimate, Measurement
 from pytest_mieb.models.description import Description
 from pytest_mieb.report.run import Run
 from pytest_mieb.report.summary import command, summary_lines
@@ -38,10 +38,10 @@ BASELINE = Baseline(
     "exp6",
     "hub",
     tasks={
-        "Fashion": TaskBaseline(0.5),
-        "CIFAR10Clustering": TaskBaseline(0.4),
-        "CIFAR100Clustering": TaskBaseline(0.2),
-        "XFlickr": TaskBaseline(0.3, subsets={"en": Mark(0.4), "no": Mark(0.2)}),
+        "Fashion": Measurement(0.5),
+        "CIFAR10Clustering": Measurement(0.4),
+        "CIFAR100Clustering": Measurement(0.2),
+        "XFlickr": Measurement(0.3, subsets={"en": Estimate(0.4), "no": Estimate(0.2)}),
     },
 )
 
@@ -346,7 +346,7 @@ def test_ranks_are_those_of_scores_on_published_data(published_data: bool) -> No
 def test_scores_of_a_part_have_no_rank_and_are_told() -> None:
     names = [name for name, task in load_tasks().items() if "lite" in task.suites]
     records = {name: a_record(name, 0.9) for name in names}
-    records[names[0]] = replace(records[names[0]], measured=TaskBaseline(0.9, part="30 of 40 rows"))
+    records[names[0]] = replace(records[names[0]], measured=Measurement(0.9, part="30 of 40 rows"))
     run = Run([], load_tasks(), None, published_data=True, records=records, selected=set(names))
     lines = summary_lines(run)
     assert f"measured on a part of the data (1): {names[0]}" in lines

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_mieb.gate.decision import EXIT_CODES, decide
 from pytest_mieb.gate.policy import Policy
-from pytest_mieb.measurement.baseline import Acceptance, Baseline, TaskBaseline
+from pytest_mieb.measurement.baseline import Acceptance, Baseline, Measurement
 from pytest_mieb.report.verdict_file import content
 from tests.builders import a_task
 from tests.report.builders import a_comparison, a_pair
@@ -22,7 +22,7 @@ TASKS = {
     "C": a_task(name="C", category="retrieval", suites=(), subsets={"en": ("eng-Latn",), "no": ("nob-Latn",)}),
     "D": a_task(name="D", category="retrieval", suites=()),
 }
-BASELINE = Baseline("exp6", "hub", date="2026-01-31", tasks=dict.fromkeys(TASKS, TaskBaseline(0.5)))
+BASELINE = Baseline("exp6", "hub", date="2026-01-31", tasks=dict.fromkeys(TASKS, Measurement(0.5)))
 POLICY = Policy(named={"A": 0.02})
 
 
@@ -56,7 +56,7 @@ def test_the_state_goes_with_the_exit_code(facts: Any, state: str) -> None:
 
 def test_it_says_what_was_compared_by_which_rules() -> None:
     verdict = a_verdict()
-    assert verdict["format"] == 1
+    assert verdict["format"] == 2
     assert verdict["baseline"] == {"model": "exp6", "date": "2026-01-31", "indicative": False}
     assert verdict["policy"] == {
         "kind": "significance",
@@ -74,7 +74,7 @@ def test_a_task_has_its_numbers_and_what_they_rest_on() -> None:
     detectable = tasks["A"].pop("detectable")
     assert 0.02 < detectable < 0.2
     assert tasks["A"] == {
-        "outcome": "regressed",
+        "status": "regressed",
         "score": 0.4,
         "baseline": 0.5,
         "drop": pytest.approx(0.1),
@@ -96,19 +96,19 @@ def test_a_task_has_its_numbers_and_what_they_rest_on() -> None:
     assert tasks["B"]["interval"] == pytest.approx([-0.1 - 0.0196, -0.1 + 0.0196], abs=1e-5)  # a gain
     assert tasks["C"]["interval"] is None  # no outcome changed
     assert len(tasks["C"]["subsets"]["no"]["interval"]) == len(a_verdict()["means"]["clustering"]["interval"]) == 2
-    assert (tasks["B"]["outcome"], tasks["B"]["paired"], tasks["B"]["drift"]) == ("improved", False, 0.01)
+    assert (tasks["B"]["status"], tasks["B"]["paired"], tasks["B"]["drift"]) == ("improved", False, 0.01)
     assert tasks["B"]["warnings"] == ["device cpu, the baseline's was mps"]
-    subsets = {name: each["outcome"] for name, each in tasks["C"]["subsets"].items()}
+    subsets = {name: each["status"] for name, each in tasks["C"]["subsets"].items()}
     assert tasks["C"]["languages"] == [{"language": "no"} | tasks["C"]["subsets"]["no"]]
     assert (tasks["C"]["languages"][0]["score"], tasks["C"]["languages"][0]["baseline"]) == (0.4, 0.5)
-    assert (tasks["C"]["outcome"], subsets) == ("passed", {"en": "improved", "no": "regressed"})
+    assert (tasks["C"]["status"], subsets) == ("passed", {"en": "improved", "no": "regressed"})
 
 
 def test_what_has_no_number_has_null_and_a_reason() -> None:
     verdict = a_verdict()
     assert verdict["incomplete"] == {"D": "gated"}
     assert verdict["means"]["retrieval"] == {
-        "outcome": "incomplete",
+        "status": "incomplete",
         "tasks": 2,
         "missing": ["D"],
         "score": None,
@@ -131,13 +131,13 @@ def test_what_is_accepted_is_there_with_its_day_and_reason() -> None:
     decision = decide(comparisons, {}, set(comparisons), TASKS, Policy())
     written = json.loads(json.dumps(content(decision, BASELINE, comparisons, Policy())))
     facts = {"until": "2027-03-01", "reason": "known"}
-    assert {name: (task["outcome"], task["accepted"]) for name, task in written["tasks"].items()} == {
+    assert {name: (task["status"], task["accepted"]) for name, task in written["tasks"].items()} == {
         "A": ("accepted", facts | {"ended": False, "recovered": False}),
         "B": ("passed", facts | {"ended": False, "recovered": True}),
         "C": ("regressed", facts | {"ended": True, "recovered": False}),
     }
     mean = written["means"]["clustering"]
-    assert (mean["outcome"], mean["accepted"], mean["drop"]) == ("accepted", ["A", "B"], 0.0)
+    assert (mean["status"], mean["accepted"], mean["drop"]) == ("accepted", ["A", "B"], 0.0)
     assert (mean["score"], mean["baseline"]) == (pytest.approx(0.45), 0.5)
 
 
@@ -159,4 +159,4 @@ def test_what_failed_only_beside_the_others_is_named() -> None:
     decision = decide(comparisons, {}, set(chosen), chosen, Policy())
     written = content(decision, BASELINE, comparisons, Policy())
     assert written["beside_all_others"] == ["B"]
-    assert written["tasks"]["B"]["outcome"] == "regressed"
+    assert written["tasks"]["B"]["status"] == "regressed"

@@ -16,7 +16,7 @@ from PIL.Image import Image
 from pytest_mieb.data import open_source
 from pytest_mieb.embedding import Pipeline
 from pytest_mieb.models import Embedder, FunctionEmbedder
-from pytest_mieb.runtime.calibration import Calibration, Change, changes, spread
+from pytest_mieb.runtime.calibration import Calibration, Change, changes, noise
 from pytest_mieb.runtime.evaluation import evaluate
 from pytest_mieb.suite.cards import load_tasks
 
@@ -48,8 +48,8 @@ def test_no_change_is_what_the_run_does_and_none_comes_twice(threads: int, batch
 
 
 def test_the_spread_is_the_largest_distance() -> None:
-    assert spread(0.5, {"a": 0.52, "b": 0.47}) == pytest.approx(0.03)
-    assert spread(0.5, {}) == 0.0
+    assert noise(0.5, {"a": 0.52, "b": 0.47}) == pytest.approx(0.03)
+    assert noise(0.5, {}) == 0.0
 
 
 class Noted:
@@ -109,5 +109,5 @@ def test_what_moves_is_seen(miniature_cache: Path, tmp_path: Path) -> None:
     model = FunctionEmbedder(embed)
     result = evaluate(task, source, Pipeline(model, None, 64))
     scores = Calibration(1, model, None, tmp_path, batch_size=64, device="cpu", dtype="").scores(result, source)
-    assert spread(result.score, scores) > 0
+    assert noise(result.score, scores) > 0
     assert Change(batch_size=32).name in scores

@@ -75,13 +75,13 @@ def compare(estimator: str, old: Mapping[str, Examples], new: Mapping[str, Examp
         return Difference(0.0, 0.0, 1.0, 1.0, size, one)
     drop = float(np.mean([before[subset].mean() - after[subset].mean() for subset in old]))
     unit = float(np.sqrt(np.mean(np.square(changed)))) if len(changed) else one
-    spread = crossed(table.centred)
-    error = float(np.sqrt(spread.variance + unit**2))
+    variance = crossed(table.centred)
+    error = float(np.sqrt(variance.variance + unit**2))
     p_drop, p_gain = tails(raw, drop)
     draws, freedom = table.raw.shape[1], float("inf")
     if draws > 1:
-        beyond = crossed_tail(drop, spread.rows + unit**2, spread.columns, draws)
-        p_drop, p_gain, freedom = max(p_drop, beyond), max(p_gain, 1 - beyond), spread.freedom
+        beyond = crossed_tail(drop, variance.rows + unit**2, variance.columns, draws)
+        p_drop, p_gain, freedom = max(p_drop, beyond), max(p_gain, 1 - beyond), variance.freedom
     return Difference(drop, error, p_drop, p_gain, size, unit, freedom)
 
 
@@ -114,10 +114,10 @@ def compare_fits(old: Mapping[str, Examples], new: Mapping[str, Examples]) -> Di
         return Difference(0.0, 0.0, 1.0, 1.0, size, fits=fits, before=level)
     drop = float(table.raw.mean(axis=1).sum())
     more = float(np.sqrt(np.mean(np.square(table.centred.mean(axis=1)))))
-    spread = repeated(table.centred)
-    p_drop = crossed_tail(drop, spread.rows + more**2, spread.columns, fits, len(table.raw))
-    error = float(np.sqrt(spread.variance + more**2))
-    return Difference(drop, error, p_drop, 1 - p_drop, size, 0.0, spread.freedom, fits, level)
+    variance = repeated(table.centred)
+    p_drop = crossed_tail(drop, variance.rows + more**2, variance.columns, fits, len(table.raw))
+    error = float(np.sqrt(variance.variance + more**2))
+    return Difference(drop, error, p_drop, 1 - p_drop, size, 0.0, variance.freedom, fits, level)
 
 
 def _of_fits(subset: str, examples: Examples) -> Values:

@@ -15,7 +15,7 @@ from pytest_mieb.gate.statistics.influence import Examples, Values
 ROUNDING = 1e-12
 
 
-class Spread(NamedTuple):
+class Variance(NamedTuple):
     """A variance, the degrees of freedom that it was estimated with, and what of it the few training draws gave."""
 
     variance: float
@@ -66,7 +66,7 @@ def _summed(rows: Values, clusters: NDArray[np.intp]) -> Values:
     return np.stack([np.bincount(clusters, column, count) for column in rows.T], axis=1)
 
 
-def crossed(table: Values) -> Spread:
+def crossed(table: Values) -> Variance:
     """The variance of the sum over rows of the mean over columns, and its degrees of freedom.
 
     Args:
@@ -80,11 +80,11 @@ def crossed(table: Values) -> Spread:
     """
     count, draws = table.shape
     if count < 2:
-        return Spread(0.0, 1.0, 0.0)
+        return Variance(0.0, 1.0, 0.0)
     rows = table.mean(axis=1)
     of_rows = count / (count - 1) * float(np.square(rows).sum())
     if draws == 1:
-        return Spread(of_rows, count - 1.0, of_rows)
+        return Variance(of_rows, count - 1.0, of_rows)
     columns = table.sum(axis=0)
     of_columns = float(np.square(columns).sum()) / (draws * (draws - 1))
     residuals = table - rows[:, None] - columns / count
@@ -92,13 +92,13 @@ def crossed(table: Values) -> Spread:
     of_error = count / draws * float(np.square(residuals).sum()) / error_freedom
     rows_alone = max(0.0, of_rows - of_error)
     if of_columns <= of_error:
-        return Spread(of_rows, count - 1.0, rows_alone, of_columns)
+        return Variance(of_rows, count - 1.0, rows_alone, of_columns)
     variance = of_rows + of_columns - of_error
     uncertainty = of_rows**2 / (count - 1) + of_columns**2 / (draws - 1) + of_error**2 / error_freedom
-    return Spread(variance, max(1.0, variance**2 / uncertainty), rows_alone, of_columns)
+    return Variance(variance, max(1.0, variance**2 / uncertainty), rows_alone, of_columns)
 
 
-def repeated(table: Values) -> Spread:
+def repeated(table: Values) -> Variance:
     """The variance of the sum over rows of the mean over columns, where rows and columns are few.
 
     Args:
@@ -113,7 +113,7 @@ def repeated(table: Values) -> Spread:
     of_columns = float(np.square(table.sum(axis=0)).sum()) / (columns * (columns - 1)) if columns > 1 else 0.0
     variance = of_rows + of_columns
     uncertainty = of_rows**2 / max(count - 1, 1) + of_columns**2 / max(columns - 1, 1)
-    return Spread(variance, max(1.0, variance**2 / uncertainty) if uncertainty else 1.0, of_rows, of_columns)
+    return Variance(variance, max(1.0, variance**2 / uncertainty) if uncertainty else 1.0, of_rows, of_columns)
 
 
 def crossed_tail(estimate: float, rows: float, columns: float, draws: int, count: float = math.inf) -> float:

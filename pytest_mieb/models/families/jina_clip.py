@@ -16,7 +16,7 @@ from pytest_mieb.data.rgb import as_rgb
 from pytest_mieb.models.embedder import Embedder, as_array
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files.hub import read_json
-from pytest_mieb.models.files.refusing import refusing
+from pytest_mieb.models.files.refusing import as_model_errors
 from pytest_mieb.models.local import LocalEmbedder, described, load_transformers
 from pytest_mieb.models.request import Request
 
@@ -96,7 +96,7 @@ def _run(request: Request, revision: str) -> Any:
     named = read_json(request.path / "config.json").get("auto_map", {}).get("AutoModel")
     if not named:
         raise ModelError(f"{request.path}: config.json names no code (auto_map), and jina-clip has no other")
-    with refusing(request.path):
+    with as_model_errors(request.path):
         config = AutoConfig.from_pretrained(request.path, trust_remote_code=True, code_revision=revision)
         model_class = get_class_from_dynamic_module(named, str(request.path), code_revision=revision)
     return load_transformers(model_class, request, config=config)[0]

@@ -18,8 +18,8 @@ from pytest_mieb.models.batching import embed_by_length, token_lengths
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files.hub import part, read_json
-from pytest_mieb.models.files.refusing import refusing
-from pytest_mieb.models.files.weights import put_weights, read_weights, weights_in
+from pytest_mieb.models.files.refusing import as_model_errors
+from pytest_mieb.models.files.weights import load_into, read_weights, weights_in
 from pytest_mieb.models.local import (
     PreparingEmbedder,
     described,
@@ -178,9 +178,9 @@ def _read_tower(config: Mapping[str, Any], request: Request) -> Any:
     tower.add_module("selector", AttentionPooling(width=width, heads=heads, hidden=hidden, epsilon=epsilon))
     file = weights_in(request.path, WEIGHTS)
     weights, _ = read_weights(file)
-    put_weights(tower, weights, file, into="config.json")
+    load_into(tower, weights, file, into="config.json")
     dtype = getattr(torch, request.dtype or "float32")
-    with refusing(file):
+    with as_model_errors(file):
         return tower.eval().to(dtype).to(request.device)
 
 
@@ -200,7 +200,7 @@ def _read_encoder(folder: Path, request: Request) -> tuple[Any, Any, int]:
             "rope_type": "default",
             "rope_theta": float(content.get("rotary_emb_base", 1000)),
         }
-    with refusing(folder):
+    with as_model_errors(folder):
         config = NomicBertConfig.from_dict(content)
     alone = replace(request, folder=folder, processor=None, trust_remote_code=False)
     encoder, _ = load_transformers(NomicBertModel, alone, config=config)

@@ -17,11 +17,11 @@ from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files.hub import download, read_json
 from pytest_mieb.models.files.open_clip_sources import BESIDE, CHOICES, CONFIG, Source, find
-from pytest_mieb.models.files.refusing import refusing
-from pytest_mieb.models.files.weights import averaged, put_weights, read_weights
+from pytest_mieb.models.files.refusing import as_model_errors
+from pytest_mieb.models.files.weights import averaged, load_into, read_weights
 from pytest_mieb.models.kind import ModelKind
 from pytest_mieb.models.local import TOKENIZERS, PreparingEmbedder, described
-from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, numbers, pixels, thickened, trimmed
+from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, numbers, pixels, thick_enough, trimmed
 from pytest_mieb.models.request import Request
 
 if TYPE_CHECKING:
@@ -78,18 +78,18 @@ def load(request: Request) -> Embedder:
     config = _configured(source, request.options)
     preprocessing = _preprocessing(source, request.options)
     text_folder = _text_tower(config["text_cfg"], source.folder)
-    with refusing(source.file):
+    with as_model_errors(source.file):
         model = _built(config)
     weights, key = read_weights(source.file)
     resized = _fill(model, weights, source, config, "size" in request.options)
     tokenizer, text, tokenizer_folder, cut = _tokenizer(config["text_cfg"], source.folder, request.trust_remote_code)
-    with refusing(source.file):
+    with as_model_errors(source.file):
         model = model.eval().to(request.device, getattr(torch, request.dtype or "float32"))
         steps = PreprocessCfg(size=model.visual.image_size, **preprocessing)
         transform = image_transform_v2(steps, is_train=False)
     side = steps.input_size[1:]
     if steps.resize_mode == "longest":
-        transform = Compose([partial(thickened, side=min(side)), transform])
+        transform = Compose([partial(thick_enough, side=min(side)), transform])
     elif steps.resize_mode == "shortest":
         transform = Compose([trimmed, transform])
     description, fingerprint = described(
@@ -166,7 +166,7 @@ def _fill(
     from open_clip.convert import convert_state_dict
     from open_clip.model import convert_to_custom_text_state_dict, resize_pos_embed
 
-    with refusing(source.file):
+    with as_model_errors(source.file):
         weights = convert_state_dict(model, weights)
         if "positional_embedding" in weights and not hasattr(model, "positional_embedding"):
             weights = convert_to_custom_text_state_dict(weights)
@@ -182,16 +182,16 @@ def _fill(
                 f"{vision['image_size']}; name the architecture that it was trained as, or give "
                 f"--mieb-model-arg=size={trained}"
             )
-        with refusing(source.file):
+        with as_model_errors(source.file):
             resize_pos_embed(weights, model)
         warnings = (f"trained on pictures of {trained} pixels: its positional embeddings are resized",)
-    put_weights(model, weights, source.file, into=source.architecture, may_lack=_NOT_IN_EMBEDDINGS)
+    load_into(model, weights, source.file, into=source.architecture, may_lack=_NOT_IN_EMBEDDINGS)
     if (
         size_given
         and vision.get("timm_model_name")
         and vision["image_size"] != source.config["vision_cfg"].get("image_size")
     ):
-        with refusing(source.file):
+        with as_model_errors(source.file):
             model.visual.set_input_size(vision["image_size"])
         warnings = (f"{source.architecture} takes another size of pictures: its positional embeddings are resized",)
     return warnings
@@ -231,7 +231,7 @@ def _tokenizer(
     if not _has_any(place, TOKENIZERS):
         raise ModelError(f"{place}: no tokenizer ({', '.join(TOKENIZERS)}); put that of {name} beside the weights")
     options |= {"tokenizer_mode": text.get("tokenizer_mode"), "trust_remote_code": trust_remote_code}
-    with refusing(place):
+    with as_model_errors(place):
         tokenizer = HFTokenizer(str(place), context_length=length, **options)
     return tokenizer, f"{length} tokens, {name}", place, cut
 

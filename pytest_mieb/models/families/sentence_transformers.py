@@ -18,7 +18,7 @@ from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder, Purpose, Role, as_array
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files.hub import read_json
-from pytest_mieb.models.files.refusing import check_files, refusing
+from pytest_mieb.models.files.refusing import as_model_errors, check_files
 from pytest_mieb.models.local import LocalEmbedder, described
 from pytest_mieb.models.preprocessing import Pictures
 from pytest_mieb.models.request import Request
@@ -177,7 +177,7 @@ def _loaded(request: Request) -> Any:
             'pip install -U "pytest-mieb[sentence-transformers]"'
         )
     dtype = getattr(torch, request.dtype or "float32")
-    with refusing(request.path), _quiet():
+    with as_model_errors(request.path), _quiet():
         model = SentenceTransformer(
             str(request.path),
             device=request.device,
@@ -271,7 +271,7 @@ def _dimension(request: Request, model: Any, modality: str) -> int:
     from PIL import Image
 
     sample = "a photo" if modality == "text" else Image.new("RGB", (64, 64), "grey")
-    with refusing(request.path):
+    with as_model_errors(request.path):
         return int(encode(model, [sample], None).shape[1])
 
 

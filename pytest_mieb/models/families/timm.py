@@ -17,11 +17,11 @@ from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError, did_you_mean
 from pytest_mieb.models.files.hub import download, read_json
-from pytest_mieb.models.files.refusing import refusing
-from pytest_mieb.models.files.weights import averaged, fetch, put_weights, read_weights, safe_names, weights_in
+from pytest_mieb.models.files.refusing import as_model_errors
+from pytest_mieb.models.files.weights import averaged, fetch, load_into, read_weights, safe_names, weights_in
 from pytest_mieb.models.kind import ModelKind
 from pytest_mieb.models.local import PreparingEmbedder, described
-from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, interpolation, numbers, pixels, thickened, trimmed
+from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, interpolation, numbers, pixels, thick_enough, trimmed
 from pytest_mieb.models.request import Request
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def load(request: Request) -> Embedder:
     source, request = _found(request)
     args = _corrections(request.options)
     size = args["input_size"][1] if "input_size" in args else None
-    with refusing(source.file):
+    with as_model_errors(source.file):
         model = _built(source.name, size)
     config = model.pretrained_cfg
     if config["input_size"][0] != 3:
@@ -100,12 +100,12 @@ def load(request: Request) -> Embedder:
         )
     weights, key = read_weights(source.file)
     left_out, resized = _fill(model, weights, source, size)
-    with refusing(source.file):
+    with as_model_errors(source.file):
         model = model.eval().to(request.device, getattr(torch, request.dtype or "float32"))
         steps = resolve_model_data_config(model, args=args)
         transform = create_transform(**steps, is_training=False)
     if steps["crop_mode"] == "border":
-        transform = Compose([partial(thickened, side=min(steps["input_size"][1:])), transform])
+        transform = Compose([partial(thick_enough, side=min(steps["input_size"][1:])), transform])
     elif steps["crop_mode"] == "center":
         transform = Compose([trimmed, transform])
     architecture = ".".join(filter(None, (config["architecture"], config.get("tag"))))
@@ -233,7 +233,7 @@ def _fill(model: Any, weights: dict[str, Any], source: Source, size: int | None)
     convert = getattr(sys.modules[type(model).__module__], "checkpoint_filter_fn", None)
     converted = dict(weights)
     if convert:
-        with refusing(source.file):
+        with as_model_errors(source.file):
             converted = dict(convert(dict(weights), model))
     resized = [
         name
@@ -250,7 +250,7 @@ def _fill(model: Any, weights: dict[str, Any], source: Source, size: int | None)
     prefixes = tuple(f"{name}." for name in ([classifiers] if isinstance(classifiers, str) else classifiers))
     left_out = sorted(name for name in converted if name not in own and name.startswith(prefixes))
     kept = {name: value for name, value in converted.items() if name not in left_out}
-    put_weights(model, kept, source.file, into=model.pretrained_cfg["architecture"])
+    load_into(model, kept, source.file, into=model.pretrained_cfg["architecture"])
     return left_out, (f"resized from another size of pictures or patches: {', '.join(resized)}",) if resized else ()
 
 
@@ -259,7 +259,7 @@ def _dimension(model: Any, input_size: Sequence[int], file: Path) -> int:
     import torch
 
     weight = next(model.parameters())
-    with refusing(file), torch.inference_mode():
+    with as_model_errors(file), torch.inference_mode():
         output = model(torch.zeros(1, *input_size, device=weight.device, dtype=weight.dtype))
     if not isinstance(output, torch.Tensor) or output.ndim != 2:
         raise ModelError(f"{file}: this model gives no single vector for a picture, as it does not pool")

@@ -21,8 +21,8 @@ from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files.hub import commit_of, part, read_json
-from pytest_mieb.models.files.refusing import check_keys, refusing
-from pytest_mieb.models.files.weights import put_weights, read_weights
+from pytest_mieb.models.files.refusing import as_model_errors, check_keys
+from pytest_mieb.models.files.weights import load_into, read_weights
 from pytest_mieb.models.local import LocalEmbedder, described, load_tokenizer
 from pytest_mieb.models.marks import VISUALIZED
 from pytest_mieb.models.preprocessing import interpolation, numbers, trimmed
@@ -230,7 +230,7 @@ def _read_model(file: Path, base: Path, request: Request) -> tuple[Any, Any]:
     table = weights[_TABLE[0]].float(), weights[_TABLE[1]].float()
     if positions.shape[1] != grid**2 + 1 or any(len(each) != grid**2 or width % each.shape[1] for each in table):
         check_keys(file, mismatched=[_SHAPES["positions"], *_TABLE], what="VISTA")
-    with refusing(base):
+    with as_model_errors(base):
         config = AutoConfig.from_pretrained(base, trust_remote_code=False)
         encoder = AutoModel.from_config(
             config,
@@ -255,9 +255,9 @@ def _read_model(file: Path, base: Path, request: Request) -> tuple[Any, Any]:
             "projection": torch.nn.Linear(width, config.hidden_size),
         }
     )
-    put_weights(model, _renamed(weights), file, into=f"VISTA on {base / 'config.json'}")
+    load_into(model, _renamed(weights), file, into=f"VISTA on {base / 'config.json'}")
     dtype = getattr(torch, request.dtype or "float32")
-    with refusing(file):
+    with as_model_errors(file):
         return model.eval().to(dtype).to(request.device), config
 
 

@@ -20,7 +20,7 @@ from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.families.mllm import last_token
 from pytest_mieb.models.files.hub import download, read_json
-from pytest_mieb.models.files.refusing import refusing
+from pytest_mieb.models.files.refusing import as_model_errors
 from pytest_mieb.models.local import TOKENIZERS, LocalEmbedder, described, load_processor, load_transformers
 from pytest_mieb.models.request import Request
 from pytest_mieb.models.steps import of_processor, of_tokenizer
@@ -91,7 +91,7 @@ def load(request: Request) -> Embedder:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     request.only(())
-    with refusing(request.path):
+    with as_model_errors(request.path):
         config = AutoConfig.from_pretrained(request.path, trust_remote_code=True, code_revision=BASE_REVISION)
     # The published configuration asks for flash attention, and wins over a keyword; eager is the code's only other one.
     config._attn_implementation = "eager"

@@ -8,7 +8,7 @@ from typing import Any
 
 from pytest_mieb.models.errors import ModelError, first_line
 from pytest_mieb.models.files.hub import read_json
-from pytest_mieb.models.files.refusing import check_keys, refusing
+from pytest_mieb.models.files.refusing import as_model_errors, check_keys
 
 CONFIGURATION = "adapter_config.json"
 WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
@@ -45,7 +45,7 @@ def merge(model: Any, folder: Path) -> Any:
         raise ModelError(f'{folder}: a PEFT adapter needs peft; run: pip install "pytest-mieb[peft]"') from error
     if not any((folder / name).is_file() for name in WEIGHTS):
         raise ModelError(f"{folder}: no adapter weights ({' or '.join(WEIGHTS)}) beside {CONFIGURATION}")
-    with refusing(folder / CONFIGURATION):
+    with as_model_errors(folder / CONFIGURATION):
         config = PeftConfig.from_pretrained(str(folder))
     if config.is_prompt_learning or config.is_adaption_prompt:
         raise _unmergeable(folder, config)
@@ -66,7 +66,7 @@ def _beside(model: Any, folder: Path, config: Any) -> Any:
     from peft import PeftModel, load_peft_weights, set_peft_model_state_dict
 
     config.inference_mode = True
-    with refusing(folder):
+    with as_model_errors(folder):
         weights = load_peft_weights(str(folder), device="cpu")
     try:
         adapted = PeftModel(model, config, _NAME)

@@ -16,7 +16,7 @@ _TRUST = "trust_remote_code"
 
 
 @contextmanager
-def refusing(path: Path | str) -> Iterator[None]:
+def as_model_errors(path: Path | str) -> Iterator[None]:
     """Turn what a library says of files that it cannot use into one sentence.
 
     Raises:

@@ -11,7 +11,7 @@ from zipfile import BadZipFile, ZipFile
 
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files.hub import download
-from pytest_mieb.models.files.refusing import check_files, check_keys, refusing
+from pytest_mieb.models.files.refusing import as_model_errors, check_files, check_keys
 
 SUFFIXES = (".safetensors", ".bin", ".pth", ".pt")
 # Under which key a training checkpoint holds its weights; averaged ones first, as those are what is evaluated.
@@ -73,7 +73,7 @@ def read_weights(file: Path) -> tuple[dict[str, Any], str | None]:
     if file.suffix == ".safetensors":
         from safetensors.torch import load_file
 
-        with refusing(file):
+        with as_model_errors(file):
             content: Any = load_file(file)
     else:
         content = _unpickled(file)
@@ -92,7 +92,7 @@ def averaged(file: Path, key: str | None) -> tuple[str, ...]:
     return (f"{file.name}: the averaged weights ({key}) are taken, not the last ones",) if key in _AVERAGED else ()
 
 
-def put_weights(model: Any, weights: dict[str, Any], file: Path, *, into: str, may_lack: Collection[str] = ()) -> None:
+def load_into(model: Any, weights: dict[str, Any], file: Path, *, into: str, may_lack: Collection[str] = ()) -> None:
     """Load weights into a module.
 
     Args:
@@ -105,7 +105,7 @@ def put_weights(model: Any, weights: dict[str, Any], file: Path, *, into: str, m
     own = model.state_dict()
     wrong = [name for name, value in weights.items() if name in own and own[name].shape != value.shape]
     check_keys(file, mismatched=wrong, what=into)
-    with refusing(file):
+    with as_model_errors(file):
         result = model.load_state_dict(weights, strict=False)
     # How many batches a normalisation has seen does not matter in evaluation; older checkpoints do not say it.
     missing = [key for key in result.missing_keys if key not in may_lack and not key.endswith("num_batches_tracked")]
@@ -120,7 +120,7 @@ def _unpickled(file: Path) -> Any:
             f"{file}: a TorchScript archive, which would run code, as OpenAI's own files are; save its state dict: "
             f"torch.save(torch.jit.load({file.name!r}).state_dict(), FILE)"
         )
-    with refusing(file), torch.serialization.safe_globals([argparse.Namespace]):
+    with as_model_errors(file), torch.serialization.safe_globals([argparse.Namespace]):
         return torch.load(file, map_location="cpu", weights_only=True)
 
 

@@ -48,7 +48,7 @@ def load_embedder(
     request = Request(
         spec=spec.text,
         folder=folder,
-        name="" if folder else spec.target,
+        name=spec.target if kind.prefixed and not folder else "",
         file=spec.file,
         revision=revision,
         device=device,

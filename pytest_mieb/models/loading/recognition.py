@@ -224,7 +224,7 @@ def _family_of_code(folder: Path, kind: str, named: Mapping[str, Any]) -> str:
     """By the methods of the class that the folder brings along, which is imported and so may run anything."""
     from transformers.dynamic_module_utils import get_class_from_dynamic_module
 
-    from pytest_mieb.models.files.refusing import refusing
+    from pytest_mieb.models.files.refusing import as_model_errors
 
     if "AutoModel" not in named and any(name in named for name in _GENERATIVE):
         return "mllm"
@@ -233,7 +233,7 @@ def _family_of_code(folder: Path, kind: str, named: Mapping[str, Any]) -> str:
             f"{folder}: its code (auto_map of config.json) names no AutoModel, but {', '.join(named) or 'nothing'}; "
             "write a factory and give --mieb-model=package.module:factory"
         )
-    with refusing(folder):
+    with as_model_errors(folder):
         model_class = get_class_from_dynamic_module(named["AutoModel"], folder)
     return _family_by_methods((model_class,)) or _refuse(folder, kind, (model_class,))
 
@@ -242,7 +242,7 @@ def _family_of(folder: Path, kind: str) -> str:
     """By the methods that the architecture's class has."""
     from transformers import AutoConfig, AutoModel, AutoModelForImageTextToText
 
-    from pytest_mieb.models.files.refusing import refusing
+    from pytest_mieb.models.files.refusing import as_model_errors
 
     try:
         config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
@@ -250,7 +250,7 @@ def _family_of(folder: Path, kind: str) -> str:
         from pytest_mieb.models.errors import first_line
 
         raise ModelError(f"{folder}: config.json cannot be used: {first_line(error)}") from error
-    with refusing(folder):
+    with as_model_errors(folder):
         model_class: Any = AutoModel._model_mapping.get(type(config), None)
     classes = model_class if isinstance(model_class, tuple) else (model_class,)
     if family := _family_by_methods(classes):

@@ -128,7 +128,7 @@ def numbered():
 def empty():
     return FunctionEmbedder(lambda images: None)
 
-def refusing():
+def as_model_errors():
     raise ModelError("buy more memory")
 
 sounds = "no function"
