@@ -35,9 +35,9 @@ class Rule(NamedTuple):
 class Verdict:
     """The status of one comparison; `failure` is the text to fail with, None where nothing is wrong.
 
-    `suspect`: worse alone, but not after correcting for all comparisons of the run; it passes. `accepted`: regressed, which the baseline
-    accepts for a while; it passes. `improved` mirrors `regressed`. `measured` compares with nothing, as
-    `--mieb-baseline=none` and `--mieb-update` ask for. `detectable` is the smallest drop that would be found four times
+    `suspect`: worse alone, but not after correcting for all comparisons of the run; it passes. `accepted`: regressed,
+    which the baseline accepts for a while; it passes. `improved` mirrors `regressed`. `measured` compares with nothing,
+    as `--mieb-baseline=none` and `--mieb-update` ask for. `detectable` is the smallest drop that would be found four times
     out of five; None where that cannot be told.
 
     A task fails also by one of its `subsets`, whose verdicts are their own; `failure` then says which. `languages` are
