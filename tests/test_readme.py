@@ -111,7 +111,7 @@ def test_the_two_commands_set_up_all_they_need(mark: str) -> None:
 
 
 def test_the_test_command_runs_all_tests() -> None:
-    assert marked("test command")[-1].arguments == []
+    assert marked("test command")[-1].arguments == ["-n", "auto", "--dist", "loadfile"]
 
 
 @pytest.mark.parametrize("command", of_the_miniature(), ids=lambda command: command.arguments[0])

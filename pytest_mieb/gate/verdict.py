@@ -37,8 +37,8 @@ class Verdict:
 
     `suspect`: worse alone, but not after correcting for all comparisons of the run; it passes. `accepted`: regressed,
     which the baseline accepts for a while; it passes. `improved` mirrors `regressed`. `measured` compares with nothing,
-    as `--mieb-baseline=none` and `--mieb-update` ask for. `detectable` is the smallest drop that would be found four times
-    out of five; None where that cannot be told.
+    as `--mieb-baseline=none` and `--mieb-update` ask for. `detectable` is the smallest drop that would be found four
+    times out of five; None where that cannot be told.
 
     A task fails also by one of its `subsets`, whose verdicts are their own; `failure` then says which. `languages` are
     those to look at, the largest drop first: the subsets that regressed, or where none did by itself though the task

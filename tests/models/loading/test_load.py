@@ -128,7 +128,7 @@ def numbered():
 def empty():
     return FunctionEmbedder(lambda images: None)
 
-def as_model_errors():
+def refusing():
     raise ModelError("buy more memory")
 
 sounds = "no function"
