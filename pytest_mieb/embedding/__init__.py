@@ -2,7 +2,8 @@
 
 from pytest_mieb.embedding.errors import EmbeddingError
 from pytest_mieb.embedding.generations import generation
+from pytest_mieb.embedding.inventory import label
 from pytest_mieb.embedding.pipeline import Counts, Pipeline, Wanted
 from pytest_mieb.embedding.store import Store, folder_of
 
-__all__ = ["Counts", "EmbeddingError", "Pipeline", "Store", "Wanted", "folder_of", "generation"]
+__all__ = ["Counts", "EmbeddingError", "Pipeline", "Store", "Wanted", "folder_of", "generation", "label"]

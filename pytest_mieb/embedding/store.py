@@ -25,6 +25,7 @@ from pytest_mieb.support.atomic import sweep
 # Counted up when a file's pixels come to models in another way, or shards are written in another: what was embedded
 # before is another picture's, or cannot be read.
 EDITION = 3
+EMBEDDINGS = "embeddings"
 SHARD = arrays.SUFFIX
 DAMAGED = ".damaged"
 Precision = Literal["float32", "float16"]
@@ -39,7 +40,7 @@ def folder_of(cache: Path, name: str, batch_size: int, precision: Precision = "f
     """
     name = name if _NAME.fullmatch(name) else blake2b(name.encode(), digest_size=16).hexdigest()
     kind = "" if precision == "float32" else f"-{precision}"
-    return cache / "embeddings" / f"{name}-{batch_size}-{EDITION}{kind}"
+    return cache / EMBEDDINGS / f"{name}-{batch_size}-{EDITION}{kind}"
 
 
 @dataclass

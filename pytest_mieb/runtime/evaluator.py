@@ -115,12 +115,20 @@ class Evaluator:
 
     @cached_property
     def _folder_of_store(self) -> Path:
-        """Where this model's embeddings are kept."""
-        from pytest_mieb.embedding import folder_of, generation
+        """Where this model's embeddings are kept; from here on labelled as used now."""
+        from pytest_mieb.embedding import label
 
-        settings, fingerprint, probes = self.settings, self.embedder.fingerprint, self.probes
+        fingerprint = self.embedder.fingerprint
         if not fingerprint:
             return self._scratch_folder("embeddings")
+        folder = self._kept_folder(fingerprint)
+        label(folder, self.settings.model.text, self.settings.batch_size)
+        return folder
+
+    def _kept_folder(self, fingerprint: str) -> Path:
+        from pytest_mieb.embedding import folder_of, generation
+
+        settings, probes = self.settings, self.probes
         folder = folder_of(settings.cache, fingerprint, settings.batch_size)
         if probes is None:
             return folder

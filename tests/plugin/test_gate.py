@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
+from pytest_mieb.embedding.inventory import Label, inventory
 from tests.plugin.running import SOUND, Toys, assert_no_traceback, header, run, summary
 from tests.plugin.toy import MEAN, TASKS
 
@@ -249,6 +250,9 @@ def test_a_finished_task_is_taken_over_until_something_changes_or_all_is_asked_f
     assert not first.startswith("embedded 0 items") and more == over(0)
     scores = apart.results().contents
     assert work("--mieb-baseline=toymodels__sound")[1:] == over(2)
+    (holding,) = inventory(tmp_path / "cache")
+    assert holding.label == Label("toymodels:sound", 64)
+    assert f"embedded {holding.n_items} items" in first
     assert {name: own["score"] for name, own in apart.results().contents.items()} == {
         name: own["score"] for name, own in scores.items()
     }
