@@ -148,7 +148,12 @@ class _Kept:
 
     def write(self) -> None:
         if self._items and not all_same(self._seen()):
-            self.stream.view.store.add(self.stream.keys(self._items), np.concatenate(self._vectors))
+            vectors, store = np.concatenate(self._vectors), self.stream.view.store
+            if not store.can_hold(vectors):
+                raise EmbeddingError(
+                    f"some embeddings are too large or too small for {store.precision}; leave --mieb-store-dtype out"
+                )
+            store.add(self.stream.keys(self._items), vectors)
             self._items, self._vectors, self._waiting = [], [], 0
             self._since = perf_counter()
 

@@ -30,6 +30,8 @@ SHARD = arrays.SUFFIX
 DAMAGED = ".damaged"
 Precision = Literal["float32", "float16"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "float16")
+# Half a unit in the last place of float16 is 2 ** -11 of a number.
+_ROUNDING = 1e-3
 _NAME = re.compile(r"\w[\w.-]{0,99}")
 
 
@@ -136,6 +138,14 @@ class Store:
             taken[own] = vectors[positions[own] - self._starts[shard]]
         assert taken is not None
         return taken
+
+    def can_hold(self, vectors: NDArray[np.float32]) -> bool:
+        """Whether no vector moves by more than its rounding, a thousandth of its length, when it is stored."""
+        if self.precision == "float32":
+            return True
+        with np.errstate(over="ignore", invalid="ignore"):
+            moved = np.linalg.norm(vectors.astype(self._dtype).astype(np.float32) - vectors, axis=1)
+        return bool(np.all(moved <= _ROUNDING * np.linalg.norm(vectors, axis=1)))
 
     def add(self, keys: Keys, vectors: NDArray[np.float32]) -> None:
         """Store one vector a key, at once to be found; `vectors` has shape (n, d)."""

@@ -18,8 +18,9 @@ _NOT_RECORDED_ONCE = ("text case",)
 class Context:
     """The circumstances of a run, apart from its data.
 
-    `device` is a class of devices (cpu, or the name of a GPU); `canary` names the stations of the canary that had moved
-    in that environment, nothing where none had.
+    `device` is a class of devices (cpu, or the name of a GPU); `store_dtype` says to what embeddings are rounded before
+    they are scored, nothing where they are not; `canary` names the stations of the canary that had moved in that
+    environment, nothing where none had.
     """
 
     fingerprint: str = ""
@@ -27,6 +28,7 @@ class Context:
     protocol: int = PROTOCOL_VERSION
     device: str = ""
     dtype: str = ""
+    store_dtype: str = ""
     batch_size: int = 0
     canary: tuple[str, ...] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -37,7 +39,8 @@ class Context:
         return blake2b(json.dumps(self.to_json(), sort_keys=True).encode(), digest_size=4).hexdigest()
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        content = asdict(self)
+        return content if self.store_dtype else {name: content[name] for name in content if name != "store_dtype"}
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> Context:
@@ -75,6 +78,9 @@ def differences(old: Context, new: Context) -> Iterator[str]:
     ):
         if before and now and before != now:
             yield f"{name} {now}, the baseline's was {before}"
+    if old.store_dtype != new.store_dtype:
+        stored = (context.store_dtype or "float32" for context in (new, old))
+        yield "embeddings stored in {}, the baseline's in {}".format(*stored)
     if new.canary:
         yield f"the canary differs from the package's at {_stations(new.canary)}, as when the baseline was recorded"
     moved = [

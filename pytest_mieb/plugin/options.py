@@ -119,6 +119,11 @@ OPTIONS = (
     Option("--mieb-tasks", "Folder with further task cards; may be repeated.", repeated=True, path=True, metavar="DIR"),
     Option("--mieb-device", "auto (default), cpu, cuda, cuda:N, or mps.", metavar="DEVICE"),
     Option("--mieb-dtype", "float32, float16, or bfloat16 (default: the model family's own).", metavar="DTYPE"),
+    Option(
+        "--mieb-store-dtype",
+        "float32 (default), or float16: embeddings are stored in half the room, and scored as they are stored.",
+        metavar="DTYPE",
+    ),
     Option("--mieb-batch-size", "Items in a batch (default: 64).", metavar="N"),
     Option("--mieb-trust-remote-code", "Run code that comes with a model.", switch=True),
 )

@@ -85,6 +85,7 @@ class MiebSession:
         return (
             f"mieb: model {settings.model.text}, data {settings.data}, baseline {against}, device {settings.device}, "
             f"{f'{settings.dtype}, ' if settings.dtype else ''}batches of {settings.batch_size}"
+            f"{'' if settings.store_dtype == 'float32' else f', stored in {settings.store_dtype}'}"
         )
 
     def _named(self) -> str:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_mieb.data import Source
+    from pytest_mieb.embedding.store import Precision
 
 
 @dataclass(frozen=True)
@@ -70,11 +71,12 @@ class Calibration:
         batch_size: int,
         device: str,
         dtype: str,
+        store_dtype: Precision = "float32",
     ) -> None:
         import torch
 
         self._embedder, self._load, self._folder = embedder, load, folder
-        self._batch_size, self._device = batch_size, device
+        self._batch_size, self._device, self._store_dtype = batch_size, device, store_dtype
         own = changes(batch_size, torch.get_num_threads(), dtype if load else None, device if load else None)
         self.changes = list(islice(own, n))
         self._pipelines: dict[Change, Pipeline] = {}
@@ -91,7 +93,8 @@ class Calibration:
         if change not in self._pipelines:
             place = self._folder / str(self.changes.index(change))
             size = change.batch_size or self._batch_size
-            self._pipelines[change] = Pipeline(self._model(change), Store(place), size, order=change.order)
+            store = Store(place, precision=self._store_dtype)
+            self._pipelines[change] = Pipeline(self._model(change), store, size, order=change.order)
         return self._pipelines[change]
 
     def _model(self, change: Change) -> Embedder:

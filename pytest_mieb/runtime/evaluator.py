@@ -104,7 +104,13 @@ class Evaluator:
         from pytest_mieb.embedding import Pipeline, Store
 
         with _errors_as_warnings():
-            store = Store(self._folder_of_store, _warn, self.embedder.dimension, fresh=self.settings.fresh)
+            store = Store(
+                self._folder_of_store,
+                _warn,
+                self.embedder.dimension,
+                self.settings.store_dtype,
+                fresh=self.settings.fresh,
+            )
         return Pipeline(
             self.embedder,
             store,
@@ -129,7 +135,7 @@ class Evaluator:
         from pytest_mieb.embedding import folder_of, generation
 
         settings, probes = self.settings, self.probes
-        folder = folder_of(settings.cache, fingerprint, settings.batch_size)
+        folder = folder_of(settings.cache, fingerprint, settings.batch_size, settings.store_dtype)
         if probes is None:
             return folder
         if not settings.kind.by_code:
@@ -153,6 +159,7 @@ class Evaluator:
             batch_size=settings.batch_size,
             device=self.device,
             dtype=self.context.dtype,
+            store_dtype=settings.store_dtype,
         )
 
     def _scratch_folder(self, name: str) -> Path:
@@ -302,6 +309,7 @@ class Evaluator:
             preprocessing=description.preprocessing if description else {},
             device=devices.device_class(self.device),
             dtype=(description.dtype if description else self.settings.dtype) or "",
+            store_dtype="" if self.settings.store_dtype == "float32" else self.settings.store_dtype,
             batch_size=self.settings.batch_size,
             canary=self.canary.moved if self.canary else (),
             versions=versions(),

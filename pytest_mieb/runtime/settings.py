@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from pytest_mieb.embedding.store import PRECISIONS, Precision
 from pytest_mieb.gate.policy import Policy, parse_policy
 from pytest_mieb.measurement.baseline import NAME, BaselineError
 from pytest_mieb.measurement.opening import find
@@ -57,6 +58,7 @@ class Settings:
     tasks: tuple[Path, ...] = ()
     device: str = "auto"
     dtype: str | None = None
+    store_dtype: Precision = "float32"
     batch_size: int = 64
     trust_remote_code: bool = False
 
@@ -124,6 +126,7 @@ def parse_settings(
         tasks=tuple(_tasks(folder, root) for folder in value("tasks") or ()),
         device=_device(value("device") or "auto"),
         dtype=_one_of("--mieb-dtype", dtype, DTYPES) if (dtype := value("dtype")) else None,
+        store_dtype=_store_dtype(value("store_dtype") or "float32"),
         batch_size=_batch_size(value("batch_size") or "64"),
         trust_remote_code=bool(value("trust_remote_code")),
     )
@@ -263,6 +266,13 @@ def _device(value: str) -> str:
     if kind == "cuda" and (value == "cuda" or number.isdecimal()):
         return value
     raise SettingsError(f"--mieb-device={value}: legal are auto, cpu, cuda, cuda:N, mps")
+
+
+def _store_dtype(value: str) -> Precision:
+    for legal in PRECISIONS:
+        if value == legal:
+            return legal
+    raise SettingsError(f"--mieb-store-dtype={value}: legal are {', '.join(PRECISIONS)}")
 
 
 def _batch_size(value: str) -> int:

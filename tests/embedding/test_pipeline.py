@@ -168,6 +168,18 @@ def test_the_lengths_of_many_texts_are_asked_for_in_parts() -> None:
     assert asked == [1024, 76]
 
 
+@pytest.mark.parametrize("scale", [1e-9, 1e5], ids=["small", "large"])
+def test_what_float16_cannot_hold_is_refused_and_not_stored(scale: float, tmp_path: Path) -> None:
+    class Scaled(Toy):
+        def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            return super().embed_texts(texts) * np.float32(scale)
+
+    with pytest.raises(EmbeddingError, match="too large or too small for float16; leave --mieb-store-dtype out"):
+        Pipeline(Scaled(), Store(tmp_path, precision="float16"), 2).embed(Inputs(texts=["a", "bb", "ccc"]))
+    assert not list(tmp_path.iterdir())
+    Pipeline(Scaled(), Store(tmp_path), 2).embed(Inputs(texts=["a", "bb", "ccc"]))
+
+
 def test_what_was_embedded_is_taken_from_the_store(tmp_path: Path) -> None:
     first = Pipeline(Toy(), Store(tmp_path), 2)
     one = first.embed(texts("a", "bb", "ccc"))

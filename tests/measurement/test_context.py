@@ -23,10 +23,11 @@ THERE = Context(
 
 
 def test_a_context_comes_back_from_json_under_the_same_name() -> None:
-    moved = replace(THERE, canary=("pixels", "tokens"))
+    moved = replace(THERE, canary=("pixels", "tokens"), store_dtype="float16")
     back = Context.from_json(json.loads(json.dumps(moved.to_json())))
     assert back.name == moved.name
     assert back.canary == ("pixels", "tokens")
+    assert "store_dtype" not in THERE.to_json()  # what was recorded before there was a choice keeps its name
     assert preprocessing_change(moved, back) is None  # a tuple is a list in a file
     assert Context.from_json(json.loads(json.dumps(Context().to_json()))) == Context()
 
@@ -107,6 +108,7 @@ def test_what_is_refused(old: dict[str, Any], new: dict[str, Any], sentences: tu
         ({"device": "cpu"}, ["device cpu, the baseline's was NVIDIA H100"]),
         ({"dtype": "float32"}, ["dtype float32, the baseline's was float16"]),
         ({"batch_size": 32}, ["batch size 32, the baseline's was 64"]),
+        ({"store_dtype": "float16"}, ["embeddings stored in float16, the baseline's in float32"]),
         ({"device": "", "dtype": "", "batch_size": 0}, []),  # not known
         (
             {"versions": {"torch": "2.7", "numpy": "2.2", "timm": "1"}},

@@ -1,14 +1,16 @@
-"""When the canary moved: no verdict on the model, as long as the baseline was recorded in another environment."""
+"""Another environment than the baseline's: no verdict where the canary moved, a warning where the store rounds."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from pytest_mieb.plugin import INCOMPLETE
-from tests.plugin.running import Toys
+from pytest_mieb.support.arrays import SUFFIX, mapped
+from tests.plugin.running import Toys, header
 
 Ran = tuple[Toys, pytest.RunResult]
 # Loaded by the run that starts beside it: a JPEG decoder that is nine levels off.
@@ -55,3 +57,23 @@ def test_measuring_in_a_moved_environment_warns(elsewhere: Toys) -> None:
     result = elsewhere.run("sound", "--mieb-baseline=none", "-k", "ToyChoice")
     assert result.ret == 0
     assert any("not the one that the package knows, at decode" in line for line in result.outlines)
+
+
+def test_embeddings_stored_in_float16_are_scored_as_stored_and_compared_with_a_warning(
+    apart: Toys, recorded: Ran, tmp_path: Path
+) -> None:
+    def ran(*options: str) -> tuple[pytest.RunResult, dict[str, float]]:
+        chosen = (f"--mieb-baseline={recorded[0].baseline}", f"--mieb-cache={tmp_path / 'cache'}", "-k", "ToyChoice")
+        result = apart.run("sound", *chosen, "--mieb-store-dtype=float16", *options)
+        return result, {name: own["score"] for name, own in apart.results().contents.items()}
+
+    result, embedded = ran()
+    assert result.ret == 0
+    assert "mieb: model toymodels:sound" in header(result) and header(result).endswith(", stored in float16")
+    assert any("embeddings stored in float16, the baseline's in float32" in line for line in result.outlines)
+    shards = (tmp_path / "cache" / "embeddings").rglob(f"*{SUFFIX}")
+    assert {mapped(shard).arrays["vectors"].dtype for shard in shards} == {np.dtype(np.float16)}
+    taken, again = ran()
+    assert again == embedded and any("1 of 1 task" in line for line in taken.outlines)
+    strict, _ = ran("--mieb-strict-context")
+    assert strict.ret == INCOMPLETE

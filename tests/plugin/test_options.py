@@ -269,6 +269,7 @@ def devices(arguments: list[str]) -> list[str]:
         "--mieb-tasks=cards",
         "--mieb-device=cpu",
         "--mieb-dtype=float16",
+        "--mieb-store-dtype=float16",
         "--mieb-batch-size=8",
         "--mieb-trust-remote-code",
     ],
@@ -289,6 +290,7 @@ INI = {
     "mieb_strict_context": ("perhaps", "perhaps"),
     "mieb_device": ("gpu", "--mieb-device=gpu: legal are"),
     "mieb_dtype": ("int8", "--mieb-dtype=int8: legal are"),
+    "mieb_store_dtype": ("int8", "--mieb-store-dtype=int8: legal are float32, float16"),
     "mieb_batch_size": ("-1", "--mieb-batch-size=-1: legal are"),
     "mieb_trust_remote_code": ("perhaps", "perhaps"),
 }
