@@ -44,6 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         place = item.path.relative_to(_HERE) if item.path.is_relative_to(_HERE) else None
         if place and place.as_posix() not in FAST and any(place.is_relative_to(slow) for slow in SLOW):
             item.add_marker(pytest.mark.slow)
+    # What takes minutes in one file begins first, so that no process is left alone with it.
+    items.sort(key=lambda item: not item.path.is_relative_to(_HERE / "parity"))
 
 
 @pytest.fixture(scope="session")
