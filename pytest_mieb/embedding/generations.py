@@ -30,14 +30,16 @@ class Generation(NamedTuple):
     probes: Probes
 
 
-def generation(folder: Path, probes: Probes, warn: Callable[[str], None], *, owner: str = "", told: str = "") -> Path:
+def generation(
+    folder: Path, probes: Probes, warn: Callable[[str], None], *, owner: str = "", known_as: str = ""
+) -> Path:
     """The folder inside `folder` whose embeddings are this model's; made where there is none.
 
     What another model stored under the same fingerprint stays where it is, and is that model's again when it comes.
 
     Args:
         owner: the model as it was asked for, where somebody chose its fingerprint: another one's may be the same.
-        told: the fingerprint as the user knows it, for the warning that something else lies under it.
+        known_as: the fingerprint as the user knows it, for the warning that something else lies under it.
     """
     own = folder / _name_of(probes, owner)
     if _read(own) is not None:
@@ -48,11 +50,11 @@ def generation(folder: Path, probes: Probes, warn: Callable[[str], None], *, own
     if nearest is not None and away[nearest] <= max(SAME, _TIMES_MOVED * probes.moved):
         return nearest
     if nearest is not None:
-        warn(_changed(away[nearest], owner, told))
+        warn(_changed(away[nearest], owner, known_as))
     elif found:
         warn(
-            f"{told} is that of {found[0].owner} too: what that one stored is not used for {owner}, and everything is "
-            "embedded anew; give every model a fingerprint of its own"
+            f"{known_as} is that of {found[0].owner} too: what that one stored is not used for {owner}, and everything "
+            "is embedded anew; give every model a fingerprint of its own"
         )
     with suppress(OSError):  # the store tells of a disk that is full, and the next run makes up for it
         own.mkdir(parents=True, exist_ok=True)
@@ -61,14 +63,14 @@ def generation(folder: Path, probes: Probes, warn: Callable[[str], None], *, own
     return own
 
 
-def _changed(away: float, owner: str, told: str) -> str:
+def _changed(away: float, owner: str, known_as: str) -> str:
     how = f"up to {100 * away:.2g} % of their length away" if np.isfinite(away) else "of another dimension"
     remedy = "where weights or preprocessing change, give a new one"
     if not owner:
         remedy = "its files are the same, so that this machine or a library computes otherwise than the one before"
     return (
-        f"the model gives other embeddings than those that are stored under {told} ({how}): none of these is used, and "
-        f"everything is embedded anew; {remedy}"
+        f"the model gives other embeddings than those that are stored under {known_as} ({how}): none of these is used, "
+        f"and everything is embedded anew; {remedy}"
     )
 
 

@@ -66,9 +66,9 @@ def _scenes(rng: random.Random) -> list[Example]:
     examples = []
     for this, that in ((scene, other), (other, scene)):
         say = rng.choice((caption_of, caption_of, news_of, wonder)) if rng.random() < 0.5 else None
-        told = say(this, rng) if say else this.told()
-        wrong = shuffled(told, rng) if rng.random() < 0.3 and " " in told else that.told()
-        examples.append(Example(seen(draw_scene(this, rng)), text=told, wrong=wrong))
+        caption = say(this, rng) if say else this.caption()
+        wrong = shuffled(caption, rng) if rng.random() < 0.3 and " " in caption else that.caption()
+        examples.append(Example(seen(draw_scene(this, rng)), text=caption, wrong=wrong))
     return examples
 
 
@@ -76,8 +76,8 @@ def _tongues(rng: random.Random) -> list[Example]:
     scene = some_scene(rng, pair=0.5)
     language = rng.choice(tuple(languages()))
     picture = seen(draw_scene(scene, rng))
-    told = (scene.turned() if scene.second and rng.random() < 0.5 else scene).told(language)
-    return [Example(picture, text=told, wrong=_wrong(scene, rng).told(language))]
+    caption = (scene.turned() if scene.second and rng.random() < 0.5 else scene).caption(language)
+    return [Example(picture, text=caption, wrong=_wrong(scene, rng).caption(language))]
 
 
 @cache
@@ -170,11 +170,11 @@ def _wishes(rng: random.Random) -> list[Example]:
         other, wish = questions.changed_garment(garment, rng)
         one, two = (seen(questions.draw_garment(g, rng)) for g in (garment, other))
         if rng.random() < 0.5:
-            return [Example(one, text=garment.told(), wrong=other.told())]
+            return [Example(one, text=garment.caption(), wrong=other.caption())]
         return [Example(one, wish, image=two)]
     edit = questions.some_edit(rng)
     before, after = (seen(draw_scene(scene, rng)) for scene in (edit.before, edit.after))
-    return [Example(before, edit.wish, image=after), Example(query_text=edit.before.told(), image=before)]
+    return [Example(before, edit.wish, image=after), Example(query_text=edit.before.caption(), image=before)]
 
 
 def _things(rng: random.Random) -> list[Example]:

@@ -31,18 +31,18 @@ def visual_question(rng: random.Random) -> Question:
     if kind == "place" and not scene.place:
         scene = replace(scene, place=rng.choice(("on grass", "on sand", "at sea", "at night")))
     scene = replace(scene, first=thing)
-    plural = Thing(thing.shape, thing.colour, count=2).told("en").split(" ")[-1]
+    plural = Thing(thing.shape, thing.colour, count=2).caption("en").split(" ")[-1]
     text, answer = {
         "colour": (f"What colour is the {thing.shape}?", thing.colour),
         "shape": (f"What {thing.colour} shape is this?", thing.shape),
         "number": (f"How many {plural} are there?", str(thing.count)),
         "texture": (f"What pattern is on the {thing.shape}?", thing.texture),
         "place": (f"Where is the {thing.shape}?", scene.place),
-        "all": ("What is in the picture?", thing.told("en")),
+        "all": ("What is in the picture?", thing.caption("en")),
     }[kind]
     pool = {"colour": COLOURS, "shape": SHAPES, "texture": TEXTURES, "number": ("1", "2", "3", "4"),
             "place": ("on grass", "on sand", "at sea", "at night"), "all": ()}[kind]  # fmt: skip
-    others = sorted(set(pool or (some_thing(rng).told("en") for _ in range(6))) - {answer})
+    others = sorted(set(pool or (some_thing(rng).caption("en") for _ in range(6))) - {answer})
     choices = [answer, *rng.sample(others, min(3, len(others)))]
     rng.shuffle(choices)
     return Question(draw_scene(scene, rng), text, answer, tuple(choices))
@@ -51,7 +51,7 @@ def visual_question(rng: random.Random) -> Question:
 def count_question(rng: random.Random) -> Question:
     thing = Thing(rng.choice(SHAPES), rng.choice(COLOURS), count=rng.randint(1, 6))
     image = draw_scene(Scene(thing), rng)
-    plural = replace(thing, count=2).told("en").split(" ")[-1]
+    plural = replace(thing, count=2).caption("en").split(" ")[-1]
     near = sorted({max(0, thing.count + d) for d in rng.sample((-2, -1, 1, 2), 3)} - {thing.count})
     choices = [str(thing.count), *map(str, near)]
     rng.shuffle(choices)
@@ -103,7 +103,7 @@ def distance_question(rng: random.Random) -> Question:
 
 
 def _which(what: str, image: Image.Image, right: Thing, wrong: Thing, rng: random.Random) -> Question:
-    answer, other = right.told("en"), wrong.told("en")
+    answer, other = right.caption("en"), wrong.caption("en")
     choices = [answer, other]
     rng.shuffle(choices)
     return Question(image, f"Which object is {what}, the {choices[0]} or the {choices[1]}?", answer, tuple(choices))
@@ -146,7 +146,7 @@ class Garment:
     texture: str
     sleeves: str
 
-    def told(self) -> str:
+    def caption(self) -> str:
         return " ".join(filter(None, (self.texture, self.colour, "shirt with", self.sleeves, "sleeves")))
 
 

@@ -23,7 +23,7 @@ class Thing:
     texture: str = ""
     count: int = 1
 
-    def told(self, language: str) -> str:
+    def caption(self, language: str) -> str:
         count = COUNTS[self.count - 1] if self.count > 1 else ""
         return languages()[language].thing(self.shape, self.size, self.texture, self.colour, count=count)
 
@@ -37,11 +37,11 @@ class Scene:
     relation: str = ""
     place: str = ""
 
-    def told(self, language: str = "en") -> str:
+    def caption(self, language: str = "en") -> str:
         tongue = languages()[language]
-        said = self.first.told(language)
+        said = self.first.caption(language)
         if self.second:
-            said = tongue.related(said, self.relation, self.second.told(language))
+            said = tongue.related(said, self.relation, self.second.caption(language))
         return tongue.join(said, tongue.words[self.place] if self.place else "")
 
     def turned(self) -> Scene:

@@ -139,9 +139,9 @@ class Evaluator:
         if probes is None:
             return folder
         if not settings.kind.by_code:
-            return generation(folder, probes, _warn, told="the hash of its files")
+            return generation(folder, probes, _warn, known_as="the hash of its files")
         owner = " ".join((settings.model.text, *map("=".join, sorted(settings.model_args.items()))))
-        return generation(folder, probes, _warn, owner=owner, told=f"the fingerprint {fingerprint}")
+        return generation(folder, probes, _warn, owner=owner, known_as=f"the fingerprint {fingerprint}")
 
     @cached_property
     def calibration(self) -> Calibration:

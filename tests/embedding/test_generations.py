@@ -39,8 +39,8 @@ def test_the_same_model_gets_the_same_folder_without_a_word(tmp_path: Path) -> N
 @pytest.mark.parametrize("rows", [slice(None), slice(3, 4)])
 def test_a_model_that_changed_gets_another_and_is_told(tmp_path: Path, rows: slice) -> None:
     warned = Warned()
-    first = generation(tmp_path, SOUND, warned, owner="my:model", told="the fingerprint v1")
-    changed = generation(tmp_path, moved(0.02, rows), warned, owner="my:model", told="the fingerprint v1")
+    first = generation(tmp_path, SOUND, warned, owner="my:model", known_as="the fingerprint v1")
+    changed = generation(tmp_path, moved(0.02, rows), warned, owner="my:model", known_as="the fingerprint v1")
     assert changed != first
     (sentence,) = warned
     for part in ("stored under the fingerprint v1 (up to 2 % of their length away)", "embedded anew", "give a new one"):
@@ -53,7 +53,7 @@ def test_a_model_that_changed_gets_another_and_is_told(tmp_path: Path, rows: sli
 def test_of_a_model_read_from_files_the_machine_is_suspected(tmp_path: Path) -> None:
     warned = Warned()
     generation(tmp_path, SOUND, warned)
-    generation(tmp_path, moved(1e-3), warned, told="the hash of its files")
+    generation(tmp_path, moved(1e-3), warned, known_as="the hash of its files")
     assert "under the hash of its files" in warned[0] and "computes otherwise" in warned[0]
 
 
@@ -80,8 +80,8 @@ def test_what_moves_by_itself_may_move_that_much_between_runs(tmp_path: Path) ->
 def test_two_models_may_have_one_fingerprint_and_the_same_probes(tmp_path: Path) -> None:
     """Two that differ in one rare word are as alike; whoever asked for the model belongs to the key."""
     warned = Warned()
-    good = generation(tmp_path, SOUND, warned, owner="good:model", told="the fingerprint v1")
-    bad = generation(tmp_path, SOUND, warned, owner="bad:model", told="the fingerprint v1")
+    good = generation(tmp_path, SOUND, warned, owner="good:model", known_as="the fingerprint v1")
+    bad = generation(tmp_path, SOUND, warned, owner="bad:model", known_as="the fingerprint v1")
     assert good != bad
     (sentence,) = warned
     assert sentence.startswith("the fingerprint v1 is that of good:model too: what that one stored is not used for bad")

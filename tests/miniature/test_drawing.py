@@ -73,7 +73,7 @@ def test_swapping_keeps_the_words() -> None:
         scene = some_scene(rng, pair=1, plain=True)
         other = swapped(scene, rng)
         assert other != scene
-        assert sorted(other.told().split()) == sorted(scene.told().split())
+        assert sorted(other.caption().split()) == sorted(scene.caption().split())
 
 
 def test_every_25th_picture_is_transparent_in_one_of_four_ways() -> None:

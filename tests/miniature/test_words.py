@@ -42,9 +42,9 @@ def test_words_of_a_kind_differ(code: str) -> None:
     ],
 )
 def test_caption_follows_the_order_of_the_language(code: str, caption: str) -> None:
-    assert SCENE.told(code) == caption
+    assert SCENE.caption(code) == caption
 
 
 def test_a_scene_told_from_the_other_side_is_the_same_picture() -> None:
-    assert SCENE.turned().told() == "blue star below two red circles at night"
+    assert SCENE.turned().caption() == "blue star below two red circles at night"
     assert SCENE.turned().turned() == SCENE

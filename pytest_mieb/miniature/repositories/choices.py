@@ -96,7 +96,7 @@ def _imagecode() -> Iterator[Table]:
             corpus.append(Item(name, image=encoded(picture, "JPEG" if number % SEE_THROUGH_EVERY else "PNG")))
         for k in rng.sample(range(10), 4):
             query = f"q{i}-{k}"
-            queries.append(Item(query, group[k].told()))
+            queries.append(Item(query, group[k].caption()))
             order = ids[:]
             rng.shuffle(order)
             qrels += [(query, name, int(name == ids[k])) for name in order]

@@ -29,7 +29,7 @@ def _subsets(path: str) -> list[str]:
 
 def told_twice(scene: Scene, language: str) -> list[str]:
     """The caption, and for a pair of things the one from the other side."""
-    return [scene.told(language)] + ([scene.turned().told(language)] if scene.second else [])
+    return [scene.caption(language)] + ([scene.turned().caption(language)] if scene.second else [])
 
 
 def _xm3600() -> Iterator[Table]:
@@ -54,14 +54,14 @@ def _xm3600() -> Iterator[Table]:
 def _wit() -> Iterator[Table]:
     drawn = _drawn("wit", "JPEG")
     for language in _subsets("mteb/wit"):
-        rows = [(f"wit-{i}", image, [scene.told(language)]) for i, (scene, image) in enumerate(drawn)]
+        rows = [(f"wit-{i}", image, [scene.caption(language)]) for i, (scene, image) in enumerate(drawn)]
         yield table({"image_id": TEXT, "image": IMAGE, "captions": list_of(TEXT)}, rows, split=language)
 
 
 def _xflickr() -> Iterator[Table]:
     drawn = _drawn("xflickr", "JPEG")
     for language in _subsets("mteb/xflickrco"):
-        rows = [(f"{1000 + i}.jpg", image, scene.told(language)) for i, (scene, image) in enumerate(drawn)]
+        rows = [(f"{1000 + i}.jpg", image, scene.caption(language)) for i, (scene, image) in enumerate(drawn)]
         yield table({"id": TEXT, "image": RAW_BYTES, "sentences": TEXT}, rows, split=language)
 
 

@@ -34,8 +34,8 @@ def _orders(path: str) -> Iterator[Table]:
     rows = []
     for _ in range(ROWS):
         scene = some_scene(rng, pair=1)
-        told = scene.told()
-        rows.append((encoded(draw_scene(scene, rng)), told, *(shuffled(told, rng) for _ in range(4))))
+        caption = scene.caption()
+        rows.append((encoded(draw_scene(scene, rng)), caption, *(shuffled(caption, rng) for _ in range(4))))
     texts = ("correct_caption", *(f"hard_text_{i}" for i in range(1, 5)))
     yield table({"images": IMAGE, **dict.fromkeys(texts, TEXT)}, rows)
 
@@ -45,8 +45,8 @@ def _bindings(path: str, ways: tuple[str, ...]) -> Iterator[Table]:
     rows = []
     for _ in range(ROWS):
         scene = some_scene(rng, pair=1, plain=True)
-        wrong = swapped(scene, rng, ways).told()
-        rows.append((encoded(draw_scene(scene, rng)), scene.told(), wrong))
+        wrong = swapped(scene, rng, ways).caption()
+        rows.append((encoded(draw_scene(scene, rng)), scene.caption(), wrong))
     yield table({"image": IMAGE, "true_caption": TEXT, "false_caption": TEXT}, rows)
 
 
@@ -56,7 +56,7 @@ def _sugarcrepe() -> Iterator[Table]:
     for i in range(ROWS):
         scene = some_scene(rng, pair=1)
         wrong = swapped(scene, rng) if i % 3 == 0 else changed(scene, rng)
-        rows.append((encoded(draw_scene(scene, rng), "JPEG"), scene.told(), wrong.told()))
+        rows.append((encoded(draw_scene(scene, rng), "JPEG"), scene.caption(), wrong.caption()))
     yield table({"images": IMAGE, "caption": TEXT, "negative_caption": TEXT}, rows, split="train")
 
 
@@ -68,7 +68,7 @@ def _winoground() -> Iterator[Table]:
         other = swapped(scene, rng)
         pictures = [draw_scene(s, rng) for s in (scene, other)]
         pictures[0] = see_through(pictures[0], i)
-        rows.append((i, *map(encoded, pictures), scene.told(), other.told()))
+        rows.append((i, *map(encoded, pictures), scene.caption(), other.caption()))
     features = {"id": {"dtype": "int64", "_type": "Value"}, "image_0": IMAGE, "image_1": IMAGE}
     yield table(features | {"caption_0": TEXT, "caption_1": TEXT}, rows)
 

@@ -129,14 +129,14 @@ def _landmark_names() -> Iterator[Table]:
 
 
 def caption_of(scene: Scene, rng: random.Random) -> str:
-    told = scene.turned().told() if scene.second and rng.random() < 0.3 else scene.told()
-    return rng.choice(("{}", "a photo of {}", "{} can be seen", "there is {}", "the picture shows {}")).format(told)
+    caption = scene.turned().caption() if scene.second and rng.random() < 0.3 else scene.caption()
+    return rng.choice(("{}", "a photo of {}", "{} can be seen", "there is {}", "the picture shows {}")).format(caption)
 
 
 def news_of(scene: Scene, rng: random.Random) -> str:
     return rng.choice(
         ("News: {} delights visitors.", "Police report {}.", "Thousands came to see {} yesterday.")
-    ).format(scene.told())
+    ).format(scene.caption())
 
 
 def _captions(
@@ -163,9 +163,9 @@ def _fashion(path: str, images_first: bool, form: Form) -> Iterator[Table]:
     rng = generator(path)
     garments = [some_garment(rng) for _ in range(QUERIES)]
     images = [Item(f"i{i}", image=encoded(draw_garment(garment, rng))) for i, garment in enumerate(garments)]
-    told = list(dict.fromkeys(garment.told() for garment in garments))
-    texts = [Item(f"t{i}", text=text) for i, text in enumerate(told)]
-    pairs = [(f"i{i}", f"t{told.index(garment.told())}") for i, garment in enumerate(garments)]
+    captions = list(dict.fromkeys(garment.caption() for garment in garments))
+    texts = [Item(f"t{i}", text=text) for i, text in enumerate(captions)]
+    pairs = [(f"i{i}", f"t{captions.index(garment.caption())}") for i, garment in enumerate(garments)]
     if images_first:
         yield from beir(images, texts, [(image, text, 1) for image, text in pairs], form)
     else:
@@ -181,7 +181,7 @@ def _frames(form: Form) -> Iterator[Table]:
         group = [scene, *(changed(scene, rng) for _ in range(2))]
         corpus += [Item(f"c{i}-{k}", image=encoded(draw_scene(s, rng), "JPEG")) for k, s in enumerate(group)]
         for k in range(2):
-            queries.append(Item(f"q{i}-{k}", text=group[k].told()))
+            queries.append(Item(f"q{i}-{k}", text=group[k].caption()))
             qrels.append((f"q{i}-{k}", f"c{i}-{k}", 1))
     yield from beir(queries, corpus, qrels, form)
 
@@ -274,7 +274,7 @@ def _illustrated(path: str, ask: Callable[[Scene, random.Random], str]) -> Itera
 
 
 def wonder(scene: Scene, rng: random.Random) -> str:
-    return rng.choice(("Which picture shows {}?", "Is there a photo with {}?")).format(scene.told())
+    return rng.choice(("Which picture shows {}?", "Is there a photo with {}?")).format(scene.caption())
 
 
 def _texts() -> Iterator[Table]:
