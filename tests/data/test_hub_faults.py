@@ -26,7 +26,7 @@ import json, sys, time
 slept = []
 time.sleep = slept.append
 from pytest_mieb.data.errors import DatasetError
-from pytest_mieb.data.sources import Hub
+from pytest_mieb.data.hub import Hub
 from pytest_mieb.support.hub import Line, Patience
 from pytest_mieb.suite import DatasetRef
 

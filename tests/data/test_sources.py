@@ -15,7 +15,9 @@ import pytest
 from datasets.exceptions import DataFilesNotFoundError, DatasetGenerationError, DatasetNotFoundError
 
 from pytest_mieb.data import DatasetError, load_rows, open_source, other_sizes
-from pytest_mieb.data.sources import Hub, Miniature, Mirror, _state, _translated
+from pytest_mieb.data.hub import Hub
+from pytest_mieb.data.remedies import translated
+from pytest_mieb.data.sources import Miniature, Mirror, _state
 from tests.builders import a_task
 from tests.data.mirrors import mirror, pictures, plain
 from tests.hub import Hub as HubServer
@@ -190,7 +192,7 @@ def test_a_failure_to_load_has_a_remedy(case: str) -> None:
         raise failure
 
     with pytest.raises(DatasetError) as refusal:
-        _translated(TASK.dataset, "hub", fail)
+        translated(TASK.dataset, "hub", fail)
     said = str(refusal.value)
     assert said.startswith(f"{NAMED} cannot be read from the hub: {remedy}")
     assert said.endswith(f"[{type(failure).__name__}: {failure}]")
@@ -230,7 +232,7 @@ def test_a_split_of_another_format_is_left_to_datasets(tmp_path: Path) -> None:
 PRINT_FILES = """
 import sys
 from pathlib import Path
-from pytest_mieb.data.sources import Hub
+from pytest_mieb.data.hub import Hub
 from pytest_mieb.suite import DatasetRef
 hub, ref = Hub(cache=Path(sys.argv[1])), DatasetRef("org/some-dataset", "0123456789" * 4, "labelled")
 print(*(file.name for file in hub.columns(ref, None, "test").paths))

@@ -18,7 +18,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from pytest_mieb.data.sources import Hub
+from pytest_mieb.data.hub import Hub
 from pytest_mieb.embedding import Pipeline
 from pytest_mieb.models import load_embedder
 from pytest_mieb.protocols import needs
