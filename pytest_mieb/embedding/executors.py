@@ -55,7 +55,6 @@ class InProcess:
     """This process: the model in its main thread, and `threads` that read ahead."""
 
     def __init__(self, size: int, threads: int = 1, warn: Callable[[str], None] = print) -> None:
-        self._size = size
         self._reader = Reader(threads)
         self._encoder = Encoder(size, warn)
         self.embedded = 0
@@ -63,7 +62,7 @@ class InProcess:
 
     def begin(self, plan: Plan) -> None:
         if plan.streams:
-            self._reader.begin(plan.streams[0], self._size)
+            self._reader.begin(plan.streams[0], self._encoder.size)
 
     def fill(self, plan: Plan) -> None:
         for stream in plan.streams:
@@ -74,10 +73,11 @@ class InProcess:
 
     def _fill(self, stream: Stream) -> None:
         started = perf_counter()
-        kept = _Kept(stream, self._size * _BATCHES_AT_ONCE)
+        size = self._encoder.size
+        kept = _Kept(stream, size * _BATCHES_AT_ONCE)
         failed: dict[Item, Exception] = {}
         try:
-            with self._reader.batches(stream, self._size) as batches:
+            with self._reader.batches(stream, size) as batches:
                 for batch in batches:
                     self._embed(stream, batch, kept, failed)
                     if len(failed) >= _FAILURES:
@@ -98,7 +98,7 @@ class InProcess:
         """Embed a batch; items that cannot be read or embedded are left out."""
         failed |= batch.failed
         embedder = stream.view.embedder
-        if batch.prepared is not None and self._encoder.size == self._size:
+        if batch.prepared is not None and batch.size == self._encoder.size:
             vectors = self._encoder.prepared(embedder, batch.prepared, len(batch.items))
             if vectors is not None:
                 kept.add(batch.items, vectors)
@@ -138,6 +138,11 @@ class _Kept:
                 f"the model gives embeddings of dimension {dimensions[0]} and of {dimensions[-1]} for "
                 f"{self.stream.modality} inputs; if it was changed since an earlier run, give it a new fingerprint"
             )
+        store = self.stream.view.store
+        if not store.can_hold(vectors):
+            raise EmbeddingError(
+                f"some embeddings are too large or too small for {store.precision}; leave --mieb-store-dtype out"
+            )
         self._contrast = contrast([*before, *vectors]) if len(before) != 2 else before
         self._items += items
         self._vectors.append(vectors)
@@ -148,12 +153,7 @@ class _Kept:
 
     def write(self) -> None:
         if self._items and not all_same(self._seen()):
-            vectors, store = np.concatenate(self._vectors), self.stream.view.store
-            if not store.can_hold(vectors):
-                raise EmbeddingError(
-                    f"some embeddings are too large or too small for {store.precision}; leave --mieb-store-dtype out"
-                )
-            store.add(self.stream.keys(self._items), vectors)
+            self.stream.view.store.add(self.stream.keys(self._items), np.concatenate(self._vectors))
             self._items, self._vectors, self._waiting = [], [], 0
             self._since = perf_counter()
 

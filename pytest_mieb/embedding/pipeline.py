@@ -63,7 +63,7 @@ class Pipeline:
         self._order = order
         self._whole = View(embedder, Store(None, warn) if store is None else store)
         self._views: dict[str, View] = {}
-        self._told: dict[Purpose, View] = {}
+        self._by_purpose: dict[Purpose, View] = {}
         self._reused = 0
 
     @property
@@ -120,9 +120,9 @@ class Pipeline:
     def _view(self, purpose: Purpose | None) -> View:
         if purpose is None:
             return self._whole
-        if purpose not in self._told:
-            self._told[purpose] = self._view_for(purpose)
-        return self._told[purpose]
+        if purpose not in self._by_purpose:
+            self._by_purpose[purpose] = self._view_for(purpose)
+        return self._by_purpose[purpose]
 
     def _view_for(self, purpose: Purpose) -> View:
         embedder = self.embedder.prompted(purpose)

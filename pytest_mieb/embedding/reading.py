@@ -18,13 +18,16 @@ from pytest_mieb.models.embedder import Embedder
 
 @dataclass
 class Batch:
-    """What became of some items: `contents` as the embedder takes them, and why others cannot be read.
+    """What became of some items, to be embedded as a batch of `size`.
+
+    `contents` are as the embedder takes them, and `failed` says why others cannot be read.
 
     `prepared` is what the embedder's preprocessing made of the contents, filled up to the size of a batch by repeating
     the last; None where it has none of its own, or where it failed.
     """
 
     items: Sequence[Item]
+    size: int
     contents: list[Any] = field(default_factory=list)
     failed: dict[Item, Exception] = field(default_factory=dict)
     prepared: Any = None
@@ -98,7 +101,7 @@ class _Reading:
 
 def read(stream: Stream, items: Sequence[Item], size: int) -> Batch:
     """Read some items, and prepare them as the model does, where it can do that apart."""
-    batch = Batch(items)
+    batch = Batch(items, size)
     embedder = stream.view.embedder
     readable: list[Item] = []
     for item, content in zip(items, contents(stream, items, embedder), strict=True):

@@ -22,6 +22,7 @@ from pytest_mieb.support.atomic import written
 
 _ABOUT = "about"
 _REPEATS = ("fits", "scores", "restarts")
+_PARTS = ("outcomes", "truth", "clusters", *_REPEATS)
 
 
 def key_of(task: Task, **facts: Any) -> str:
@@ -76,9 +77,6 @@ def read(file: Path, task: Task) -> TaskResult | None:
         return TaskResult(task, about["score"], subsets, 0, about["items"], {"embedding": 0.0, "total": 0.0}, True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile):
         return None
-
-
-_PARTS = ("outcomes", "truth", "clusters", *_REPEATS)
 
 
 def _subset(about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> SubsetResult:

@@ -13,7 +13,7 @@ from pytest_mieb.protocols import protocol_of
 from pytest_mieb.suite import Task
 
 _PACKAGE = Path(__file__).parents[1]
-_FOLDERS = ("data", "protocols")
+_FOLDERS = ("data", "embedding", "protocols")
 _FILES = (_PACKAGE / "runtime" / "evaluation.py", _PACKAGE / "measurement" / "result.py")
 
 

@@ -180,6 +180,19 @@ def test_what_float16_cannot_hold_is_refused_and_not_stored(scale: float, tmp_pa
     Pipeline(Scaled(), Store(tmp_path), 2).embed(Inputs(texts=["a", "bb", "ccc"]))
 
 
+def test_what_float16_cannot_hold_costs_nothing_that_it_can(tmp_path: Path) -> None:
+    class Growing(Toy):
+        def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+            found = super().embed_texts(texts)
+            return found * np.float32(1e5) if len(self.batches) > 1 else found
+
+    with pytest.raises(EmbeddingError, match="too large or too small for float16"):
+        Pipeline(Growing(), Store(tmp_path, precision="float16"), 2).embed(texts("a", "bb", "ccc"))
+    second = Toy()
+    Pipeline(second, Store(tmp_path, precision="float16"), 2).embed(texts("a", "bb", "ccc"))
+    assert len(second.seen) == 1
+
+
 def test_what_was_embedded_is_taken_from_the_store(tmp_path: Path) -> None:
     first = Pipeline(Toy(), Store(tmp_path), 2)
     one = first.embed(texts("a", "bb", "ccc"))
@@ -555,6 +568,30 @@ def test_where_there_is_no_room_for_a_batch_smaller_ones_go_on(error: Exception,
         f"--mieb-batch-size={fits} to spare it the try"
     )
     assert len(warned) == {1: 3, 2: 2, 4: 1}[fits]
+
+
+def test_after_a_batch_that_had_no_room_pictures_are_prepared_in_batches_that_have() -> None:
+    class Cramped(Toy):
+        def prepare_images(self, images: Sequence[Image]) -> list[Image]:
+            prepared.append(len(images))
+            return list(images)
+
+        def embed_prepared(self, pixels: list[Image]) -> NDArray[np.float32]:
+            return self.embed_images(pixels)
+
+        def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
+            if len(images) > 2:
+                raise MemoryError
+            return super().embed_images(images)
+
+    prepared: list[int] = []
+    toy = Cramped()
+    pipeline = Pipeline(toy, batch_size=4, warn=lambda sentence: None)
+    pipeline.embed(Inputs(images=images("red", "green", "blue")))
+    assert prepared == [4]
+    pipeline.embed(Inputs(images=images("white", "grey")))
+    assert prepared == [4, 2]
+    assert set(toy.batches) == {2}
 
 
 def test_no_room_for_a_single_item_is_said_with_the_remedy() -> None:
