@@ -20,6 +20,8 @@ from pytest_mieb.protocols.scored import Repeats
 from pytest_mieb.suite import Task
 from pytest_mieb.support.atomic import written
 
+# Beside the embeddings that they were scored from, and gone with them.
+FOLDER = "finished"
 _ABOUT = "about"
 _REPEATS = ("fits", "scores", "restarts")
 _PARTS = ("outcomes", "truth", "clusters", *_REPEATS)

@@ -12,6 +12,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from pytest_mieb.runtime import devices
+from pytest_mieb.support.atomic import sweep
 from pytest_mieb.support.scratch import Scratch
 
 if TYPE_CHECKING:
@@ -121,14 +122,16 @@ class Evaluator:
 
     @cached_property
     def _folder_of_store(self) -> Path:
-        """Where this model's embeddings are kept; from here on labelled as used now."""
+        """Where this model's embeddings and the results from them are kept; from here on labelled as used now."""
         from pytest_mieb.embedding import label
+        from pytest_mieb.measurement.finished import FOLDER
 
         fingerprint = self.embedder.fingerprint
         if not fingerprint:
             return self._scratch_folder("embeddings")
         folder = self._kept_folder(fingerprint)
         label(folder, self.settings.model.text, self.settings.batch_size)
+        sweep(folder / FOLDER)
         return folder
 
     def _kept_folder(self, fingerprint: str) -> Path:
@@ -277,11 +280,10 @@ class Evaluator:
         key = finished.key_of(
             task,
             data=[self.settings.data_kind, data, self.source.any_size],
-            store=str(self._folder_of_store.relative_to(self.settings.cache)),
             context=self.context.to_json(),
             code=digest(task),
         )
-        return self.settings.cache / "finished" / key[:2] / f"{key}.npz"
+        return self._folder_of_store / finished.FOLDER / f"{key}.npz"
 
     def _drawn_content(self, task: Task) -> str | None:
         """A dataset of the miniature by what is seen in it, for its files are drawn here, and their bytes are those of

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 import yaml
 
-from pytest_mieb.embedding.inventory import Label, inventory
+from pytest_mieb.embedding.inventory import Label, inventory, remove
 from tests.plugin.running import SOUND, Toys, assert_no_traceback, header, run, summary
 from tests.plugin.toy import MEAN, TASKS
 
@@ -253,9 +253,13 @@ def test_a_finished_task_is_taken_over_until_something_changes_or_all_is_asked_f
     (holding,) = inventory(tmp_path / "cache")
     assert holding.label == Label("toymodels:sound", 64)
     assert f"embedded {holding.n_items} items" in first
+    assert len(list((holding.folder / "finished").iterdir())) == 2
     assert {name: own["score"] for name, own in apart.results().contents.items()} == {
         name: own["score"] for name, own in scores.items()
     }
     assert work("--mieb-baseline=toymodels__sound", "--mieb-batch-size=32")[1:] == over(0)
     assert work("--mieb-baseline=toymodels__sound", "--mieb-calibrate=1")[1:] == over(0)
     assert work("--mieb-baseline=toymodels__sound", "--mieb-fresh") == [first]
+    for each in inventory(tmp_path / "cache"):
+        remove(each)
+    assert work("--mieb-baseline=toymodels__sound") == [first]
