@@ -33,8 +33,8 @@ class Run:
     `args` is the command line, `selected` the tasks that were collected, `notes` lines for the summary, `model` what
     was loaded and `context` what it was measured with, in whatever process. `published_data`: on the data that the
     published models were measured on. `foreign_failures` counts those of tests that are none of the suite's.
-    `unrecorded` says why what was to be recorded was not. `spent` has for each item the US dollars that an API took: for what it
-    answered, and at most for the rest.
+    `unrecorded` says why what was to be recorded was not. `spent` has for each item the US dollars that an API took:
+    for what it answered, and at most for the rest.
     """
 
     args: Sequence[str]
