@@ -73,6 +73,23 @@ def test_chunks_leave_the_ranking_as_it_is(
     assert rank_all(queries, corners, ids, depth).tolist() == expected
 
 
+def test_a_ranking_of_many_blocks_is_that_of_all_scores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ranking, "DOCUMENTS_AT_ONCE", 64)
+    random = np.random.default_rng(0)
+    queries, documents = (random.choice([-1, 1], (n, 16)).astype(np.float32) for n in (70, 1000))  # exact: length 4
+    ids = [str(number) for number in random.permutation(1000)]
+    found = rank_all(queries, documents, ids, 100)
+    assert found.tolist() == rank_candidates(queries, documents, ids, [np.arange(1000)] * 70)[:, :100].tolist()
+
+
+def test_equal_candidates_rank_by_id_whatever_their_place() -> None:
+    random = np.random.default_rng(0)
+    documents = np.repeat(random.standard_normal((1, 1031), dtype=np.float32), 13, axis=0)
+    queries = random.standard_normal((20, 1031), dtype=np.float32)
+    ranked = rank_candidates(queries, documents, [f"{number:02}" for number in range(13)], [np.arange(13)] * 20)
+    assert (ranked == np.arange(12, -1, -1)).all()
+
+
 def test_candidates_are_ranked_among_themselves_and_filled_up() -> None:
     documents = np.array([[1, 0], [0, 1], [1, 1], [-1, 0]], np.float32)
     queries = np.array([[1, 0], [0, 1]], np.float32)
