@@ -24,7 +24,7 @@ import numpy as np
 
 BATCH = 64
 WIDTH, HEIGHT = 500, 400
-WORDS = ("dogs", "running", "on", "the", "beach", "while", "it", "rains", "and", "nobody", "looks", "at", "a", "boat")
+LETTERS = tuple("abcdefghijklmnop")
 # Distinct pictures and texts, as the datasets' own statistics count them.
 SIZES = {"MIEB-lite": (1_304_940, 2_897_380), "MIEB": (9_971_283, 4_968_764)}
 _BARE: dict[str, Any] = {}
@@ -50,7 +50,7 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
 
     from pytest_mieb.data.inputs import Inputs
 
-    files = draw(folder / "pictures.parquet", options.pictures)
+    files = draw(folder / "pictures.parquet", options.pictures, options.processes)
     texts = sentences(options.texts)
     model = build(folder / "model")
     embedder = loaded(model, options)
@@ -86,37 +86,36 @@ def show(name: str, count: int, seconds: float, what: str) -> None:
     print(f"{name:10} {count / seconds:10,.0f} {what} a second", flush=True)
 
 
-def draw(path: Path, count: int) -> Path:
+def draw(path: Path, count: int, processes: int) -> Path:
     """A parquet file of JPEGs: smooth shapes with grain, each another one, about 50 kB each."""
     import datasets
-    from PIL import Image
 
     datasets.disable_progress_bars()
-
-    random = np.random.default_rng(0)
-
-    def jpeg() -> bytes:
-        coarse = Image.fromarray(random.integers(0, 256, (20, 25, 3), dtype=np.uint8))
-        smooth = np.asarray(coarse.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC), dtype=np.int16)
-        grain = random.integers(-12, 13, (HEIGHT, WIDTH, 1), dtype=np.int16)
-        buffer = BytesIO()
-        Image.fromarray(np.clip(smooth + grain, 0, 255).astype(np.uint8)).save(buffer, format="JPEG", quality=85)
-        return buffer.getvalue()
-
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
+        files = list(pool.map(_jpeg, range(count), chunksize=BATCH))
     features = datasets.Features({"image": datasets.Image()})
-    rows = datasets.Dataset.from_generator(
-        lambda: ({"image": {"bytes": jpeg(), "path": None}} for _ in range(count)),
-        features=features,
-        cache_dir=str(path.parent / "drawn"),
-    )
+    rows = datasets.Dataset.from_dict({"image": [{"bytes": file, "path": None} for file in files]}, features)
     rows.to_parquet(path, batch_size=100)
     return path
 
 
+def _jpeg(number: int) -> bytes:
+    from PIL import Image
+
+    random = np.random.default_rng(number)
+    coarse = Image.fromarray(random.integers(0, 256, (20, 25, 3), dtype=np.uint8))
+    smooth = np.asarray(coarse.resize((WIDTH, HEIGHT), Image.Resampling.BICUBIC), dtype=np.int16)
+    grain = random.integers(-12, 13, (HEIGHT, WIDTH, 1), dtype=np.int16)
+    buffer = BytesIO()
+    Image.fromarray(np.clip(smooth + grain, 0, 255).astype(np.uint8)).save(buffer, format="JPEG", quality=85)
+    return buffer.getvalue()
+
+
 def sentences(count: int) -> list[str]:
-    """Captions of 5 to 15 words, each another one."""
+    """Texts of 10 to 20 tokens, as captions have; the tokenizer takes letter by letter."""
     random = np.random.default_rng(0)
-    return [" ".join([*random.choice(WORDS, random.integers(4, 15)), str(number)]) for number in range(count)]
+    lengths = random.integers(3, 14, count)
+    return [" ".join([*random.choice(LETTERS, length), str(number)]) for number, length in enumerate(lengths)]
 
 
 def build(folder: Path) -> Path:
