@@ -17,7 +17,7 @@ from io import BytesIO
 from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,8 @@ def main() -> None:
     parser.add_argument("--dtype", default=None)
     parser.add_argument("--batch-size", type=int, default=BATCH)
     parser.add_argument("--free", action="store_true", help="a model that costs nothing")
+    parser.add_argument("--without-bare", action="store_true")
+    parser.add_argument("--by-processes", action="store_true", help="prepare pictures in processes")
     parser.add_argument("--processes", type=int, default=len(os.sched_getaffinity(0)))
     parser.add_argument("--repeats", type=int, default=2, help="rounds; the best of each is shown")
     options = parser.parse_args()
@@ -54,7 +56,8 @@ def measure(options: argparse.Namespace, folder: Path) -> None:
     texts = sentences(options.texts)
     model = build(folder / "model")
     embedder = loaded(model, options)
-    show("bare", options.pictures, best(options, lambda: bare(files, model, options.processes)), "pictures")
+    if not options.without_bare:
+        show("bare", options.pictures, best(options, lambda: bare(files, model, options.processes)), "pictures")
     seconds = best(options, lambda: Inputs(images=images(files)).keys)
     show("keys", options.pictures, seconds, "pictures")
     if not options.free:
@@ -152,15 +155,32 @@ def images(file: Path) -> Any:
 def embed(embedder: Any, inputs: Any, options: argparse.Namespace) -> float:
     """The time that an empty store takes to be filled."""
     from pytest_mieb.embedding import Pipeline, Store
+    from pytest_mieb.embedding.executors import InProcess
+    from pytest_mieb.embedding.reading import Reader
 
+    inputs.keys  # noqa: B018 - measured by itself
+    processes = None
+    if options.by_processes and inputs.modality == "image":
+        processes = ready(options.processes, embedder)
+    reader = Reader(options.processes, processes, many=1)
     with TemporaryDirectory() as folder:
-        inputs.keys  # noqa: B018 - measured by itself
-        pipeline = Pipeline(embedder, Store(Path(folder) / "store"), options.batch_size, threads=options.processes)
+        store = Store(Path(folder) / "store")
+        pipeline = Pipeline(embedder, store, executor=InProcess(options.batch_size, reader))
         started = perf_counter()
         pipeline.embed(inputs)
         seconds = perf_counter() - started
         pipeline.close()
         return seconds
+
+
+def ready(count: int, embedder: Any) -> Any:
+    from pytest_mieb.embedding.processes import Processes
+
+    processes = Processes(count)
+    processes.start(embedder)
+    while not processes.ready_for(embedder):
+        sleep(0.1)
+    return processes
 
 
 def bare(file: Path, model: Path, processes: int) -> float:

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from threading import Lock, RLock
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
 from pytest_mieb.data.columns import Part
+from pytest_mieb.data.decoding import Decoding, Undecoded
 from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.data.keys import BYTES, Keys, as_keys, key_of, of_pictures
 from pytest_mieb.data.origin import Origin, Place
-from pytest_mieb.data.rgb import RangeError, as_rgb, in_8_bits
+from pytest_mieb.data.rgb import RangeError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
 Modality = Literal["image", "text", "interleaved"]
-_DECODING = RLock()
 
 
 class Images(Sequence["Image"]):
@@ -54,8 +52,7 @@ class Images(Sequence["Image"]):
         self._row = np.concatenate([part.rows for part in parts])
         self._column = column
         self.origin = origin or Origin.whole("without a name", "its only split", len(self._row))
-        self._reencode = reencode
-        self._in_rgb = in_rgb
+        self.decoding = Decoding(reencode, in_rgb)
         self._memory = memory
 
     def __len__(self) -> int:
@@ -79,28 +76,27 @@ class Images(Sequence["Image"]):
         return picture
 
     def read(self, indices: Sequence[int]) -> list[Image | DatasetError]:
-        """Pictures, or why one cannot be shown: what lies together in a file is read together."""
+        """Pictures, or why one cannot be shown."""
+        return [self._shown(int(index), row) for index, row in zip(indices, self.undecoded(indices), strict=True)]
+
+    def undecoded(self, indices: Sequence[int]) -> list[Undecoded]:
+        """What `decoding` makes pictures of: what lies together in a file is read together."""
         chosen = np.asarray(indices, dtype=np.int64)
         found: list[Any] = [None] * len(chosen)
         for number in np.unique(self._split[chosen]):
             places = np.flatnonzero(self._split[chosen] == number)
             rows = self._row[chosen[places]]
             for place, row in zip(places, self._splits[number].pictures(self._column, rows), strict=True):
-                found[place] = self._shown(int(chosen[place]), row)
+                found[place] = row
         return found
 
-    def _shown(self, index: int, row: dict[str, Any] | None) -> Image | DatasetError:
+    def _shown(self, index: int, row: Undecoded) -> Image | DatasetError:
         try:
-            image = in_8_bits(self._decoded(row or {"bytes": None, "path": None}))
-            return as_rgb(image) if self._in_rgb else image
+            return self.decoding(row)
         except Exception as error:  # of a damaged file Pillow's readers make any error there is
             refusal = self._refusal(self.origin.place(index), error)
             refusal.__cause__ = error
             return refusal
-
-    def _decoded(self, row: dict[str, Any]) -> Image:
-        image = _opened(row)
-        return _opened({"bytes": _encoded_again(image), "path": None}) if self._reencode else image
 
     def _refusal(self, place: Place, error: Exception) -> DatasetError:
         from PIL import UnidentifiedImageError
@@ -134,74 +130,13 @@ class Images(Sequence["Image"]):
     @cached_property
     def keys(self) -> Keys:
         """One key an image, of the bytes of its file and of what is done to them; shape (n,)."""
-        kind = (b"reencoded" if self._reencode else b"image") + (b" in RGB" if self._in_rgb else b"")
+        how = self.decoding
+        kind = (b"reencoded" if how.reencode else b"image") + (b" in RGB" if how.in_rgb else b"")
         found = np.empty(len(self), dtype=f"V{BYTES}")
         for number, split in enumerate(self._splits):
             own = self._split == number
             found[own] = of_pictures(split, self._column, self._row[own], kind, self._memory)
         return found
-
-
-def _opened(row: dict[str, Any]) -> Image:
-    """The picture as `datasets` decodes it.
-
-    Where its file ends too early that is an error, whatever other code has told Pillow: it would make the rest up.
-    """
-    import datasets
-    from PIL import Image, ImageFile
-
-    decode = datasets.Image().decode_example
-    with _strictly(ImageFile):
-        try:
-            return decode(row)
-        except Image.DecompressionBombWarning:  # raised where warnings are errors; what is too large is an error anyway
-            with _set(Image, "MAX_IMAGE_PIXELS", None):
-                return decode(row)
-
-
-class _Decoders:
-    """How many threads decode now, and what `LOAD_TRUNCATED_IMAGES` was before the first of them."""
-
-    lock, active, before = Lock(), 0, False
-
-
-@contextmanager
-def _strictly(module: Any) -> Iterator[None]:
-    """Pillow makes nothing up while any thread decodes; whatever anybody set stands again after the last of them."""
-    with _Decoders.lock:
-        if not _Decoders.active:
-            _Decoders.before, module.LOAD_TRUNCATED_IMAGES = module.LOAD_TRUNCATED_IMAGES, False
-        _Decoders.active += 1
-    try:
-        yield
-    finally:
-        with _Decoders.lock:
-            _Decoders.active -= 1
-            if not _Decoders.active:
-                module.LOAD_TRUNCATED_IMAGES = _Decoders.before
-
-
-@contextmanager
-def _set(module: Any, name: str, value: object) -> Iterator[None]:
-    """Give a global of Pillow a value while a picture is decoded, in one thread at a time."""
-    with _DECODING:
-        before = getattr(module, name)
-        setattr(module, name, value)
-        try:
-            yield
-        finally:
-            setattr(module, name, before)
-
-
-def _encoded_again(image: Image) -> bytes:
-    from io import BytesIO
-
-    from datasets.features.image import list_image_compression_formats
-
-    lossless = "PNG" if image.mode in ("1", "L", "LA", "RGB", "RGBA") else "TIFF"
-    buffer = BytesIO()
-    image.save(buffer, format=image.format if image.format in list_image_compression_formats() else lossless)
-    return buffer.getvalue()
 
 
 @dataclass(frozen=True)

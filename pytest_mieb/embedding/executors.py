@@ -52,10 +52,10 @@ class Executor(Protocol):
 
 
 class InProcess:
-    """This process: the model in its main thread, and `threads` that read ahead."""
+    """This process: the model in its main thread, and `reader`, which reads ahead."""
 
-    def __init__(self, size: int, threads: int = 1, warn: Callable[[str], None] = print) -> None:
-        self._reader = Reader(threads)
+    def __init__(self, size: int, reader: Reader, warn: Callable[[str], None] = print) -> None:
+        self._reader = reader
         self._encoder = Encoder(size, warn)
         self.embedded = 0
         self.seconds = 0.0

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.embedding.executors import Executor, InProcess, all_same, contrast, same_for_all
 from pytest_mieb.embedding.plan import Plan, View, distinct, plan
+from pytest_mieb.embedding.processes import Processes
+from pytest_mieb.embedding.reading import Reader
 from pytest_mieb.embedding.store import Store
 from pytest_mieb.models.embedder import Embedder, Purpose
 
@@ -43,6 +45,7 @@ class Pipeline:
         batch_size: of every batch; see `encoding.Encoder`.
         order: a seed; inputs then come in a random order, to see whether the model cares.
         threads: how many read ahead.
+        processes: how many decode and preprocess beside this one, where there is much to do; 0 leaves it to threads.
         warn: told what does not stop the work.
         executor: who embeds; by default this process.
     """
@@ -55,11 +58,13 @@ class Pipeline:
         order: int | None = None,
         *,
         threads: int = 1,
+        processes: int = 0,
         warn: Callable[[str], None] = print,
         executor: Executor | None = None,
     ) -> None:
         self.embedder = embedder
-        self.executor = executor or InProcess(batch_size, threads, warn)
+        reader = Reader(threads, Processes(processes) if processes else None)
+        self.executor = executor or InProcess(batch_size, reader, warn)
         self._order = order
         self._whole = View(embedder, Store(None, warn) if store is None else store)
         self._views: dict[str, View] = {}

@@ -1,4 +1,7 @@
-"""Reading ahead: while the model works on one batch, threads read, decode and prepare the next ones."""
+"""Reading ahead: while the model works on one batch, threads read, decode and prepare the next ones.
+
+Where there is much to do and there are processors for it, processes decode and prepare, and the threads wait for them.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +13,12 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
+from pytest_mieb.data.decoding import Decoding, Undecoded
 from pytest_mieb.data.errors import DatasetError
+from pytest_mieb.data.inputs import Images
 from pytest_mieb.data.rgb import on_white
 from pytest_mieb.embedding.plan import Item, Stream
+from pytest_mieb.embedding.processes import Processes
 from pytest_mieb.models.embedder import Embedder
 
 
@@ -34,10 +40,10 @@ class Batch:
 
 
 class Reader:
-    """Threads that stay a few batches ahead."""
+    """Threads that stay a few batches ahead, and `processes` that prepare streams of `many` pictures or more."""
 
-    def __init__(self, threads: int) -> None:
-        self._threads = threads
+    def __init__(self, threads: int, processes: Processes | None = None, many: int = 20_000) -> None:
+        self._threads, self._processes, self._many = threads, processes, many
         self._pool: ThreadPoolExecutor | None = None
         self._begun: _Reading | None = None
 
@@ -58,20 +64,34 @@ class Reader:
             reading.stop()
 
     def close(self) -> None:
+        if self._processes:
+            self._processes.close()
         if self._pool:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
 
     def _reading(self, stream: Stream, size: int) -> _Reading:
-        self._pool = self._pool or ThreadPoolExecutor(self._threads, thread_name_prefix="mieb-read")
-        return _Reading(stream, size, self._pool, self._threads + 1)
+        self._pool = self._pool or ThreadPoolExecutor(self._threads, "mieb-read", _alone)
+        processes = self._processes
+        if processes and stream.modality == "image" and len(stream) >= self._many:
+            processes.start(stream.view.embedder)
+        return _Reading(stream, size, self._pool, self._threads + 1, processes)
+
+
+def _alone() -> None:
+    """Of a thread beside others: torch would start as many more in each of them."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 class _Reading:
     """Some batches of a stream that are being read, `ahead` of them at a time."""
 
-    def __init__(self, stream: Stream, size: int, pool: ThreadPoolExecutor, ahead: int) -> None:
-        self._stream, self._size, self._pool = stream, size, pool
+    def __init__(
+        self, stream: Stream, size: int, pool: ThreadPoolExecutor, ahead: int, processes: Processes | None
+    ) -> None:
+        self._stream, self._size, self._pool, self._processes = stream, size, pool, processes
         self._chunks = stream.chunks(size)
         self._waiting: deque[tuple[Sequence[Item], Future[Batch]]] = deque()
         self._submit(ahead)
@@ -96,13 +116,19 @@ class _Reading:
 
     def _submit(self, count: int) -> None:
         for chunk in islice(self._chunks, count):
-            self._waiting.append((chunk, self._pool.submit(read, self._stream, chunk, self._size)))
+            self._waiting.append((chunk, self._pool.submit(read, self._stream, chunk, self._size, self._processes)))
 
 
-def read(stream: Stream, items: Sequence[Item], size: int) -> Batch:
+def read(stream: Stream, items: Sequence[Item], size: int, processes: Processes | None = None) -> Batch:
     """Read some items, and prepare them as the model does, where it can do that apart."""
     batch = Batch(items, size)
     embedder = stream.view.embedder
+    if processes and processes.ready_for(embedder) and stream.modality == "image":
+        files = _files(stream, items)
+        batch.prepared = processes.prepare(embedder, files, len(filled(files, size, embedder)))
+        if batch.prepared is not None:
+            batch.contents = [None] * len(items)
+            return batch
     readable: list[Item] = []
     for item, content in zip(items, contents(stream, items, embedder), strict=True):
         if isinstance(content, DatasetError):
@@ -137,17 +163,27 @@ def contents(stream: Stream, items: Sequence[Item], embedder: Embedder) -> list[
     return found
 
 
+def _files(stream: Stream, items: Sequence[Item]) -> list[tuple[Undecoded, Decoding]]:
+    found: dict[Item, tuple[Undecoded, Decoding]] = {}
+    for images, own in _by_images(stream, items):
+        files = images.undecoded([item.row for item in own])
+        found.update(zip(own, ((file, images.decoding) for file in files), strict=True))
+    return [found[item] for item in items]
+
+
 def _images(stream: Stream, items: Sequence[Item], embedder: Embedder) -> Mapping[Item, Any]:
     found: dict[Item, Any] = {}
-    for which in dict.fromkeys(item.inputs for item in items):
-        images = stream.inputs[which].images
-        if images is None:
-            continue
-        own = [item for item in items if item.inputs == which]
+    for images, own in _by_images(stream, items):
         found.update(zip(own, images.read([item.row for item in own]), strict=True))
     if embedder.takes_any_mode:
         return found
     return {item: each if isinstance(each, DatasetError) else on_white(each) for item, each in found.items()}
+
+
+def _by_images(stream: Stream, items: Sequence[Item]) -> Iterator[tuple[Images, list[Item]]]:
+    for which in dict.fromkeys(item.inputs for item in items):
+        if (images := stream.inputs[which].images) is not None:
+            yield images, [item for item in items if item.inputs == which]
 
 
 def filled(items: Sequence[Any], size: int, embedder: Embedder) -> list[Any]:

@@ -96,6 +96,13 @@ class Embedder(Protocol):
         """
         return None
 
+    def preparing_apart(self) -> Callable[[Sequence[Image]], Mapping[str, Any]] | None:
+        """What does as `prepare_images` does, to tensors by name, without the model: other processes get it, pickled.
+
+        None where there is no such function.
+        """
+        return None
+
     def embed_prepared(self, prepared: Any) -> NDArray[np.float32]:
         """Pictures that `prepare_images` prepared, to the same bits as `embed_images` gives."""
         return self.embed_images(prepared)

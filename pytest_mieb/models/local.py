@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -100,13 +101,21 @@ class PreparingEmbedder(LocalEmbedder):
         raise NotImplementedError
 
     def prepare_images(self, images: Sequence[Image]) -> Mapping[str, Any] | None:
-        return _pinned(_once(self.pixels, images), next(self._model.parameters()).device)
+        return _pinned(self._prepared(images), next(self._model.parameters()).device)
+
+    def preparing_apart(self) -> Callable[[Sequence[Image]], Mapping[str, Any]] | None:
+        apart = copy(self)
+        apart._model = None
+        return apart._prepared
 
     def embed_prepared(self, prepared: Mapping[str, Any]) -> NDArray[np.float32]:
         return self.run(self.see, prepared)
 
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
-        return self.run(self.see, _once(self.pixels, images))
+        return self.run(self.see, self._prepared(images))
+
+    def _prepared(self, images: Sequence[Image]) -> Mapping[str, Any]:
+        return _once(self.pixels, images)
 
 
 def _once(pixels: Callable[[Sequence[Image]], Mapping[str, Any]], images: Sequence[Image]) -> Mapping[str, Any]:

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_mieb.protocols.scored import Floats
-from pytest_mieb.protocols.similarity import ENOUGH_ROWS, normalised, with_enough_rows
+from pytest_mieb.protocols.similarity import ENOUGH_ROWS, normalised, normalised_on, with_enough_rows
 
-# A product has this shape, and with it its last digits.
+# A product has this shape, and with it its last digits; a GPU is kept busy by larger ones.
 QUERIES_AT_ONCE = 512
 DOCUMENTS_AT_ONCE = 16384
+_TIMES_ON_GPU = 4
 # How many queries are ranked while the documents pass by once.
 _QUERIES_A_PASS = 65536
 
@@ -48,13 +49,15 @@ def rank_all(
     tie = torch.empty(total, dtype=torch.int64)
     tie[columns_by_rank] = torch.arange(total - 1, -1, -1)
     tie = tie.to(device)
+    times = _TIMES_ON_GPU if device.startswith("cuda") else 1
+    high, wide = times * QUERIES_AT_ONCE, times * DOCUMENTS_AT_ONCE
     for start in range(0, len(queries), _QUERIES_A_PASS):
-        some = torch.from_numpy(normalised(queries[start : start + _QUERIES_A_PASS])).to(device)
-        room = some.new_empty(max(QUERIES_AT_ONCE, ENOUGH_ROWS), min(DOCUMENTS_AT_ONCE, total))
-        leaders = [_Leaders(chunk, depth, room) for chunk in some.split(QUERIES_AT_ONCE)]
-        for first in range(0, total, DOCUMENTS_AT_ONCE):
-            block = slice(first, first + DOCUMENTS_AT_ONCE)
-            right = torch.from_numpy(normalised(documents[block])).to(device)
+        some = normalised_on(device, queries[start : start + _QUERIES_A_PASS])
+        room = some.new_empty(max(high, ENOUGH_ROWS), min(wide, total))
+        leaders = [_Leaders(chunk, depth, room) for chunk in some.split(high)]
+        for first in range(0, total, wide):
+            block = slice(first, first + wide)
+            right = normalised_on(device, documents[block])
             for each in leaders:
                 each.meet(right, tie[block])
         keys = torch.cat([each.keys for each in leaders])

@@ -24,11 +24,19 @@ def normalised(embeddings: Floats) -> NDArray[np.float32]:
     return rows / np.maximum(length, np.float32(1e-12))[:, None]
 
 
-def cosine(first: Floats, second: Floats) -> NDArray[np.float32]:
-    """Cosine of every row of `first`, shape (n, d), with every row of `second`, shape (m, d): shape (n, m)."""
+def normalised_on(device: str, embeddings: Floats) -> Any:
+    """The same as a tensor on a device, which computes it where that is not the CPU."""
     import torch
 
-    left, right = (torch.from_numpy(normalised(each)) for each in (first, second))
+    if device == "cpu":
+        return torch.from_numpy(normalised(embeddings))
+    rows = torch.from_numpy(np.asarray(embeddings, dtype=np.float32)).to(device)
+    return rows / rows.square().sum(dim=1, keepdim=True).sqrt().clamp_min(1e-12)
+
+
+def cosine(first: Floats, second: Floats) -> NDArray[np.float32]:
+    """Cosine of every row of `first`, shape (n, d), with every row of `second`, shape (m, d): shape (n, m)."""
+    left, right = (normalised_on("cpu", each) for each in (first, second))
     similarity: NDArray[np.float32] = (with_enough_rows(left) @ right.T)[: len(left)].numpy()
     return similarity
 

@@ -12,6 +12,8 @@ from typing import IO
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.support.scratch import PREFIX
 
+# So many threads decode pictures as fast as as many processes.
+_FEW = 3
 _held: list[IO[str]] = []
 
 
@@ -94,6 +96,12 @@ def processors(worker: Worker | None) -> int:
     """How many processors this process may keep busy."""
     own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, own // (worker.count if worker else 1))
+
+
+def processes(worker: Worker | None) -> int:
+    """How many more processes are worth starting: threads alone keep a few processors busy as well."""
+    own = processors(worker)
+    return own if own > _FEW else 0
 
 
 def share_processors(worker: Worker | None) -> None:

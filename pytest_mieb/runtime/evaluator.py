@@ -117,6 +117,7 @@ class Evaluator:
             store,
             self.settings.batch_size,
             threads=devices.processors(self.worker),
+            processes=devices.processes(self.worker),
             warn=_warn,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import time
@@ -10,18 +11,23 @@ from pathlib import Path
 
 PREFIX = "pytest-mieb-run-"
 _LOCK = "alive.lock"
+_MEMORY = Path("/dev/shm")
 # A folder may be this old, in seconds, before whoever made it holds a lock in it.
 _NEW = 60.0
 
 
 class Scratch:
-    """A folder for one process; those of processes that were killed are removed as it is made."""
+    """A folder for one process; those of processes that were killed are removed as it is made.
 
-    def __init__(self) -> None:
+    `in_memory`: what is written in it takes memory and no disk, where the system has such a place.
+    """
+
+    def __init__(self, *, in_memory: bool = False) -> None:
         from filelock import FileLock
 
         sweep()
-        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+        place = _MEMORY if in_memory and os.access(_MEMORY, os.W_OK) else None
+        self.folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir=place))
         self._lock = FileLock(self.folder / _LOCK)
         self._lock.acquire()
 
@@ -36,7 +42,7 @@ def sweep(now: float | None = None) -> None:
     One without a lock goes only if it is empty: its process was killed before it took one, or it is somebody else's.
     """
     now = time.time() if now is None else now
-    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+    for folder in (folder for place in (Path(tempfile.gettempdir()), _MEMORY) for folder in place.glob(f"{PREFIX}*")):
         with suppress(OSError):
             if folder.is_symlink() or not folder.is_dir() or now - folder.stat().st_mtime < _NEW:
                 continue

@@ -145,6 +145,9 @@ class VisionModel(PreparingEmbedder):
     def prepare_images(self, images: Sequence[Image]) -> Mapping[str, Any] | None:
         return super().prepare_images(images) if self._alike else None
 
+    def preparing_apart(self) -> Callable[[Sequence[Image]], Mapping[str, Any]] | None:
+        return super().preparing_apart() if self._alike else None
+
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
         if self._alike:
             return super().embed_images(images)
