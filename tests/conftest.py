@@ -17,6 +17,7 @@ SLOW = (
     "data/test_hub_faults.py",
     "data/test_inputs.py",
     "data/test_sources.py",
+    "embedding/test_processes.py",
     "miniature/test_datasets.py",
     "miniature/test_drawing.py",
     "miniature/test_model.py",

@@ -32,22 +32,20 @@ def embed_by_length(
     them, so that something is padded in every batch.
     """
 
-    def embed_rows(rows: Sequence[int]) -> Vectors:
-        said = [texts[row] for row in rows] + [""] * masked
-        tokens = tokenizer(said, padding="max_length", return_tensors="pt", **cut)
-        return embed({**tokens, **{name: rows_of[rows] for name, rows_of in beside.items()}} if beside else tokens)
-
-    cut: dict[str, Any] = {"truncation": True, "max_length": max_length}
     if padding == "max_length":
-        return embed_rows(list(range(len(texts))))[: len(texts)]
-    lengths = np.array(token_lengths(tokenizer, texts, max_length))
+        said = [*texts, *[""] * masked]
+        tokens = tokenizer(said, padding=padding, truncation=True, max_length=max_length, return_tensors="pt")
+        return embed({**tokens, **(beside or {})})[: len(texts)]
+    encoded = tokenizer([*texts, *[""] * masked], truncation=True, max_length=max_length)
+    lengths = np.array([len(ids) for ids in encoded["input_ids"][: len(texts)]])
     widths = np.minimum(-(-np.maximum(lengths, 1) // LENGTH_STEP) * LENGTH_STEP, max_length)
     embeddings: Vectors | None = None
     for width in np.unique(widths):
         rows = np.flatnonzero(widths == width)
         filled = [*rows, *[rows[-1]] * (len(texts) - len(rows))]
-        cut["max_length"] = int(width)
-        vectors = embed_rows(filled)
+        chosen = {name: [values[row] for row in (*filled, *[-1] * masked)] for name, values in encoded.items()}
+        tokens = tokenizer.pad(chosen, padding="max_length", max_length=int(width), return_tensors="pt")
+        vectors = embed({**tokens, **{name: each[filled] for name, each in (beside or {}).items()}})
         if embeddings is None:
             embeddings = np.empty((len(texts), vectors.shape[1]), dtype=np.float32)
         embeddings[rows] = vectors[: len(rows)]
