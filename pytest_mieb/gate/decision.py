@@ -8,7 +8,7 @@ from math import hypot
 from typing import Literal
 
 from pytest_mieb.gate.comparison import Comparison, Pair
-from pytest_mieb.gate.policy import ComparisonFamily, Policy, means_of
+from pytest_mieb.gate.policy import ComparisonFamily, Policy, judged_means
 from pytest_mieb.gate.statistics.significance import Difference, holm, pooled
 from pytest_mieb.gate.verdict import Rule, Status, Verdict, detectable, drop_of, judge, on_task, reason_of, status_of
 from pytest_mieb.suite import Task
@@ -105,7 +105,7 @@ def _means(
     family: ComparisonFamily,
 ) -> list[MeanVerdict]:
     verdicts = []
-    for name, weights in means_of(selected, tasks).items():
+    for name, weights in judged_means(selected, tasks).items():
         missing = tuple(task for task in weights if task in incomplete)
         known = {task: weight for task, weight in weights.items() if task in comparisons}
         category = tasks[next(iter(weights))].category if len({tasks[task].category for task in weights}) == 1 else None
@@ -131,7 +131,7 @@ def _mean(
     policy: Policy,
     family: ComparisonFamily,
 ) -> MeanVerdict:
-    """Of what its tasks moved for no reason, each by itself, the mean moves the root of the sum of squares.
+    """The verdict on one mean. Its noise is the root of the summed squares of its tasks' noise, each by its weight.
 
     A task of which a drop is accepted counts as unchanged: the mean fails by what the others lost.
     """

@@ -14,7 +14,7 @@ from pytest_mieb.gate.statistics.significance import upper_bound
 from pytest_mieb.gate.stored import Stored, StoredDecision
 from pytest_mieb.gate.verdict import acceptance_of, blame, other_than_scores, shown_interval
 from pytest_mieb.report.table import aligned, github
-from pytest_mieb.suite.means import group_of, groups
+from pytest_mieb.suite.means import GROUPS, group_of
 from pytest_mieb.support.numbers import percent, points
 
 _ORDER = ("regressed", "accepted", "suspect", "improved", "incomplete", "passed")
@@ -119,7 +119,7 @@ def mean_rows(found: StoredDecision) -> list[Row]:
         if group not in rows and verdict:
             tolerance = found.comparisons[name].tolerance
             rows[group] = Row(verdict.status, f"{group}, 1 task", verdict.pair, tolerance, verdict.detectable)
-    return [rows[name] for name in dict.fromkeys([*groups(), *rows]) if name in rows]
+    return [rows[name] for name in dict.fromkeys([*GROUPS, *rows]) if name in rows]
 
 
 def _size(row: Row) -> float:

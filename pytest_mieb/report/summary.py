@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from pytest_mieb.gate.comparison import Pair
-from pytest_mieb.gate.policy import means_of
+from pytest_mieb.gate.policy import judged_means
 from pytest_mieb.gate.statistics.interval import CONFIDENCE
 from pytest_mieb.gate.verdict import Verdict, acceptance_of, blame, other_than_scores, shown_interval
 from pytest_mieb.report.run import Run
 from pytest_mieb.report.table import aligned
-from pytest_mieb.suite.means import group_means, group_of, groups, mean_en, mean_m
+from pytest_mieb.suite.means import GROUPS, MEAN_EN, MEAN_M, group_of, means
 from pytest_mieb.support.numbers import percent, points
 
 _SHOWN = 20
@@ -140,23 +140,23 @@ def _table(run: Run) -> list[str]:
     if not scores:
         return []
     scored = [run.tasks[name] for name in scores]
-    means = group_means(scored, scores)
+    found = means(scored, scores)
     judged = {mean.name: mean for mean in run.decision.means} if run.decision else {}
     old = _baseline_scores(run)
     rows = [("category", "tasks", "mean", "baseline", "change", "detectable")]
-    for group in groups():
-        if group not in means:
+    for group in GROUPS:
+        if group not in found:
             continue
         members = [task for task in scored if group_of(task) == group]
         before, change = "-", "-"
         if old and all(task.name in old for task in members):
-            mean = group_means(members, old)[group]
-            before, change = percent(mean), points(means[group] - mean)
+            mean = means(members, old)[group]
+            before, change = percent(mean), points(found[group] - mean)
         drop = judged[group].detectable if group in judged else None
         if drop is None and len(members) == 1 and members[0].name in _verdicts(run):
             drop = _verdicts(run)[members[0].name].detectable
         shown = "-" if drop is None else percent(drop)
-        rows.append((group, str(len(members)), percent(means[group]), before, change, shown))
+        rows.append((group, str(len(members)), percent(found[group]), before, change, shown))
     if all(row[-1] in ("-", "detectable") for row in rows):
         rows = [row[:-1] for row in rows]  # type: ignore[misc]
     return aligned(rows)
@@ -168,15 +168,15 @@ def _means(run: Run) -> list[str]:
     if not run.records or not any(run.tasks[name].suites for name in selected):
         return []
     lite = [task for task in run.tasks.values() if "lite" in task.suites]
-    whole = means_of(selected, run.tasks)
+    whole = judged_means(selected, run.tasks)
     scores = {name: record.score for name, record in run.records.items()}
     judged = {mean.name: mean for mean in run.decision.means} if run.decision else {}
     old = _baseline_scores(run)
     lines = [""]
-    for label, mean in (("Mean (en)", mean_en), ("Mean (m)", mean_m)):
+    for label in (MEAN_EN, MEAN_M):
         suite = [run.tasks[name] for name in whole[label]] if label in whole else lite
         title = " of MIEB-lite" if all("lite" in task.suites for task in suite) else ""
-        now, before = mean(suite, scores), mean(suite, old)
+        now, before = means(suite, scores).get(label), means(suite, old).get(label)
         shown = "incomplete" if now is None else percent(now)
         against = "" if now is None or before is None else f", baseline {percent(before)} ({points(now - before)})"
         drop = judged[label].detectable if label in judged else None
