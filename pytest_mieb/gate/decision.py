@@ -78,7 +78,7 @@ def decide(
     Args:
         comparisons: by task.
         incomplete: why a selected task that the baseline has, or that has a score, is not compared.
-        selected: the names of all selected tasks: the family of the comparisons.
+        selected: the names of all selected tasks, which share the chance of a false alarm.
         tasks: the suite.
     """
     family = ComparisonFamily.of(selected, tasks)

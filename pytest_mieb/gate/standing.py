@@ -47,8 +47,8 @@ def standing(
     where None; `leave_out` names one to leave out, the candidate's own entry.
 
     The scores have to come from MIEB's data: a rank by the miniature would be a false claim, so do not ask for one.
-    The published scores come from several versions of data and reference (`measurement.drift`): a place is a
-    guide, not a result. Most of all in retrieval, where six tasks of 45 score lower today than when most were measured.
+    The published scores come from several versions of data and reference (`measurement.drift`): a place is a guide,
+    not a result, most of all in retrieval, where six tasks of 45 score lower today than when most were measured.
     """
     rivals = [model for model in (read_all() if published is None else published) if model.model != leave_out]
     counted = [task for task in tasks if task.name in scores]

@@ -14,8 +14,9 @@ _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def junit(view: View) -> str:
-    """The document on a comparison. A regression is a failure, and so an error is no verdict where there should be one;
-    what needs none is skipped, and an accepted regression passes with a note."""
+    """The document on a comparison. A regression is a failure, and a task without the verdict that it should have is an
+    error; a task that needs none is skipped, and an accepted regression passes with a note.
+    """
     assert view.old is not None
     suite = Element("testsuite", name=f"pytest-mieb compare {_legal(view.old.name)} {_legal(view.new.name)}")
     for task in view.tasks:
