@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 
 from pytest_mieb.gate.policy import ComparisonFamily, Policy
+from pytest_mieb.gate.standing import Rank
 from pytest_mieb.gate.stored import Stored, decide_stored
 from pytest_mieb.measurement.baseline import Baseline, Estimate, Measurement
 from pytest_mieb.measurement.context import Context
+from pytest_mieb.measurement.record import TaskRecord
 from pytest_mieb.report.run import Run
 from pytest_mieb.report.view import Detectable, MeanRow, Side, TaskRow, View, of_run, of_stored
 from pytest_mieb.suite.cards import load_tasks
@@ -113,7 +115,9 @@ def test_languages_that_were_only_measured_have_their_scores() -> None:
 
 
 def test_a_task_without_a_verdict_says_why() -> None:
-    baseline = replace(BASELINE, indicative=True, unusable={"Fashion": "older rows"})
+    baseline = replace(
+        BASELINE, indicative=True, unusable=dict.fromkeys(("Fashion", "CIFAR100Clustering"), "older rows")
+    )
     facts: dict[str, Any] = {"errors": {"CIFAR10Clustering": "gated"}, "skipped": {"XFlickr": "no text"}}
     run = a_run({"Fashion": 0.5}, baseline, selected=set(TASKS), **facts)
     del run.comparisons["Fashion"]
@@ -132,6 +136,17 @@ def test_a_task_without_a_verdict_says_why() -> None:
         ("CIFAR100Clustering",),
         ("XFlickr",),
     )
+    without = of_run(a_run({}, None, selected=set(TASKS), **{name: {"XFlickr": "x"} for name in facts}))
+    assert without.run and without.run.lost == ()
+
+
+def test_a_regression_that_only_the_others_make_one_is_marked() -> None:
+    scores, p = {"CIFAR10Clustering": 0.3, "CIFAR100Clustering": 0.1}, {"CIFAR100Clustering": 0.02}
+    view = of_run(a_run(scores, p=p))
+    assert {row.name: (row.status, row.by_holm) for row in view.tasks} == {
+        "CIFAR10Clustering": ("regressed", False),
+        "CIFAR100Clustering": ("regressed", True),
+    }
 
 
 def test_compared_with_nothing_there_are_scores_alone() -> None:
@@ -183,6 +198,25 @@ def test_overall_means_are_of_the_whole_suite_or_of_lite(names: list[str], engli
     view = of_run(a_run(dict.fromkeys(names, 0.5)))
     assert [row.name for row in view.overall] == ["Mean (en)", "Mean (m)"]
     assert [(row.suite, row.tasks, row.score) for row in view.overall] == [english, all_of_them]
+
+
+def test_scores_that_were_not_asked_for_are_in_no_mean() -> None:
+    sides = [
+        Stored(name, "recorded", Path(), Baseline(name, "hub", tasks=measured(0.5, 0.4, 0.2, 0.3)))
+        for name in ("old", "new")
+    ]
+    view = of_stored(decide_stored(sides[0], sides[1], TASKS, Policy(), "CIFAR10Clustering"))
+    assert [(row.name, row.score) for row in (*view.groups, *view.overall)] == [
+        ("clustering", 0.4),
+        ("Mean (en)", None),
+        ("Mean (m)", None),
+    ]
+
+
+def test_a_task_of_ones_own_is_in_no_overall_mean() -> None:
+    tasks = {"Mine": replace(TASKS["Fashion"], name="Mine", suites=())}
+    view = of_run(Run([], tasks, None, records={"Mine": a_record("Mine", 0.5)}, selected={"Mine"}))
+    assert ([row.name for row in view.groups], view.overall) == (["retrieval"], ())
 
 
 def test_the_basis_counts_what_was_compared_and_says_each_warning_once() -> None:
@@ -243,11 +277,26 @@ def test_a_run_says_what_it_took_and_what_to_do_next() -> None:
     assert facts.next_command == "pytest --mieb-model=exp7 -m lite -k Fashion"
 
 
-@pytest.mark.parametrize("published_data", [True, False])
-def test_a_standing_is_that_of_scores_on_published_data(published_data: bool) -> None:
-    names = [name for name, each in load_tasks().items() if "lite" in each.suites]
-    records = {name: a_record(name, 0.9) for name in names}
-    view = of_run(Run([], load_tasks(), None, published_data=published_data, records=records, selected=set(names)))
-    standing = view.run and view.run.standing
-    assert (standing is not None) is published_data
-    assert standing is None or (standing.ranks["Mean (m)"].place, standing.scored, standing.tasks) == (1, 51, 51)
+SUITE = load_tasks()
+LITE = {name: a_record(name, 0.9) for name, each in SUITE.items() if "lite" in each.suites}
+PART = replace(LITE["Winoground"], measured=Measurement(0.9, part="30 of 40 rows"))
+
+
+@pytest.mark.parametrize(
+    ("records", "published_data", "model", "expected"),
+    [
+        (LITE, True, "exp7", (51, Rank(1, 49))),
+        (LITE, True, "openai/clip-vit-base-patch32", (51, Rank(1, 48))),  # no rival of itself
+        (LITE | {"Winoground": PART}, True, "exp7", (50, None)),
+        (LITE, False, "exp7", None),
+        ({}, True, "exp7", None),
+    ],
+    ids=["published data", "a published model", "a part of the data", "other data", "no scores"],
+)
+def test_a_standing_is_that_of_scores_on_published_data(
+    records: dict[str, TaskRecord], published_data: bool, model: str, expected: Any
+) -> None:
+    run = Run([], SUITE, None, published_data=published_data, model_name=model, records=records, selected=set(LITE))
+    facts = of_run(run).run
+    assert facts is not None
+    assert (facts.standing and (facts.standing.scored, facts.standing.ranks.get("Mean (m)"))) == expected

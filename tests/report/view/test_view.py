@@ -63,6 +63,18 @@ def test_changes_stand_regressed_first_and_the_largest_first() -> None:
     assert [row.name for row in view.changes(everything=True)][3:] == ["XFlickr"]
 
 
+def test_of_gains_the_largest_comes_first_and_what_passed_keeps_its_place() -> None:
+    gained = {"Fashion": 0.6, "CIFAR10Clustering": 0.6}
+    passed = {"CIFAR100Clustering": 0.201, "XFlickr": 0.299}
+    rows = [(row.status, row.name) for row in view_of(gained | passed).changes(everything=True)]
+    assert rows == [
+        ("improved", "CIFAR10Clustering"),
+        ("improved", "Fashion"),
+        ("passed", "CIFAR100Clustering"),
+        ("passed", "XFlickr"),
+    ]
+
+
 def test_an_accepted_change_comes_after_the_regressions_however_large_it_is() -> None:
     accepted = a_comparison("Fashion", 0.1, 0.5, accepted=UNTIL)
     view = view_of({"Fashion": 0.1, "CIFAR10Clustering": 0.3}, accepted)
@@ -87,14 +99,15 @@ def test_languages_that_changed_stand_among_the_tasks_and_suspect_ones_only_with
 
 
 def test_a_group_of_a_single_task_is_that_task() -> None:
-    view = view_of(CLUSTERING | {"Fashion": 0.3})
+    view = view_of(CLUSTERING | {"Fashion": 0.3}, selected={*CLUSTERING, "Fashion", "XFlickr"})  # the last did not run
     rows = [(row.title, row.status, row.tolerance) for row in view.verdicts_by_group]
     assert rows == [
         ("retrieval, 1 task", "regressed", 0.005),
         ("clustering, 2 tasks", "passed", 0.0025),
         ("Mean (en), 3 tasks", "regressed", 0.0025),
+        ("Mean (m), 4 tasks", "incomplete", None),
     ]
-    assert [row.name for row in view.judged] == ["clustering", "Mean (en)"]
+    assert [row.name for row in view.judged] == ["clustering", "Mean (en)", "Mean (m)"]
 
 
 def test_a_mean_without_numbers_has_none_of_its_verdict() -> None:
