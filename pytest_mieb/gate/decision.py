@@ -12,6 +12,7 @@ from pytest_mieb.gate.policy import ComparisonFamily, Policy, judged_means
 from pytest_mieb.gate.statistics.significance import Difference, holm, pooled
 from pytest_mieb.gate.verdict import Rule, Status, Verdict, detectable, drop_of, judge, on_task, reason_of, status_of
 from pytest_mieb.suite import Task
+from pytest_mieb.suite.means import means
 from pytest_mieb.support.numbers import percent, points
 
 State = Literal["passed", "regressed", "incomplete"]
@@ -92,11 +93,11 @@ def decide(
                 rule = Rule(comparison.tolerance, policy.alpha, policy.alpha, policy)
                 verdicts[name] = on_task(comparison, "regressed", rule, verdict.subsets)
                 regressed_by_holm += [name] if verdicts[name].failure else []
-    means = _means(comparisons, incomplete, selected, tasks, policy, family)
-    return Decision(family, verdicts, tuple(means), dict(incomplete), tuple(sorted(regressed_by_holm)))
+    judged = _judged(comparisons, incomplete, selected, tasks, policy, family)
+    return Decision(family, verdicts, tuple(judged), dict(incomplete), tuple(sorted(regressed_by_holm)))
 
 
-def _means(
+def _judged(
     comparisons: Mapping[str, Comparison],
     incomplete: Mapping[str, str],
     selected: Collection[str],
@@ -141,11 +142,10 @@ def _mean(
     differences = {task: _without_drift(comparisons[task]) for task in weights}
     datasets = {task: tasks[task].dataset.path for task in weights}
     accepted = tuple(task for task in weights if comparisons[task].accepts)
-    whole = Pair(
-        sum(weight * comparisons[task].score for task, weight in weights.items()) / total,
-        sum(weight * comparisons[task].baseline for task, weight in weights.items()) / total,
-        pooled(differences, datasets, weights),
-    )
+    members = [tasks[task] for task in weights]
+    score = means(members, {task: comparisons[task].score for task in weights})[name]
+    baseline = means(members, {task: comparisons[task].baseline for task in weights})[name]
+    whole = Pair(score, baseline, pooled(differences, datasets, weights))
     pair = replace(whole, difference=pooled(differences | dict.fromkeys(accepted, _UNCHANGED), datasets, weights))
     rule = Rule(tolerance, policy.alpha, family.level("means", policy.alpha), policy)
     status = status_of(pair, rule)

@@ -9,7 +9,7 @@ from typing import Literal
 
 from pytest_mieb.measurement.baseline import Measurement
 from pytest_mieb.suite import CATEGORIES, Task
-from pytest_mieb.suite.means import MEAN_EN, MEAN_M, by_group, overall_weights
+from pytest_mieb.suite.means import OVERALL, by_group, group_of, overall_weights
 
 TOLERANCE = 0.005
 ALPHA = 0.05
@@ -140,10 +140,10 @@ def judged_means(selected: Collection[str], tasks: Mapping[str, Task]) -> dict[s
     """
     groups = by_group(task for task in tasks.values() if task.name in selected)
     means = {group: dict.fromkeys(names, 1 / len(names)) for group, names in groups.items() if len(names) > 1}
-    for title, suites in ((MEAN_EN, ({"eng"}, {"eng", "lite"})), (MEAN_M, (set[str](), {"lite"}))):
-        for suite in suites:
-            own = [task for task in tasks.values() if task.suites and suite <= set(task.suites)]
-            if own and all(task.name in selected for task in own):
-                means[title] = overall_weights(own)
+    for title, members in OVERALL.items():
+        whole = [task for task in tasks.values() if task.suites and group_of(task) in members]
+        for suite in (whole, [task for task in whole if "lite" in task.suites]):
+            if suite and all(task.name in selected for task in suite):
+                means[title] = overall_weights(suite)
                 break
     return means

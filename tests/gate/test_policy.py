@@ -163,6 +163,11 @@ def test_a_group_of_one_task_has_no_mean() -> None:
     assert judged["Mean (m)"] == pytest.approx({"c0e": 1 / 3, "r0e": 1 / 6, "r1e": 1 / 6, "r0m": 1 / 6, "r1m": 1 / 6})
 
 
+def test_an_overall_mean_is_over_its_groups_whatever_suites_a_card_names() -> None:
+    tasks = cards(("clustering", 2, ("eng",)), ("retrieval", 2, ("eng", "multilingual")))
+    assert judged_means(set(tasks), tasks)["Mean (en)"] == {"c0e": 0.5, "c1e": 0.5}
+
+
 def test_tasks_of_other_suites_count_in_their_category_only() -> None:
     tasks = cards(("clustering", 2, ("eng",)), ("clustering", 1, ()))
     assert judged_means(set(tasks), tasks) == {

@@ -172,6 +172,13 @@ def test_a_group_counts_its_tasks_with_a_score_and_changes_where_all_of_them_hav
     assert (mean(lacking, "clustering").score, mean(lacking, "clustering").baseline) == (pytest.approx(0.2), None)
 
 
+def test_the_score_of_a_verdict_is_to_the_last_bit_the_mean_that_the_table_shows() -> None:
+    """Half a hundredth of a point, 46.965 here, must not be rounded one way here and another there."""
+    scores = dict(zip(TASKS, (0.5113, 0.4049, 0.7838, 0.3033), strict=True))
+    row = mean(of_run(a_run(scores)), "Mean (m)")
+    assert row.compared and row.compared.score == row.score
+
+
 def test_a_judged_mean_has_the_numbers_of_its_verdict() -> None:
     own = {name: a_comparison(name, 0.1, 0.4, accepted=UNTIL) for name in ("CIFAR10Clustering",)}
     run = a_run({"CIFAR10Clustering": 0.1, "CIFAR100Clustering": 0.1}, comparisons=own)
