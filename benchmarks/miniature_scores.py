@@ -57,13 +57,13 @@ def all_scores(embedder: Embedder, cache: Path) -> dict[str, float]:
 def table(scores: dict[str, float], chance: dict[str, float], *, by_task: bool) -> Iterator[str]:
     """Markdown lines: a row a category, or a row a task, and the two means."""
     from pytest_mieb.suite.cards import load_tasks
-    from pytest_mieb.suite.means import group_means, group_of, groups, mean_en, mean_m
+    from pytest_mieb.suite.means import GROUPS, MEAN_EN, MEAN_M, group_of, means
 
     tasks = list(load_tasks().values())
+    own, by_chance = means(tasks, scores), means(tasks, chance)
 
-    def row(name: str, count: object, score: float | None, by_chance: float | None) -> str:
-        shown = ["-" if value is None else f"{100 * value:.2f}" for value in (score, by_chance)]
-        return f"| {name} | {count} | {shown[0]} | {shown[1]} |"
+    def row(name: str, count: object, score: float, by_chance: float) -> str:
+        return f"| {name} | {count} | {100 * score:.2f} | {100 * by_chance:.2f} |"
 
     yield "| task | category | score | chance |" if by_task else "| category | tasks | score | chance |"
     yield "|---|---|---:|---:|" if by_task else "|---|---:|---:|---:|"
@@ -71,13 +71,12 @@ def table(scores: dict[str, float], chance: dict[str, float], *, by_task: bool) 
         for task in tasks:
             yield row(task.name, group_of(task), scores[task.name], chance[task.name])
     else:
-        means, by_chance = group_means(tasks, scores), group_means(tasks, chance)
-        for group in groups():
+        for group in GROUPS:
             members = sum(group_of(task) == group for task in tasks)
-            yield row(group, members, means[group], by_chance[group])
+            yield row(group, members, own[group], by_chance[group])
     english = sum("eng" in task.suites for task in tasks)
-    yield row("**Mean (en)**", "" if by_task else english, mean_en(tasks, scores), mean_en(tasks, chance))
-    yield row("**Mean (m)**", "" if by_task else len(tasks), mean_m(tasks, scores), mean_m(tasks, chance))
+    yield row("**Mean (en)**", "" if by_task else english, own[MEAN_EN], by_chance[MEAN_EN])
+    yield row("**Mean (m)**", "" if by_task else len(tasks), own[MEAN_M], by_chance[MEAN_M])
 
 
 def main() -> None:

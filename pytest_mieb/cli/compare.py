@@ -66,6 +66,7 @@ def run(given: argparse.Namespace) -> int:
     from pytest_mieb.gate.policy import parse_policy, refuse_strange_tolerances
     from pytest_mieb.gate.stored import decide_stored, open_stored
     from pytest_mieb.report import comparison
+    from pytest_mieb.report.view import of_stored
     from pytest_mieb.suite.cards import load_tasks
 
     tasks = load_tasks(map(Path, given.tasks))
@@ -76,18 +77,19 @@ def run(given: argparse.Namespace) -> int:
         raise RefusalError(str(error)) from error
     old, new = (open_stored(name, BASELINES, tasks) for name in (given.old, given.new))
     outcome = decide_stored(old, new, tasks, policy, given.select)
+    view = of_stored(outcome)
     if given.json:
         from pytest_mieb.report.verdict_file import content
 
-        _write(given.json, [_json(content(outcome.decision, old.baseline, outcome.comparisons, policy))])
+        _write(given.json, [_json(content(view))])
     if given.junit:
         from pytest_mieb.report.junit import junit
 
-        _write(given.junit, [junit(outcome)])
+        _write(given.junit, [junit(view)])
     if given.markdown:
-        _write(given.markdown, comparison.markdown(outcome, everything=given.all))
+        _write(given.markdown, comparison.markdown(view, everything=given.all))
     if given.markdown != STDOUT:
-        _write(STDOUT, comparison.text(outcome, everything=given.all))
+        _write(STDOUT, comparison.text(view, everything=given.all))
     return EXIT_CODES[outcome.decision.state]
 
 

@@ -8,10 +8,11 @@ from math import hypot
 from typing import Literal
 
 from pytest_mieb.gate.comparison import Comparison, Pair
-from pytest_mieb.gate.policy import ComparisonFamily, Policy, means_of
+from pytest_mieb.gate.policy import ComparisonFamily, Policy, judged_means
 from pytest_mieb.gate.statistics.significance import Difference, holm, pooled
 from pytest_mieb.gate.verdict import Rule, Status, Verdict, detectable, drop_of, judge, on_task, reason_of, status_of
 from pytest_mieb.suite import Task
+from pytest_mieb.suite.means import means
 from pytest_mieb.support.numbers import percent, points
 
 State = Literal["passed", "regressed", "incomplete"]
@@ -78,7 +79,7 @@ def decide(
     Args:
         comparisons: by task.
         incomplete: why a selected task that the baseline has, or that has a score, is not compared.
-        selected: the names of all selected tasks: the family of the comparisons.
+        selected: the names of all selected tasks, which share the chance of a false alarm.
         tasks: the suite.
     """
     family = ComparisonFamily.of(selected, tasks)
@@ -92,11 +93,11 @@ def decide(
                 rule = Rule(comparison.tolerance, policy.alpha, policy.alpha, policy)
                 verdicts[name] = on_task(comparison, "regressed", rule, verdict.subsets)
                 regressed_by_holm += [name] if verdicts[name].failure else []
-    means = _means(comparisons, incomplete, selected, tasks, policy, family)
-    return Decision(family, verdicts, tuple(means), dict(incomplete), tuple(sorted(regressed_by_holm)))
+    judged = _judged(comparisons, incomplete, selected, tasks, policy, family)
+    return Decision(family, verdicts, tuple(judged), dict(incomplete), tuple(sorted(regressed_by_holm)))
 
 
-def _means(
+def _judged(
     comparisons: Mapping[str, Comparison],
     incomplete: Mapping[str, str],
     selected: Collection[str],
@@ -105,7 +106,7 @@ def _means(
     family: ComparisonFamily,
 ) -> list[MeanVerdict]:
     verdicts = []
-    for name, weights in means_of(selected, tasks).items():
+    for name, weights in judged_means(selected, tasks).items():
         missing = tuple(task for task in weights if task in incomplete)
         known = {task: weight for task, weight in weights.items() if task in comparisons}
         category = tasks[next(iter(weights))].category if len({tasks[task].category for task in weights}) == 1 else None
@@ -131,7 +132,7 @@ def _mean(
     policy: Policy,
     family: ComparisonFamily,
 ) -> MeanVerdict:
-    """Of what its tasks moved for no reason, each by itself, the mean moves the root of the sum of squares.
+    """The verdict on one mean. Its noise is the root of the summed squares of its tasks' noise, each by its weight.
 
     A task of which a drop is accepted counts as unchanged: the mean fails by what the others lost.
     """
@@ -141,11 +142,10 @@ def _mean(
     differences = {task: _without_drift(comparisons[task]) for task in weights}
     datasets = {task: tasks[task].dataset.path for task in weights}
     accepted = tuple(task for task in weights if comparisons[task].accepts)
-    whole = Pair(
-        sum(weight * comparisons[task].score for task, weight in weights.items()) / total,
-        sum(weight * comparisons[task].baseline for task, weight in weights.items()) / total,
-        pooled(differences, datasets, weights),
-    )
+    members = [tasks[task] for task in weights]
+    score = means(members, {task: comparisons[task].score for task in weights})[name]
+    baseline = means(members, {task: comparisons[task].baseline for task in weights})[name]
+    whole = Pair(score, baseline, pooled(differences, datasets, weights))
     pair = replace(whole, difference=pooled(differences | dict.fromkeys(accepted, _UNCHANGED), datasets, weights))
     rule = Rule(tolerance, policy.alpha, family.level("means", policy.alpha), policy)
     status = status_of(pair, rule)

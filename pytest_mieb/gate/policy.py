@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import difflib
-from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
 from pytest_mieb.measurement.baseline import Measurement
 from pytest_mieb.suite import CATEGORIES, Task
-from pytest_mieb.suite.means import group_of
+from pytest_mieb.suite.means import OVERALL, by_group, group_of, overall_weights
 
 TOLERANCE = 0.005
 ALPHA = 0.05
@@ -123,7 +122,7 @@ class ComparisonFamily:
     def of(cls, selected: Collection[str], tasks: Mapping[str, Task]) -> ComparisonFamily:
         """For the `selected` names among all `tasks`."""
         subsets = sum(len(tasks[name].subsets) for name in selected if len(tasks[name].subsets) > 1)
-        return cls(len(selected), subsets, len(means_of(selected, tasks)))
+        return cls(len(selected), subsets, len(judged_means(selected, tasks)))
 
     def share(self, kind: Literal["tasks", "subsets", "means"], alpha: float) -> float:
         """What the comparisons of one kind have together: half for the tasks, a quarter each for subsets and means."""
@@ -135,20 +134,16 @@ class ComparisonFamily:
         return self.share(kind, alpha) / max(getattr(self, kind), 1)
 
 
-def means_of(selected: Collection[str], tasks: Mapping[str, Task]) -> dict[str, dict[str, float]]:
+def judged_means(selected: Collection[str], tasks: Mapping[str, Task]) -> dict[str, dict[str, float]]:
     """The means that are judged, each with the weights of its tasks: every group of two selected tasks or more, and
     Mean (en) and Mean (m) of MIEB, or else of MIEB-lite, where all of their tasks were selected.
     """
-    groups: dict[str, list[str]] = {}
-    for name in tasks:
-        if name in selected:
-            groups.setdefault(group_of(tasks[name]), []).append(name)
+    groups = by_group(task for task in tasks.values() if task.name in selected)
     means = {group: dict.fromkeys(names, 1 / len(names)) for group, names in groups.items() if len(names) > 1}
-    for title, suites in (("Mean (en)", ({"eng"}, {"eng", "lite"})), ("Mean (m)", (set[str](), {"lite"}))):
-        for suite in suites:
-            own = [task for task in tasks.values() if task.suites and suite <= set(task.suites)]
-            if own and all(task.name in selected for task in own):
-                sizes = Counter(map(group_of, own))
-                means[title] = {task.name: 1 / (len(sizes) * sizes[group_of(task)]) for task in own}
+    for title, members in OVERALL.items():
+        whole = [task for task in tasks.values() if task.suites and group_of(task) in members]
+        for suite in (whole, [task for task in whole if "lite" in task.suites]):
+            if suite and all(task.name in selected for task in suite):
+                means[title] = overall_weights(suite)
                 break
     return means

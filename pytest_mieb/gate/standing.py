@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from pytest_mieb.measurement.published import PublishedModel, read_all
-from pytest_mieb.suite import CATEGORIES, Task
-from pytest_mieb.suite.means import group_means, group_of, groups, mean_en, mean_m
+from pytest_mieb.suite import Task
+from pytest_mieb.suite.means import GROUPS, MEAN_EN, MEAN_M, OVERALL, group_of, means
 
-MEAN_EN, MEAN_M, BORDA = "Mean (en)", "Mean (m)", "Borda"
+BORDA = "Borda"
 
 
 class Rank(NamedTuple):
@@ -47,22 +47,22 @@ def standing(
     where None; `leave_out` names one to leave out, the candidate's own entry.
 
     The scores have to come from MIEB's data: a rank by the miniature would be a false claim, so do not ask for one.
-    The published scores come from several versions of data and reference (`measurement.drift`): a place is a
-    guide, not a result. Most of all in retrieval, where six tasks of 45 score lower today than when most were measured.
+    The published scores come from several versions of data and reference (`measurement.drift`): a place is a guide,
+    not a result, most of all in retrieval, where six tasks of 45 score lower today than when most were measured.
     """
     rivals = [model for model in (read_all() if published is None else published) if model.model != leave_out]
     counted = [task for task in tasks if task.name in scores]
     ranks: dict[str, Rank] = {}
     present = {group_of(task) for task in tasks}
-    for label, mean, needed in ((MEAN_M, mean_m, groups()), (MEAN_EN, mean_en, CATEGORIES)):
-        members = [task for task in tasks if group_of(task) in needed]
-        if present >= set(needed) and all(task.name in scores for task in members):
-            _put(ranks, label, _rank(_overall(mean), scores, members, rivals))
+    for label in (MEAN_M, MEAN_EN):
+        members = [task for task in tasks if group_of(task) in OVERALL[label]]
+        if present >= set(OVERALL[label]) and all(task.name in scores for task in members):
+            _put(ranks, label, _rank(label, scores, members, rivals))
     _put(ranks, BORDA, _borda_rank(scores, counted, rivals))
-    for group in groups():
+    for group in GROUPS:
         members = [task for task in counted if group_of(task) == group]
         if members:
-            _put(ranks, group, _rank(_of_group(group), scores, members, rivals))
+            _put(ranks, group, _rank(group, scores, members, rivals))
     return Standing(ranks, len(counted), len(tasks))
 
 
@@ -112,32 +112,16 @@ def _put(ranks: dict[str, Rank], label: str, rank: Rank | None) -> None:
         ranks[label] = rank
 
 
-Aggregate = Callable[[Collection[Task], Mapping[str, float]], float]
-
-
-def _overall(mean: Callable[[Collection[Task], Mapping[str, float]], float | None]) -> Aggregate:
-    def value(tasks: Collection[Task], scores: Mapping[str, float]) -> float:
-        found = mean(tasks, scores)
-        assert found is not None
-        return found
-
-    return value
-
-
-def _of_group(group: str) -> Aggregate:
-    return lambda tasks, scores: group_means(tasks, scores)[group]
-
-
 def _complete(tasks: Collection[Task], rivals: Collection[PublishedModel]) -> list[PublishedModel]:
     return [model for model in rivals if all(task.name in model.tasks for task in tasks)]
 
 
 def _rank(
-    aggregate: Aggregate, scores: Mapping[str, float], tasks: Collection[Task], rivals: Collection[PublishedModel]
+    mean: str, scores: Mapping[str, float], tasks: Collection[Task], rivals: Collection[PublishedModel]
 ) -> Rank | None:
     compared = _complete(tasks, rivals)
-    own = aggregate(tasks, scores)
-    better = sum(aggregate(tasks, model.scores) > own for model in compared)
+    own = means(tasks, scores)[mean]
+    better = sum(means(tasks, model.scores)[mean] > own for model in compared)
     return Rank(1 + better, len(compared)) if compared else None
 
 

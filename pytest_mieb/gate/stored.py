@@ -40,9 +40,9 @@ class Stored:
 class StoredDecision:
     """What the gate says of two stored measurements of `tasks`, the suite.
 
-    `selected` is the family, in the order of the suite. `unusable` gives the reason for each task of which a published
-    score tells nothing, so that it needs no verdict. `left_out` are tasks that only the old side has and that were not
-    asked for.
+    `selected` are the tasks that are decided on together, in the order of the suite. `unusable` gives the reason for
+    each task of which a published score tells nothing, so that it needs no verdict. `left_out` are tasks that only the
+    old side has and that were not asked for.
     """
 
     old: Stored

@@ -13,7 +13,7 @@ from pytest_mieb.gate.policy import TOLERANCE, ComparisonFamily, Policy
 from pytest_mieb.gate.statistics.interval import CONFIDENCE, interval
 from pytest_mieb.gate.statistics.significance import Difference, smallest_detectable, upper_bound
 from pytest_mieb.measurement.baseline import Acceptance
-from pytest_mieb.support.numbers import percent, points
+from pytest_mieb.support.numbers import between, percent, points
 
 Status = Literal["passed", "improved", "suspect", "accepted", "regressed", "measured"]
 # Scores that differ by the tolerance differ by a little more or less as floating-point numbers.
@@ -226,14 +226,10 @@ def other_than_scores(comparisons: Mapping[str, Comparison]) -> list[str]:
 
 def drop_of(difference: Difference, beyond: str = "") -> list[str]:
     """The drop, or what of it lies `beyond` something, with its interval, as a line; none where no error is known."""
-    found = shown_interval(difference)
-    return [f"drop{beyond} {percent(difference.drop)} points, {100 * CONFIDENCE:g} % interval {found}"] if found else []
-
-
-def shown_interval(difference: Difference) -> str | None:
-    """`1.90 to 3.70`, in points; None where no error is known."""
     found = interval(difference)
-    return f"{percent(found.low)} to {percent(found.high)}" if found else None
+    if found is None:
+        return []
+    return [f"drop{beyond} {percent(difference.drop)} points, {100 * CONFIDENCE:g} % interval {between(*found)}"]
 
 
 def reason_of(pair: Pair, rule: Rule) -> str:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable, Iterator, Sequence
 
     from pytest_mieb.plugin.session import MiebSession
+    from pytest_mieb.report.view import View
 
 INCOMPLETE = 6
 
@@ -85,6 +86,7 @@ class ActiveRun:
         self.interruptible = False
         self.nothing = False
         self.named: set[str] = set()
+        self.view: View | None = None
         settings = session.settings
         self.run = Run(
             tuple(map(str, args)),
@@ -236,7 +238,7 @@ class ActiveRun:
             return
         if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and self.run.only_incomplete:
             session.exitstatus = INCOMPLETE
-        self.session.finish(self.run)
+        self.view = self.session.finish(self.run)
 
     def pytest_unconfigure(self) -> None:
         self.session.evaluator.close()
@@ -245,14 +247,12 @@ class ActiveRun:
 
             restore()
 
-    def pytest_terminal_summary(
-        self, terminalreporter: pytest.TerminalReporter, exitstatus: int, config: pytest.Config
-    ) -> None:
-        if config.option.collectonly or exitstatus == pytest.ExitCode.USAGE_ERROR:
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter, exitstatus: int) -> None:
+        if self.view is None or exitstatus == pytest.ExitCode.USAGE_ERROR:
             return
         from pytest_mieb.report.summary import summary_lines
 
-        lines = summary_lines(self.run)
+        lines = summary_lines(self.view)
         if lines:
             terminalreporter.write_sep("=", "mieb")
         for line in lines:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_mieb.measurement.context import Context
     from pytest_mieb.measurement.result import TaskResult
     from pytest_mieb.report.run import Run
+    from pytest_mieb.report.view import View
     from pytest_mieb.runtime.devices import Worker
     from pytest_mieb.runtime.settings import Settings
 
@@ -163,21 +165,22 @@ class MiebSession:
         except (BaselineError, OSError) as error:
             run.unrecorded = f"nothing was recorded: {error}\nthe results lie in {self.settings.results_of_model}"
 
-    def finish(self, run: Run) -> None:
-        """Write the verdict on the run."""
+    def finish(self, run: Run) -> View:
+        """Write the verdict on the run; the view is of all that there is to say of it."""
         from pytest_mieb.measurement.results import remove_verdict, write_verdict
         from pytest_mieb.report.verdict_file import content
+        from pytest_mieb.report.view import of_run
 
-        folder = self.settings.results_of_model
+        folder, view = self.settings.results_of_model, of_run(run)
         try:
-            if run.decision and self.baseline:
-                write_verdict(folder, content(run.decision, self.baseline, run.comparisons, run.policy))
+            if view.state:
+                write_verdict(folder, content(view))
             elif run.records:
                 remove_verdict(folder)
         except OSError as error:
-            run.notes.append(
-                f"the verdict cannot be written in {folder} ({error.strerror or error}); it stands here only"
-            )
+            unwritten = f"the verdict cannot be written in {folder} ({error.strerror or error}); it stands here only"
+            return replace(view, notes=(*view.notes, unwritten))
+        return view
 
     def record(self, tasks: Mapping[str, Measurement], context: Context) -> list[str]:
         """Record what was measured in the baseline; the lines say what changed."""

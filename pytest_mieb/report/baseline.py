@@ -13,7 +13,7 @@ from pytest_mieb.measurement.drift import NOT_COMPARABLE
 from pytest_mieb.measurement.opening import examples_behind, examples_of
 from pytest_mieb.report.table import aligned
 from pytest_mieb.suite import Task
-from pytest_mieb.suite.means import group_means, group_of, groups
+from pytest_mieb.suite.means import GROUPS, group_of, means
 from pytest_mieb.support.numbers import percent
 from pytest_mieb.support.packaged import packaged
 
@@ -23,9 +23,8 @@ def page(stored: Stored, tasks: Mapping[str, Task]) -> tuple[list[str], list[str
     baseline, problems = stored.baseline, problems_of(stored.baseline, tasks)
     known = [tasks[name] for name in tasks if name in baseline.tasks]
     scores = {name: task.score for name, task in baseline.tasks.items()}
-    means = group_means(known, scores)
-    sizes = Counter(map(group_of, known))
-    categories = [(group, str(sizes[group]), percent(means[group])) for group in groups() if group in means]
+    found, sizes = means(known, scores), Counter(map(group_of, known))
+    categories = [(group, str(sizes[group]), percent(found[group])) for group in GROUPS if group in found]
     names = [*(task.name for task in known), *sorted(name for name in baseline.tasks if name not in tasks)]
     rows = _published_rows(baseline, names) if stored.kind == "published" else _rows(baseline, names, problems)
     lines = [*_head(stored), "", *aligned([("category", "tasks", "mean"), *categories])]

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from pytest_mieb.gate.stored import StoredDecision
-from pytest_mieb.gate.verdict import acceptance_of
+from pytest_mieb.report.view import View
 
 # The property that says of a regression that it is accepted.
 ACCEPTED = "mieb_accepted"
@@ -14,24 +13,24 @@ ACCEPTED = "mieb_accepted"
 _ILLEGAL = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
-def junit(found: StoredDecision) -> str:
-    """The document. A regression is a failure, no verdict where there should be one an error; what needs none is
-    skipped, and an accepted regression passes with a note."""
-    decision = found.decision
-    suite = Element("testsuite", name=f"pytest-mieb compare {_legal(found.old.name)} {_legal(found.new.name)}")
-    for name in found.selected:
-        case = SubElement(suite, "testcase", classname=f"mieb.{found.tasks[name].category}", name=_legal(name))
-        if name in decision.incomplete:
-            _add(case, "error", f"{name}: {decision.incomplete[name]}")
-        elif name in decision.verdicts:
-            verdict = decision.verdicts[name]
-            if verdict.failure:
-                languages = [each.failure for each in verdict.subsets.values() if each.failure]
-                _add(case, "failure", "\n\n".join([verdict.failure, *languages]))
-            _note(case, acceptance_of(verdict))
+def junit(view: View) -> str:
+    """The document on a comparison. A regression is a failure, and a task without the verdict that it should have is an
+    error; a task that needs none is skipped, and an accepted regression passes with a note.
+    """
+    assert view.old is not None
+    suite = Element("testsuite", name=f"pytest-mieb compare {_legal(view.old.name)} {_legal(view.new.name)}")
+    for task in view.tasks:
+        case = SubElement(suite, "testcase", classname=f"mieb.{task.category}", name=_legal(task.name))
+        if task.compared:
+            if task.failure:
+                languages = [each.failure for each in task.subsets if each.failure]
+                _add(case, "failure", "\n\n".join([task.failure, *languages]))
+            _note(case, task.accepted)
+        elif task.status == "incomplete":
+            _add(case, "error", f"{task.name}: {task.reason}")
         else:
-            _add(case, "skipped", found.unusable[name])
-    for mean in decision.means:
+            _add(case, "skipped", task.reason)
+    for mean in view.judged:
         case = SubElement(suite, "testcase", classname="mieb.means", name=_legal(mean.name))
         if mean.failure:
             _add(case, "error" if mean.status == "incomplete" else "failure", mean.failure)

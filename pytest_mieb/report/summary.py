@@ -2,297 +2,186 @@
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from statistics import median
+from collections.abc import Collection, Iterable
 
-from pytest_mieb.gate.comparison import Pair
-from pytest_mieb.gate.policy import means_of
+from pytest_mieb.gate.standing import standing_lines
 from pytest_mieb.gate.statistics.interval import CONFIDENCE
-from pytest_mieb.gate.verdict import Verdict, acceptance_of, blame, other_than_scores, shown_interval
-from pytest_mieb.report.run import Run
+from pytest_mieb.models.api import dollars
 from pytest_mieb.report.table import aligned
-from pytest_mieb.suite.means import group_means, group_of, groups, mean_en, mean_m
-from pytest_mieb.support.numbers import percent, points
+from pytest_mieb.report.view import Basis, Compared, MeanRow, Row, RunFacts, View, with_status
+from pytest_mieb.support.numbers import between, percent, points
 
 _SHOWN = 20
 
 
-def summary_lines(run: Run) -> list[str]:
+def summary_lines(view: View) -> list[str]:
     """The section, top to bottom: what went wrong, the table, the means, what to do next."""
+    run = view.run
+    assert run is not None
     return [
-        *run.notes,
-        *_regressions(run),
-        *_accepted(run),
-        *_named(_suspected(run), _suspects(run)),
-        *_named("errors", [name for name in run.tasks if name in run.errors]),
+        *view.notes,
+        *_regressions(view),
+        *_accepted(view),
+        *_suspects(view),
+        *_named("errors", run.errors),
         *_named("did not run", run.not_run),
-        *_named("in the baseline, but not applicable now", _lost(run)),
-        *_table(run),
-        *_means(run),
-        *_named("improved", _changed(run, "improved"), blank=False),
-        *_skipped(run),
-        *_calibration(run),
-        *_named(
-            "measured on a part of the data", [each.task for each in run.ordered if each.measured.part], blank=False
-        ),
-        *_named(
-            "part of the data does not fit, see the warnings or the result files",
-            [each.task for each in run.ordered if each.findings],
-            blank=False,
-        ),
-        *_standing(run),
-        *_basis(run),
-        *(run.model.lines if run.model and run.records else ()),
-        *_work(run),
+        *_named("in the baseline, but not applicable now", run.lost),
+        *_table(view),
+        *_means(view),
+        *_named("improved", _changes(with_status(view.tasks, "improved")), blank=False),
+        *_by_reason("not applicable", view.not_applicable.values()),
+        *_noise(view, run),
+        *_named("measured on a part of the data", run.parts, blank=False),
+        *_named("part of the data does not fit, see the warnings or the result files", run.unfit, blank=False),
+        *(standing_lines(run.standing) if run.standing else ()),
+        *(_basis(view, view.basis) if view.basis and view.basis.compared else _canary(run)),
+        *run.model,
+        *_work(view, run),
         *_spent(run),
-        *_next(run),
+        *([f"next: {run.next_command}"] if run.next_command else ()),
     ]
 
 
-def _verdicts(run: Run) -> Mapping[str, Verdict]:
-    return run.decision.verdicts if run.decision else {}
+def _regressions(view: View) -> list[str]:
+    means = with_status(view.judged, "regressed")
+    lines = [f"  {mean.title}: {_moved(mean)}{_then(mean.without)}" for mean in means]
+    for task in view.failed:
+        late = ", by Holm's procedure" if task.by_holm else ""
+        over = f"was accepted until {task.acceptance.until}" if task.acceptance else None
+        lines.append(f"  {task.name}: {_moved(task)}{late}{_then(task.blame, over)}")
+    return [*view.preprocessing, f"regressed ({len(lines)}):", *lines, ""] if lines else []
 
 
-def _regressions(run: Run) -> list[str]:
-    if run.decision is None:
-        return []
-    lines = []
-    for mean in run.decision.means:
-        if mean.status == "regressed" and mean.pair:
-            lines.append(f"  {mean.name}, {mean.tasks} tasks: {_moved(mean.pair)}{_then(mean.without)}")
-    for name, verdict in run.decision.verdicts.items():
-        if verdict.failure and verdict.pair:
-            late = ", by Holm's procedure" if name in run.decision.regressed_by_holm else ""
-            over = f"was accepted until {verdict.accepted.until}" if verdict.accepted else None
-            lines.append(f"  {name}: {_moved(verdict.pair)}{late}{_then(blame(verdict), over)}")
-    changes = {each.preprocessing: None for each in run.comparisons.values() if each.preprocessing}
-    return [*changes, f"regressed ({len(lines)}):", *lines, ""] if lines else []
-
-
-def _accepted(run: Run) -> list[str]:
+def _accepted(view: View) -> list[str]:
     """Regressions that fail nothing yet, and those that are accepted and gone."""
-    lines, gone = [], []
-    for mean in run.decision.means if run.decision else ():
-        if mean.status == "accepted" and mean.pair:
-            change = points(mean.pair.score - mean.pair.baseline)
-            scores = f"{percent(mean.pair.score)} from {percent(mean.pair.baseline)} ({change})"
-            lines.append(f"  {mean.name}, {mean.tasks} tasks: {scores}{_then(mean.without)}")
-    for name, verdict in _verdicts(run).items():
-        sentence = acceptance_of(verdict)
-        if sentence and verdict.recovered:
-            gone.append(f"  {name}: {sentence}")
-        elif sentence and verdict.pair:
-            lines.append(f"  {name}: {_moved(verdict.pair)}{_then(blame(verdict), sentence)}")
+    means = with_status(view.judged, "accepted")
+    lines = [f"  {mean.title}: {_change(mean)}{_then(mean.without)}" for mean in means]
+    lines += [f"  {task.name}: {_moved(task)}{_then(task.blame, task.accepted)}" for task in view.accepted]
+    gone = [f"  {task.name}: {task.accepted}" for task in view.recovered]
     return [*([f"accepted ({len(lines)}):", *lines, ""] if lines else ()), *([*gone, ""] if gone else ())]
+
+
+def _suspects(view: View) -> list[str]:
+    count = view.basis.family.size if view.basis else 0
+    title = f"suspect, worse alone, but not after correcting for {count} comparisons"
+    return _named(title, _changes([*with_status(view.judged, "suspect"), *with_status(view.tasks, "suspect")]))
 
 
 def _then(*sentences: str | None) -> str:
     return "".join(f"; {sentence}" for sentence in sentences if sentence)
 
 
-def _moved(pair: Pair) -> str:
-    change = points(pair.score - pair.baseline)
-    found = shown_interval(pair.difference)
-    within = f"{100 * CONFIDENCE:g} % interval of the drop {found}, " if found else ""
-    fits = pair.difference.fits
-    over = f"over {fits} fits that start alike {points(-pair.difference.drop)}, " if fits else ""
-    chance = f"p = {pair.difference.p_drop:.1g}"
-    return f"{percent(pair.score)} from {percent(pair.baseline)} ({change}), {over}{within}{chance}"
+def _compared(row: Row) -> Compared:
+    assert row.compared, f"{row.name} has a verdict, which rests on a comparison"
+    return row.compared
 
 
-def _lost(run: Run) -> list[str]:
-    return [name for name in run.incomplete if name in run.skipped] if run.decision else []
+def _change(row: Row) -> str:
+    found = _compared(row)
+    return f"{percent(found.score)} from {percent(found.baseline)} ({points(found.change)})"
 
 
-def _suspected(run: Run) -> str:
-    count = run.decision.family.size if run.decision else 0
-    return f"suspect, worse alone, but not after correcting for {count} comparisons"
+def _moved(row: Row) -> str:
+    found = _compared(row)
+    within = f"{100 * CONFIDENCE:g} % interval of the drop {between(*found.interval)}, " if found.interval else ""
+    over = f"over {found.fits} fits that start alike {points(-found.drop)}, " if found.fits else ""
+    return f"{_change(row)}, {over}{within}p = {found.p_drop:.1g}"
 
 
-def _suspects(run: Run) -> list[str]:
-    means = run.decision.means if run.decision else ()
-    return [
-        *(f"{m.name} {points(m.pair.score - m.pair.baseline)}" for m in means if m.status == "suspect" and m.pair),
-        *_changed(run, "suspect"),
-    ]
+def _changes(rows: Iterable[Row]) -> list[str]:
+    return [f"{row.name} {points(_compared(row).change)}" for row in rows]
 
 
-def _changed(run: Run, status: str) -> list[str]:
-    return [
-        f"{name} {points(verdict.pair.score - verdict.pair.baseline)}"
-        for name, verdict in _verdicts(run).items()
-        if verdict.status == status and verdict.pair
-    ]
-
-
-def _named(title: str, names: Sequence[str], *, blank: bool = True) -> list[str]:
+def _named(title: str, names: Collection[str], *, blank: bool = True) -> list[str]:
     if not names:
         return []
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return [f"{title} ({len(names)}): {', '.join(names[:_SHOWN])}{more}", *([""] if blank else [])]
+    return [f"{title} ({len(names)}): {', '.join(list(names)[:_SHOWN])}{more}", *([""] if blank else [])]
 
 
-def _table(run: Run) -> list[str]:
+def _by_reason(title: str, reasons: Iterable[str]) -> list[str]:
+    return [f"{title} ({count}): {reason}" for reason, count in Counter(reasons).items()]
+
+
+def _table(view: View) -> list[str]:
     """A row a category: its mean, the baseline's, and the smallest drop that would have been found."""
-    scores = {name: record.score for name, record in run.records.items()}
-    if not scores:
-        return []
-    scored = [run.tasks[name] for name in scores]
-    means = group_means(scored, scores)
-    judged = {mean.name: mean for mean in run.decision.means} if run.decision else {}
-    old = _baseline_scores(run)
     rows = [("category", "tasks", "mean", "baseline", "change", "detectable")]
-    for group in groups():
-        if group not in means:
-            continue
-        members = [task for task in scored if group_of(task) == group]
-        before, change = "-", "-"
-        if old and all(task.name in old for task in members):
-            mean = group_means(members, old)[group]
-            before, change = percent(mean), points(means[group] - mean)
-        drop = judged[group].detectable if group in judged else None
-        if drop is None and len(members) == 1 and members[0].name in _verdicts(run):
-            drop = _verdicts(run)[members[0].name].detectable
-        shown = "-" if drop is None else percent(drop)
-        rows.append((group, str(len(members)), percent(means[group]), before, change, shown))
+    for row in view.groups:
+        if row.score is not None:
+            old, change = "-", "-"
+            if row.baseline is not None:
+                old, change = percent(row.baseline), points(row.score - row.baseline)
+            drop = "-" if row.detectable is None else percent(row.detectable)
+            rows.append((row.name, str(row.scored), percent(row.score), old, change, drop))
     if all(row[-1] in ("-", "detectable") for row in rows):
         rows = [row[:-1] for row in rows]  # type: ignore[misc]
-    return aligned(rows)
+    return aligned(rows) if len(rows) > 1 else []
 
 
-def _means(run: Run) -> list[str]:
-    """Mean (en) and Mean (m) over the whole suite, or over MIEB-lite where not all of it was selected."""
-    selected = run.selected or set(run.records)
-    if not run.records or not any(run.tasks[name].suites for name in selected):
+def _means(view: View) -> list[str]:
+    return ["", *map(_mean, view.overall)] if view.scored and view.overall else []
+
+
+def _mean(row: MeanRow) -> str:
+    title = f"{row.name}{' of MIEB-lite' if row.suite == 'MIEB-lite' else ''}"
+    if row.score is None:
+        return f"{title}: incomplete"
+    if row.baseline is None:
+        return f"{title}: {percent(row.score)}"
+    found = "" if row.detectable is None else f"; a drop of {percent(row.detectable)} would be found"
+    return (
+        f"{title}: {percent(row.score)}, baseline {percent(row.baseline)} ({points(row.score - row.baseline)}){found}"
+    )
+
+
+def _noise(view: View, run: RunFacts) -> list[str]:
+    if not run.noise:
         return []
-    lite = [task for task in run.tasks.values() if "lite" in task.suites]
-    whole = means_of(selected, run.tasks)
-    scores = {name: record.score for name, record in run.records.items()}
-    judged = {mean.name: mean for mean in run.decision.means} if run.decision else {}
-    old = _baseline_scores(run)
-    lines = [""]
-    for label, mean in (("Mean (en)", mean_en), ("Mean (m)", mean_m)):
-        suite = [run.tasks[name] for name in whole[label]] if label in whole else lite
-        title = " of MIEB-lite" if all("lite" in task.suites for task in suite) else ""
-        now, before = mean(suite, scores), mean(suite, old)
-        shown = "incomplete" if now is None else percent(now)
-        against = "" if now is None or before is None else f", baseline {percent(before)} ({points(now - before)})"
-        drop = judged[label].detectable if label in judged else None
-        found = f"; a drop of {percent(drop)} would be found" if drop is not None and against else ""
-        lines.append(f"{label}{title}: {shown}{against}{found}")
-    return lines
+    shown = ", ".join(f"{name} {percent(moved)}" for name, moved in list(run.noise.items())[:5])
+    return [f"calibration: {len(run.noise)} of {view.scored} tasks moved under changes that must not matter: {shown}"]
 
 
-def _skipped(run: Run) -> list[str]:
-    reasons: dict[str, int] = {}
-    for reason in run.skipped.values():
-        reasons[reason] = reasons.get(reason, 0) + 1
-    return [f"not applicable ({count}): {reason}" for reason, count in reasons.items()]
-
-
-def _calibration(run: Run) -> list[str]:
-    moved = {name: record.measured.noise for name, record in run.records.items() if record.measured.noise}
-    if not moved:
-        return []
-    widest = sorted(moved, key=lambda name: -moved[name])[:5]
-    shown = ", ".join(f"{name} {percent(moved[name])}" for name in widest)
-    return [f"calibration: {len(moved)} of {len(run.records)} tasks moved under changes that must not matter: {shown}"]
-
-
-def _standing(run: Run) -> list[str]:
-    """Ranks among the published models; scores on the miniature, or on a part of the data, have none."""
-    if not run.records or not run.published_data:
-        return []
-    from pytest_mieb.gate.standing import standing, standing_lines
-
-    scores = {name: record.score for name, record in run.records.items() if not record.measured.part}
-    own = [task for task in run.tasks.values() if task.suites and task.name in run.selected]
-    return standing_lines(standing(scores, own, leave_out=run.model_name)) if own else []
-
-
-def _basis(run: Run) -> list[str]:
+def _basis(view: View, basis: Basis) -> list[str]:
     """What the verdicts rest on, and what is to be known of them."""
-    if run.decision is None or run.baseline is None or not run.comparisons:
-        moved = run.context.canary if run.context else ()
-        known = "warning: this environment is not the one that the package knows"
-        return [f"{known}, at {', '.join(moved)}; python -m pytest_mieb.canary shows how far"] if moved else []
-    family = run.decision.family
+    policy, family = basis.policy, basis.family
     counts = {"tasks": family.tasks, "languages": family.subsets, "means": family.means}
     parts = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
-    drops = [verdict.detectable for verdict in run.decision.verdicts.values() if verdict.detectable is not None]
     found = "no outcome differs from the baseline's"
-    if drops:
+    if basis.detectable:
         found = (
-            f"the smallest drop found in a task is {percent(min(drops))} to {percent(max(drops))}, "
-            f"{percent(median(drops))} in the median"
+            f"the smallest drop found in a task is {between(basis.detectable.least, basis.detectable.largest)}, "
+            f"{percent(basis.detectable.median)} in the median"
         )
-    lines = [f"verdict: {run.policy.kind} at {100 * run.policy.alpha:g} % ({parts}); {found}"]
-    if run.baseline.indicative:
+    lines = [f"verdict: {policy.kind} at {100 * policy.alpha:g} % ({parts}); {found}"]
+    if view.old and view.old.indicative:
         lines.append(
-            f"indicative: the scores of {run.baseline.model} were published without outcomes and partly on earlier "
+            f"indicative: the scores of {view.old.model} were published without outcomes and partly on earlier "
             "revisions of the data; record a baseline of your own for a verdict to rely on"
         )
-        reasons = Counter(reason for name, reason in run.baseline.unusable.items() if name in run.records)
-        lines += [f"not compared ({count}): {reason}" for reason, count in reasons.items()]
-    lines += other_than_scores(run.comparisons)
-    warnings = Counter(sentence for each in run.comparisons.values() for sentence in each.warnings)
-    lines += [f"warning: {sentence}" for sentence in warnings]
-    return lines
+        lines += _by_reason("not compared", view.unusable.values())
+    return [*lines, *basis.by_fits, *(f"warning: {sentence}" for sentence in basis.warnings)]
 
 
-def _work(run: Run) -> list[str]:
-    if not run.records:
+def _canary(run: RunFacts) -> list[str]:
+    known = "warning: this environment is not the one that the package knows"
+    where = ", ".join(run.canary)
+    return [f"{known}, at {where}; python -m pytest_mieb.canary shows how far"] if run.canary else []
+
+
+def _work(view: View, run: RunFacts) -> list[str]:
+    if not view.scored:
         return []
-    embedded = sum(record.embedded for record in run.records.values())
-    reused = sum(record.reused for record in run.records.values())
-    lines = [f"embedded {embedded:,} items, {reused:,} taken from the store"]
-    over = sum(record.taken_over for record in run.records.values())
-    if over:
-        tasks = f"{over} of {len(run.records)} tasks"
+    lines = [f"embedded {run.embedded:,} items, {run.reused:,} taken from the store"]
+    if run.taken_over:
+        tasks = f"{run.taken_over} of {view.scored} tasks"
         lines.append(f"{tasks} taken over from an earlier run, for nothing has changed; --mieb-fresh does all again")
     return lines
 
 
-def _spent(run: Run) -> list[str]:
+def _spent(run: RunFacts) -> list[str]:
     if not run.spent:
         return []
-    from pytest_mieb.models.api import dollars
-
-    spent, unsure = (sum(amounts) for amounts in zip(*run.spent.values(), strict=True))
+    answered, unsure = run.spent
     more = f", and up to {dollars(unsure)} on requests without an answer" if unsure else ""
-    return [f"spent {dollars(spent)}{more}"]
-
-
-def _next(run: Run) -> list[str]:
-    failed = {name for name, verdict in _verdicts(run).items() if verdict.failure}
-    again = [name for name in run.tasks if name in {*failed, *run.errors, *run.not_run}]
-    if again:
-        expression = " or ".join(again[:_SHOWN])
-        more = f"   # the first {_SHOWN} of {len(again)}" if len(again) > _SHOWN else ""
-        return [f"next: {command(run.args, drop=('-k', '--mieb-update'))} -k {shlex.quote(expression)}{more}"]
-    if run.records and run.baseline is None and "--mieb-update" not in run.args:
-        record = command(run.args, drop=("--mieb-baseline",))
-        return [f"next: {record} --mieb-update   # to record these scores as the baseline"]
-    return []
-
-
-def command(args: Sequence[str], drop: Sequence[str]) -> str:
-    """The command line of a run without the options in `drop`, ready to be pasted."""
-    kept: list[str] = []
-    rest = iter(args)
-    for argument in rest:
-        name, joined, _ = argument.partition("=")
-        if name in drop:
-            if not joined and name != "--mieb-update":
-                next(rest, None)
-        elif not ("-k" in drop and argument.startswith("-k")):
-            kept.append(argument)
-    return shlex.join(["pytest", *kept])
-
-
-def _baseline_scores(run: Run) -> dict[str, float]:
-    """But for tasks that do not compare with the baseline's, of which a change would say nothing."""
-    old = run.baseline.tasks if run.baseline else {}
-    return {name: mark.score for name, mark in old.items() if name not in run.errors}
+    return [f"spent {dollars(answered)}{more}"]

@@ -3,85 +3,91 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from pytest_mieb.gate.comparison import Comparison, Pair
-from pytest_mieb.gate.decision import EXIT_CODES, Decision
-from pytest_mieb.gate.policy import Policy
-from pytest_mieb.gate.statistics.interval import interval
-from pytest_mieb.gate.verdict import Verdict
-from pytest_mieb.measurement.baseline import Baseline
+from pytest_mieb.gate.decision import EXIT_CODES
+from pytest_mieb.report.view import MeanRow, Row, TaskRow, View
 
 FORMAT = 2
 
 
-def content(
-    decision: Decision, baseline: Baseline, comparisons: Mapping[str, Comparison], policy: Policy
-) -> dict[str, Any]:
-    """All of the decision; scores, drops and tolerances 0..1, null where there is no number.
+def content(view: View) -> dict[str, Any]:
+    """All of the verdict; scores, drops and tolerances 0..1, null where there is no number.
 
     `interval` is the 95 % confidence interval of the drop, [low, high]. `languages` are those that a task failed in, or
     where none did by itself those that most of its drop comes from, the largest drop first. `accepted` is what the
     baseline says of a regression of the task; of a mean, it names the tasks that count as unchanged in it.
     """
+    assert view.state and view.old and view.basis
+    policy = view.basis.policy
     return {
         "format": FORMAT,
-        "state": decision.state,
-        "exit_code": EXIT_CODES[decision.state],
-        "baseline": {"model": baseline.model, "date": baseline.date, "indicative": baseline.indicative},
+        "state": view.state,
+        "exit_code": EXIT_CODES[view.state],
+        "baseline": {"model": view.old.model, "date": view.old.date, "indicative": view.old.indicative},
         "policy": asdict(policy) | {"named": dict(policy.named)},
-        "family": asdict(decision.family),
-        "tasks": {
-            name: _verdict(verdict)
-            | {
-                "tolerance": comparisons[name].tolerance,
-                "paired": comparisons[name].paired,
-                "drift": comparisons[name].drift,
-                "preprocessing": comparisons[name].preprocessing,
-                "warnings": list(comparisons[name].warnings),
-                "accepted": _acceptance(verdict),
-                "languages": [{"language": name} | _verdict(verdict.subsets[name]) for name in verdict.languages],
-                "subsets": {subset: _verdict(each) for subset, each in verdict.subsets.items()},
-            }
-            for name, verdict in decision.verdicts.items()
-        },
-        "means": {
-            mean.name: {"status": mean.status, "tasks": mean.tasks, "missing": list(mean.missing)}
-            | _pair(mean.pair)
-            | {"tolerance": mean.tolerance, "detectable": _finite(mean.detectable), "accepted": list(mean.accepted)}
-            for mean in decision.means
-        },
-        "incomplete": dict(decision.incomplete),
-        "beside_all_others": list(decision.regressed_by_holm),
+        "family": asdict(view.basis.family),
+        "tasks": {task.name: _task(task) for task in view.tasks if task.compared},
+        "means": {mean.name: _mean(mean) for mean in view.judged},
+        "incomplete": dict(view.incomplete),
+        "beside_all_others": sorted(task.name for task in view.tasks if task.by_holm),
     }
 
 
-def _verdict(verdict: Verdict) -> dict[str, Any]:
-    return {"status": verdict.status} | _pair(verdict.pair) | {"detectable": _finite(verdict.detectable)}
+def _task(task: TaskRow) -> dict[str, Any]:
+    subsets = {each.name: _verdict(each) for each in task.subsets if each.compared}
+    return _verdict(task) | {
+        "tolerance": task.tolerance,
+        "paired": task.paired,
+        "drift": task.drift,
+        "preprocessing": task.preprocessing,
+        "warnings": list(task.warnings),
+        "accepted": _acceptance(task),
+        "languages": [{"language": name} | subsets[name] for name in task.languages],
+        "subsets": subsets,
+    }
 
 
-def _acceptance(verdict: Verdict) -> dict[str, Any] | None:
-    if verdict.accepted is None:
+def _mean(mean: MeanRow) -> dict[str, Any]:
+    return {
+        "status": mean.status,
+        "tasks": mean.tasks,
+        "missing": list(mean.missing),
+        **_numbers(mean),
+        "tolerance": mean.tolerance,
+        "detectable": mean.detectable if mean.compared else None,
+        "accepted": list(mean.accepted),
+    }
+
+
+def _verdict(row: Row) -> dict[str, Any]:
+    return {"status": row.status, **_numbers(row), "detectable": row.detectable}
+
+
+def _acceptance(task: TaskRow) -> dict[str, Any] | None:
+    if task.acceptance is None:
         return None
-    facts = asdict(verdict.accepted) | {"until": verdict.accepted.until.isoformat()}
-    return facts | {"recovered": verdict.recovered}
+    return asdict(task.acceptance) | {"until": task.acceptance.until.isoformat(), "recovered": task.recovered}
 
 
-def _pair(pair: Pair | None) -> dict[str, Any]:
-    if pair is None:
+def _numbers(row: Row) -> dict[str, Any]:
+    found = row.compared
+    if found is None:
         return {"score": None}
-    difference = {
-        name: _finite(value)
-        for name, value in asdict(pair.difference).items()
-        if name in ("drop", "standard_error", "p_drop", "p_gain", "examples", "fits")
+    return {
+        "score": found.score,
+        "baseline": found.baseline,
+        "drop": _finite(found.drop),
+        "standard_error": _finite(found.standard_error),
+        "p_drop": _finite(found.p_drop),
+        "p_gain": _finite(found.p_gain),
+        "examples": found.examples,
+        "fits": found.fits,
+        "interval": found.interval and [_finite(bound) for bound in found.interval],
     }
-    found = interval(pair.difference)
-    bounds = {"interval": [_finite(bound) for bound in found] if found else None}
-    return {"score": pair.score, "baseline": pair.baseline} | difference | bounds
 
 
-def _finite(value: float | None) -> float | None:
+def _finite(value: float) -> float | None:
     """JSON knows neither infinity nor NaN."""
-    return value if value is not None and math.isfinite(value) else None
+    return value if math.isfinite(value) else None

@@ -1,13 +1,18 @@
-"""MIEB's aggregates: category means, and the means over them."""
+"""MIEB's aggregates: the means of groups of tasks, and the two means over the means of groups."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from statistics import fmean
 
 from pytest_mieb.suite import CATEGORIES, Task
 
 MULTILINGUAL = {"retrieval": "retrieval (multilingual)", "visual_sts": "visual_sts (cross- and multilingual)"}
+GROUPS = (*CATEGORIES, *MULTILINGUAL.values())
+MEAN_EN, MEAN_M = "Mean (en)", "Mean (m)"
+# The overall means, and the groups that each of them is over.
+OVERALL: Mapping[str, tuple[str, ...]] = {MEAN_EN: CATEGORIES, MEAN_M: GROUPS}
 
 
 def group_of(task: Task) -> str:
@@ -15,34 +20,31 @@ def group_of(task: Task) -> str:
     return MULTILINGUAL.get(task.category, task.category) if "multilingual" in task.suites else task.category
 
 
-def groups() -> list[str]:
-    """The ten groups, the eight English ones first."""
-    return [*CATEGORIES, *MULTILINGUAL.values()]
-
-
-def group_means(tasks: Iterable[Task], scores: Mapping[str, float]) -> dict[str, float]:
-    """The mean score of each group that has a task with a score."""
-    members: dict[str, list[float]] = {}
+def by_group(tasks: Iterable[Task]) -> dict[str, list[str]]:
+    """The names of `tasks` by the group that they are in."""
+    members: dict[str, list[str]] = {}
     for task in tasks:
-        if task.name in scores:
-            members.setdefault(group_of(task), []).append(scores[task.name])
-    return {group: fmean(values) for group, values in members.items()}
+        members.setdefault(group_of(task), []).append(task.name)
+    return members
 
 
-def overall(tasks: Collection[Task], scores: Mapping[str, float], names: Iterable[str]) -> float | None:
-    """The mean over the means of the named groups; None when a task of theirs has no score."""
-    wanted = set(names)
-    members = [task for task in tasks if group_of(task) in wanted]
-    if not members or any(task.name not in scores for task in members):
-        return None
-    return fmean(group_means(members, scores).values())
+def means(tasks: Iterable[Task], scores: Mapping[str, float]) -> dict[str, float]:
+    """All means of `tasks`: of each group over its tasks with a score, and the overall ones over the means of their
+    groups. An overall mean is left out where one of its tasks has no score, or where it has no tasks.
+    """
+    members = by_group(tasks)
+    scored = {group: [scores[name] for name in names if name in scores] for group, names in members.items()}
+    found = {group: fmean(values) for group, values in scored.items() if values}
+    complete = {group for group, names in members.items() if len(scored[group]) == len(names)}
+    for mean, groups in OVERALL.items():
+        own = [group for group in members if group in groups]
+        if own and complete.issuperset(own):
+            found[mean] = fmean(found[group] for group in own)
+    return found
 
 
-def mean_en(tasks: Collection[Task], scores: Mapping[str, float]) -> float | None:
-    """Mean (en): over the category means of the English tasks among `tasks`."""
-    return overall(tasks, scores, CATEGORIES)
-
-
-def mean_m(tasks: Collection[Task], scores: Mapping[str, float]) -> float | None:
-    """Mean (m): over those and the two multilingual means."""
-    return overall(tasks, scores, groups())
+def overall_weights(tasks: Iterable[Task]) -> dict[str, float]:
+    """The weight of each task in the mean over the means of their groups; all of them add up to 1."""
+    groups = {task.name: group_of(task) for task in tasks}
+    sizes = Counter(groups.values())
+    return {name: 1 / (len(sizes) * sizes[group]) for name, group in groups.items()}

@@ -21,7 +21,7 @@ from pytest_mieb.gate.verdict import Verdict
 from pytest_mieb.measurement.baseline import Acceptance, Estimate, Measurement
 from pytest_mieb.suite import CATEGORIES, DatasetRef, Task
 from pytest_mieb.suite.cards import load_tasks
-from pytest_mieb.suite.means import group_means, mean_en, mean_m
+from pytest_mieb.suite.means import means
 from tests.gate.builders import comparison, difference, pair, zero_shot
 
 # One task a category, so that there are no means: each has a quarter of 5 %.
@@ -294,11 +294,7 @@ def test_the_means_are_those_of_the_paper(lite: bool) -> None:
     ]
     decision = decided(own, SUITE, selected=set(selected))
     for scores, kind in ((before, "baseline"), (after, "score")):
-        expected = {
-            **group_means(tasks, scores),
-            "Mean (en)": mean_en(tasks, scores),
-            "Mean (m)": mean_m(tasks, scores),
-        }
+        expected = means(tasks, scores)
         for mean in decision.means:
             assert getattr(mean.pair, kind) == pytest.approx(expected[mean.name])
     for mean in decision.means:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from pytest_mieb.gate.policy import ComparisonFamily, Policy, means_of, parse_policy, refuse_strange_tolerances
+from pytest_mieb.gate.policy import ComparisonFamily, Policy, judged_means, parse_policy, refuse_strange_tolerances
 from pytest_mieb.measurement.baseline import Measurement
 from pytest_mieb.suite import CATEGORIES, Task
 from pytest_mieb.suite.cards import load_tasks
-from pytest_mieb.suite.means import group_means, mean_en, mean_m
+from pytest_mieb.suite.means import means
 from tests.gate.builders import zero_shot
 
 SUITE = load_tasks()
@@ -40,7 +40,7 @@ RUN, CATEGORY, TASK, FILE = 0.02, 0.03, 0.04, 0.01
     ],
 )
 def test_the_tolerance_of_a_task(named: dict[str, float], recorded: Measurement, tolerance: float) -> None:
-    """The command line by name, the baseline, the category, the run; and never below the spread."""
+    """The command line by name, the baseline, the category, the run; and never below the noise."""
     assert Policy(tolerance=RUN, named=named).tolerance_of(zero_shot("Some"), recorded) == tolerance
 
 
@@ -131,15 +131,15 @@ def test_a_family_counts_tasks_subsets_and_means_of_what_was_selected() -> None:
     ids=["all", "lite", "English", "English and lite", "lite less one", "English lite", "English less one"],
 )
 def test_the_overall_means_need_the_whole_suite_or_lite(selected: Collection[str], names: set[str]) -> None:
-    assert {name for name in means_of(selected, SUITE) if name.startswith("Mean")} == names
+    assert {name for name in judged_means(selected, SUITE) if name.startswith("Mean")} == names
 
 
 def test_the_whole_mean_goes_before_that_of_lite() -> None:
     outside = next(name for name in ENGLISH if name not in LITE)
-    assert set(means_of(ENGLISH, SUITE)["Mean (en)"]) == set(ENGLISH)
-    assert set(means_of({*ENGLISH} - {outside}, SUITE)["Mean (en)"]) == set(ENGLISH_LITE)
-    assert set(means_of(SUITE, SUITE)["Mean (m)"]) == set(SUITE)
-    assert set(means_of({*LITE, *ENGLISH}, SUITE)["Mean (m)"]) == set(LITE)
+    assert set(judged_means(ENGLISH, SUITE)["Mean (en)"]) == set(ENGLISH)
+    assert set(judged_means({*ENGLISH} - {outside}, SUITE)["Mean (en)"]) == set(ENGLISH_LITE)
+    assert set(judged_means(SUITE, SUITE)["Mean (m)"]) == set(SUITE)
+    assert set(judged_means({*LITE, *ENGLISH}, SUITE)["Mean (m)"]) == set(LITE)
 
 
 @pytest.mark.parametrize("selected", [list(SUITE), LITE], ids=["all", "lite"])
@@ -147,32 +147,36 @@ def test_the_weights_are_those_of_the_paper(selected: list[str]) -> None:
     own = [SUITE[name] for name in selected]
     chance = random.Random(0)
     scores = {name: chance.random() for name in selected}
-    expected = {**group_means(own, scores), "Mean (en)": mean_en(own, scores), "Mean (m)": mean_m(own, scores)}
-    means = means_of(set(selected), SUITE)
-    for name, weights in means.items():
+    expected, judged = means(own, scores), judged_means(set(selected), SUITE)
+    for name, weights in judged.items():
         assert sum(weights.values()) == pytest.approx(1)
         assert sum(weight * scores[task] for task, weight in weights.items()) == pytest.approx(expected[name])
-    assert set(CATEGORIES) <= set(means) <= set(expected)
+    assert set(CATEGORIES) <= set(judged) <= set(expected)
 
 
 def test_a_group_of_one_task_has_no_mean() -> None:
     tasks = cards(("clustering", 1, ("eng",)), ("retrieval", 2, ("eng",)), ("retrieval", 2, ("multilingual",)))
-    means = means_of(set(tasks), tasks)
-    assert set(means) == {"retrieval", "retrieval (multilingual)", "Mean (en)", "Mean (m)"}
-    assert means["retrieval"] == {"r0e": 0.5, "r1e": 0.5}
-    assert means["Mean (en)"] == {"c0e": 0.5, "r0e": 0.25, "r1e": 0.25}
-    assert means["Mean (m)"] == pytest.approx({"c0e": 1 / 3, "r0e": 1 / 6, "r1e": 1 / 6, "r0m": 1 / 6, "r1m": 1 / 6})
+    judged = judged_means(set(tasks), tasks)
+    assert set(judged) == {"retrieval", "retrieval (multilingual)", "Mean (en)", "Mean (m)"}
+    assert judged["retrieval"] == {"r0e": 0.5, "r1e": 0.5}
+    assert judged["Mean (en)"] == {"c0e": 0.5, "r0e": 0.25, "r1e": 0.25}
+    assert judged["Mean (m)"] == pytest.approx({"c0e": 1 / 3, "r0e": 1 / 6, "r1e": 1 / 6, "r0m": 1 / 6, "r1m": 1 / 6})
+
+
+def test_an_overall_mean_is_over_its_groups_whatever_suites_a_card_names() -> None:
+    tasks = cards(("clustering", 2, ("eng",)), ("retrieval", 2, ("eng", "multilingual")))
+    assert judged_means(set(tasks), tasks)["Mean (en)"] == {"c0e": 0.5, "c1e": 0.5}
 
 
 def test_tasks_of_other_suites_count_in_their_category_only() -> None:
     tasks = cards(("clustering", 2, ("eng",)), ("clustering", 1, ()))
-    assert means_of(set(tasks), tasks) == {
+    assert judged_means(set(tasks), tasks) == {
         "clustering": pytest.approx(dict.fromkeys(("c0e", "c1e", "c0"), 1 / 3)),
         "Mean (en)": {"c0e": 0.5, "c1e": 0.5},
         "Mean (m)": {"c0e": 0.5, "c1e": 0.5},
     }
-    assert means_of({"c0"}, tasks) == {}
-    assert means_of({"c0", "c0e"}, tasks) == {"clustering": {"c0e": 0.5, "c0": 0.5}}
+    assert judged_means({"c0"}, tasks) == {}
+    assert judged_means({"c0", "c0e"}, tasks) == {"clustering": {"c0e": 0.5, "c0": 0.5}}
 
 
 # As a user writes it, for the plugin and for the command.

@@ -7,10 +7,10 @@ import pytest
 from pytest_mieb.gate.standing import Rank, Standing, borda, standing, standing_lines
 from pytest_mieb.measurement.published import PublishedModel, PublishedScore, read
 from pytest_mieb.suite.cards import load_tasks
-from pytest_mieb.suite.means import group_of, groups
+from pytest_mieb.suite.means import GROUPS, group_of
 
 TASKS = load_tasks()
-ONE_A_GROUP = [next(task for task in TASKS.values() if group_of(task) == group) for group in groups()]
+ONE_A_GROUP = [next(task for task in TASKS.values() if group_of(task) == group) for group in GROUPS]
 CLUSTERING = [task for task in TASKS.values() if task.category == "clustering"]
 A, B, C = (task.name for task in CLUSTERING[:3])
 CLIP = "openai/clip-vit-large-patch14"

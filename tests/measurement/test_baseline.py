@@ -215,7 +215,7 @@ REFUSED = {
     "a tolerance in percent": (one("{score: 0.5, tolerance: 1%}"), "tasks.A.tolerance: '1%' is not a number"),
     "a negative tolerance": (one("{score: 0.5, tolerance: -0.1}"), "tasks.A.tolerance: -0.1 is not a number"),
     "a tolerance that is false": (one("{score: 0.5, tolerance: no}"), "tasks.A.tolerance: False is not a number"),
-    "a spread that is no number": (one("{score: 0.5, noise: .nan}"), "tasks.A.noise: nan is not a number"),
+    "a noise that is no number": (one("{score: 0.5, noise: .nan}"), "tasks.A.noise: nan is not a number"),
     "the threshold of an old file": (
         one("{score: 0.5, threshold: 0.4}"),
         "tasks.A.threshold: unknown key; the legal ones are score, error, tolerance, accepted, noise, spread, dataset, "
@@ -362,7 +362,7 @@ def test_updating_keeps_other_tasks_what_a_person_set_and_the_runs_that_are_refe
     assert updated.tasks == {
         "A": old.tasks["A"],
         "B": replace(newer.tasks["B"], tolerance=0.02, noise=0.003),
-        "C": replace(newer.tasks["C"], tolerance=0.0),  # and the spread that was measured anew
+        "C": replace(newer.tasks["C"], tolerance=0.0),  # and the noise that was measured anew
         "D": newer.tasks["D"],
     }
     assert updated.runs == {"one": OLD, "three": NEW}

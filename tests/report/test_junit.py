@@ -10,6 +10,7 @@ from pytest_mieb.gate.policy import Policy
 from pytest_mieb.gate.stored import Stored, decide_stored, open_stored
 from pytest_mieb.measurement.baseline import Acceptance, Baseline, Measurement
 from pytest_mieb.report.junit import junit
+from pytest_mieb.report.view import of_stored
 from pytest_mieb.suite.cards import load_tasks
 from tests.stored_runs import a_run, a_verdict
 
@@ -23,7 +24,7 @@ def test_regressions_are_failures_and_missing_verdicts_errors(tmp_path: Path) ->
     new = a_run(tmp_path / "new", {A: 0.7, B: 0.7, WIT: LANGUAGES | {"ko": 0.5}})
     a_verdict(new, {C: "the worker\x1b[0m crashed <&>"})
     outcome = decide_stored(*(open_stored(str(tmp_path / n), tmp_path, TASKS) for n in ("old", "new")), TASKS, Policy())
-    (suite,) = fromstring(junit(outcome))
+    (suite,) = fromstring(junit(of_stored(outcome)))
     counts = {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")}
     assert counts == {"tests": "5", "failures": "2", "errors": "2", "skipped": "0"}
     cases = {f"{case.get('classname')}.{case.get('name')}": case for case in suite}
@@ -48,7 +49,7 @@ def test_an_accepted_regression_passes_with_a_note() -> None:
     tasks = {A: Measurement(0.8, 0.01, accepted=until), B: Measurement(0.8, 0.01)}
     old = Stored("old", "recorded", Path(), Baseline("old", "hub", tasks=tasks))
     new = Stored("new", "recorded", Path(), Baseline("new", "hub", tasks=tasks | {A: Measurement(0.4, 0.01)}))
-    (suite,) = fromstring(junit(decide_stored(old, new, TASKS, Policy())))
+    (suite,) = fromstring(junit(of_stored(decide_stored(old, new, TASKS, Policy()))))
     assert (suite.get("tests"), suite.get("failures")) == ("3", "0")
     notes = {case.get("name"): [child.tag for child in case] for case in suite}
     noted = ["properties", "system-out"]
@@ -64,6 +65,6 @@ def test_what_needs_no_verdict_is_skipped() -> None:
     tasks = {A: Measurement(0.8, 0.01), B: Measurement(0.8, 0.01)}
     old = Stored("old", "published", Path(), Baseline("old", "hub", tasks=tasks, unusable={A: "other corpus"}))
     new = Stored("new", "recorded", Path(), Baseline("new", "hub", tasks=tasks))
-    (suite,) = fromstring(junit(decide_stored(old, new, TASKS, Policy())))
+    (suite,) = fromstring(junit(of_stored(decide_stored(old, new, TASKS, Policy()))))
     assert (suite.get("tests"), suite.get("skipped")) == ("2", "1")
     assert suite.find("testcase/skipped").get("message") == "other corpus"  # type: ignore[union-attr]

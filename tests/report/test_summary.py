@@ -2,75 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import date
-from typing import Any
 
 import pytest
 
 from pytest_mieb.gate.policy import Policy
-from pytest_mieb.measurement.baseline import Acceptance, Baseline, Estimate, Measurement
+from pytest_mieb.measurement.baseline import Baseline, Measurement
 from pytest_mieb.models.description import Description
 from pytest_mieb.report.run import Run
-from pytest_mieb.report.summary import command, summary_lines
+from pytest_mieb.report.summary import summary_lines
+from pytest_mieb.report.view import of_run
 from pytest_mieb.suite.cards import load_tasks
 from tests.builders import a_task
-from tests.report.builders import a_comparison, a_pair, a_record
-
-TASKS = {
-    name: a_task(name=name, category=category, suites=suites)
-    for name, category, suites in (
-        ("Fashion", "retrieval", ("lite", "eng")),
-        ("CIFAR10Clustering", "clustering", ("lite", "eng")),
-        ("CIFAR100Clustering", "clustering", ("eng",)),
-    )
-} | {
-    "XFlickr": a_task(
-        name="XFlickr",
-        category="retrieval",
-        suites=("lite", "multilingual"),
-        subsets={"en": ("eng-Latn",), "no": ("nob-Latn",)},
-    )
-}
-LITE = [name for name, task in TASKS.items() if "lite" in task.suites]
-BASELINE = Baseline(
-    "exp6",
-    "hub",
-    tasks={
-        "Fashion": Measurement(0.5),
-        "CIFAR10Clustering": Measurement(0.4),
-        "CIFAR100Clustering": Measurement(0.2),
-        "XFlickr": Measurement(0.3, subsets={"en": Estimate(0.4), "no": Estimate(0.2)}),
-    },
-)
+from tests.report.builders import BASELINE, LITE, TASKS, UNTIL, a_comparison, a_pair, a_record, a_run
 
 
-def a_run(
-    scores: Mapping[str, float],
-    baseline: Baseline | None = BASELINE,
-    args: Sequence[str] = ("--mieb-model=exp7", "-m", "lite"),
-    *,
-    p: Mapping[str, float] | None = None,
-    comparisons: Mapping[str, Any] | None = None,
-    **facts: Any,
-) -> Run:
-    """A run after its last item; a changed score is beyond chance unless `p` says how likely it is."""
-    facts.setdefault("selected", set(scores))
-    run = Run(args, TASKS, baseline, records={name: a_record(name, score) for name, score in scores.items()}, **facts)
-    if baseline:
-        run.comparisons = {
-            name: a_comparison(name, score, baseline.tasks[name].score, (p or {}).get(name, 1e-9))
-            for name, score in scores.items()
-            if name in baseline.tasks
-        } | dict(comparisons or {})
-    run.decide()
-    return run
+def section_of(run: Run) -> list[str]:
+    return summary_lines(of_run(run))
 
 
 def test_a_run_that_passed() -> None:
     run = a_run({"Fashion": 0.501, "CIFAR10Clustering": 0.4})
-    assert summary_lines(run) == [
+    assert section_of(run) == [
         "category    tasks   mean  baseline  change  detectable",
         "retrieval       1  50.10     50.00   +0.10        9.73",
         "clustering      1  40.00     40.00    0.00           -",
@@ -84,7 +37,7 @@ def test_a_run_that_passed() -> None:
 
 
 def test_where_no_outcome_differs_there_is_no_smallest_drop() -> None:
-    lines = summary_lines(a_run({"Fashion": 0.5, "CIFAR10Clustering": 0.4}))
+    lines = section_of(a_run({"Fashion": 0.5, "CIFAR10Clustering": 0.4}))
     assert lines[0].split()[-1] == "change"
     assert "Mean (en) of MIEB-lite: 45.00, baseline 45.00 (0.00)" in lines
     assert "verdict: significance at 5 % (tasks 2, means 1); no outcome differs from the baseline's" in lines
@@ -92,7 +45,7 @@ def test_where_no_outcome_differs_there_is_no_smallest_drop() -> None:
 
 def test_a_run_that_regressed_starts_with_what_did_and_ends_with_the_next_command() -> None:
     run = a_run({"Fashion": 0.6, "CIFAR10Clustering": 0.3, "CIFAR100Clustering": 0.1})
-    lines = summary_lines(run)
+    lines = section_of(run)
     assert lines[:5] == [
         "regressed (3):",
         "  clustering, 2 tasks: 20.00 from 30.00 (-10.00), 95 % interval of the drop 8.04 to 11.96, p = 8e-24",
@@ -113,11 +66,11 @@ def test_a_clustering_says_what_its_fits_lost_beside_its_score() -> None:
         replace(of_fits, difference=replace(of_fits.difference, drop=drop, p_drop=p, fits=16, before=0.5))
         for drop, p in ((0.02, 1e-9), (0.001, 0.4))
     )
-    lines = summary_lines(a_run({"CIFAR10Clustering": 0.35}, comparisons={"CIFAR10Clustering": lost}))
+    lines = section_of(a_run({"CIFAR10Clustering": 0.35}, comparisons={"CIFAR10Clustering": lost}))
     assert (
         "  CIFAR10Clustering: 35.00 from 40.00 (-5.00), over 16 fits that start alike -2.00, 95 % interval" in lines[1]
     )
-    lines = summary_lines(a_run({"CIFAR10Clustering": 0.35}, comparisons={"CIFAR10Clustering": kept}))
+    lines = section_of(a_run({"CIFAR10Clustering": 0.35}, comparisons={"CIFAR10Clustering": kept}))
     assert not any(line.startswith("regressed") for line in lines)
     told = (
         "clustering is judged by fits that start alike, not by its score: CIFAR10Clustering -5.00, over its fits -0.10"
@@ -127,7 +80,7 @@ def test_a_clustering_says_what_its_fits_lost_beside_its_score() -> None:
 
 def test_a_regression_in_one_language_is_named() -> None:
     lost = a_comparison("XFlickr", 0.3, 0.3, subsets={"en": a_pair(0.5, 0.4), "no": a_pair(0.1, 0.2)})
-    lines = summary_lines(a_run({"XFlickr": 0.3}, comparisons={"XFlickr": lost}))
+    lines = section_of(a_run({"XFlickr": 0.3}, comparisons={"XFlickr": lost}))
     assert lines[:2] == ["regressed (1):", _OF_NO]
     assert "verdict: significance at 5 % (tasks 1, languages 2)" in lines[-3]
     assert lines[-1] == "next: pytest --mieb-model=exp7 -m lite -k XFlickr"
@@ -136,7 +89,7 @@ def test_a_regression_in_one_language_is_named() -> None:
 def test_where_only_the_mean_of_the_languages_regressed_the_one_that_lost_most_is_named() -> None:
     pairs = {"en": a_pair(0.28, 0.4, 0.4), "no": a_pair(0.2, 0.2)}
     lost = a_comparison("XFlickr", 0.24, 0.3, subsets=pairs)
-    lines = summary_lines(a_run({"XFlickr": 0.24}, comparisons={"XFlickr": lost}))
+    lines = section_of(a_run({"XFlickr": 0.24}, comparisons={"XFlickr": lost}))
     assert lines[1].endswith(
         "; no language regressed by itself; most of the drop comes from en 28.00, baseline 40.00 (-12.00)"
     )
@@ -145,7 +98,7 @@ def test_where_only_the_mean_of_the_languages_regressed_the_one_that_lost_most_i
 def test_a_regression_found_only_beside_the_others_says_how() -> None:
     """Of two tasks, at half of 5 % for tasks: 0.0125 is too little by itself, but the first leaves 0.025 to it."""
     p = {"CIFAR10Clustering": 1e-9, "CIFAR100Clustering": 0.02}
-    lines = summary_lines(a_run({"CIFAR10Clustering": 0.3, "CIFAR100Clustering": 0.1}, p=p))
+    lines = section_of(a_run({"CIFAR10Clustering": 0.3, "CIFAR100Clustering": 0.1}, p=p))
     interval = "95 % interval of the drop 8.04 to 11.96"
     assert f"  CIFAR10Clustering: 30.00 from 40.00 (-10.00), {interval}, p = 1e-09" in lines
     assert f"  CIFAR100Clustering: 10.00 from 20.00 (-10.00), {interval}, p = 0.02, by Holm's procedure" in lines
@@ -155,13 +108,10 @@ def test_what_is_worse_by_itself_but_not_among_so_many_is_listed_and_passes() ->
     """Neither task can be told from chance; their mean can, but for the correction."""
     p = dict.fromkeys(("CIFAR10Clustering", "CIFAR100Clustering"), 0.04)
     run = a_run({"CIFAR10Clustering": 0.38, "CIFAR100Clustering": 0.18, "Fashion": 0.5}, p=p)
-    lines = summary_lines(run)
+    lines = section_of(run)
     suspects = next(line for line in lines if line.startswith("suspect"))
     assert suspects.endswith("CIFAR10Clustering -2.00, CIFAR100Clustering -2.00")
     assert not lines[-1].startswith("next")
-
-
-UNTIL = Acceptance(date(2027, 3, 1), "a new tokenizer")
 
 
 def test_an_accepted_regression_is_told_after_the_others_with_its_day_and_reason() -> None:
@@ -172,7 +122,7 @@ def test_an_accepted_regression_is_told_after_the_others_with_its_day_and_reason
         "XFlickr": a_comparison("XFlickr", 0.3, 0.3, accepted=UNTIL, subsets={"no": a_pair(0.1, 0.2)}),
     }
     scores = {name: each.score for name, each in own.items()}
-    lines = summary_lines(a_run(scores, comparisons=own))
+    lines = section_of(a_run(scores, comparisons=own))
     mean = next(line for line in lines if line.startswith("  Mean (en), 3 tasks: "))
     assert mean.endswith("; decided without CIFAR10Clustering, of which a drop is accepted")
     place = lines.index("accepted (3):")
@@ -190,14 +140,14 @@ def test_an_accepted_regression_is_told_after_the_others_with_its_day_and_reason
 
 def test_an_acceptance_that_ended_stands_among_the_regressions() -> None:
     ended = a_comparison("Fashion", 0.3, 0.5, accepted=replace(UNTIL, ended=True))
-    lines = summary_lines(a_run({"Fashion": 0.3}, comparisons={"Fashion": ended}))
+    lines = section_of(a_run({"Fashion": 0.3}, comparisons={"Fashion": ended}))
     assert lines[0] == "regressed (1):"
     assert lines[1].endswith(", p = 1e-09; was accepted until 2027-03-01")
 
 
 def test_an_accepted_regression_that_is_gone_is_told() -> None:
     gone = a_comparison("Fashion", 0.5, 0.5, accepted=UNTIL)
-    assert summary_lines(a_run({"Fashion": 0.5}, comparisons={"Fashion": gone}))[0] == (
+    assert section_of(a_run({"Fashion": 0.5}, comparisons={"Fashion": gone}))[0] == (
         "  Fashion: the regression accepted until 2027-03-01 (a new tokenizer) is gone; remove `accepted` from the "
         "baseline"
     )
@@ -206,7 +156,7 @@ def test_an_accepted_regression_that_is_gone_is_told() -> None:
 def test_a_change_of_preprocessing_comes_before_all_else() -> None:
     change = "preprocessing differs from the baseline's: size 224 -> 336"
     lost = a_comparison("Fashion", 0.3, 0.5, preprocessing=change)
-    assert summary_lines(a_run({"Fashion": 0.3}, comparisons={"Fashion": lost}))[:2] == [change, "regressed (1):"]
+    assert section_of(a_run({"Fashion": 0.3}, comparisons={"Fashion": lost}))[:2] == [change, "regressed (1):"]
 
 
 def test_what_has_no_verdict_and_what_is_not_applicable() -> None:
@@ -216,7 +166,7 @@ def test_what_has_no_verdict_and_what_is_not_applicable() -> None:
         errors={"CIFAR10Clustering": "gated"},
         skipped={"XFlickr": "exp7 embeds no text"},
     )
-    lines = summary_lines(run)
+    lines = section_of(run)
     assert lines[:6] == [
         "errors (1): CIFAR10Clustering",
         "",
@@ -238,23 +188,23 @@ def test_without_a_baseline_only_errors_have_no_verdict() -> None:
     run = a_run(
         {"Fashion": 0.5}, None, selected={"Fashion", "XFlickr", "CIFAR10Clustering"}, errors={"XFlickr": "gated"}
     )
-    assert summary_lines(run)[0] == "errors (1): XFlickr"
-    assert not any(line.startswith("verdict") for line in summary_lines(run))
+    assert section_of(run)[0] == "errors (1): XFlickr"
+    assert not any(line.startswith("verdict") for line in section_of(run))
 
 
 def test_a_run_of_nothing_says_nothing() -> None:
-    assert summary_lines(a_run({})) == []
+    assert section_of(a_run({})) == []
 
 
 def test_skipped_tasks_alone() -> None:
     skipped = dict.fromkeys(("Fashion", "XFlickr"), "no text")
-    assert summary_lines(a_run({}, None, selected=set(skipped), skipped=skipped)) == ["not applicable (2): no text"]
+    assert section_of(a_run({}, None, selected=set(skipped), skipped=skipped)) == ["not applicable (2): no text"]
 
 
 def test_a_task_without_a_baseline_has_none_in_the_table_and_is_in_the_next_command() -> None:
     partial = Baseline("exp6", "hub", tasks={"CIFAR10Clustering": BASELINE.tasks["CIFAR10Clustering"]})
     lacking = {"CIFAR100Clustering": "CIFAR100Clustering: no baseline in exp6"}
-    lines = summary_lines(a_run({"CIFAR10Clustering": 0.4, "CIFAR100Clustering": 0.3}, partial, errors=lacking))
+    lines = section_of(a_run({"CIFAR10Clustering": 0.4, "CIFAR100Clustering": 0.3}, partial, errors=lacking))
     assert lines[0] == "errors (1): CIFAR100Clustering"
     assert "clustering      2  35.00         -       -" in lines
     assert lines[-1].endswith(" -k CIFAR100Clustering")
@@ -262,12 +212,12 @@ def test_a_task_without_a_baseline_has_none_in_the_table_and_is_in_the_next_comm
 
 def test_a_task_that_does_not_compare_with_its_baseline_has_no_change() -> None:
     run = a_run({"Fashion": 0.6}, errors={"Fashion": "Fashion: scored 1.00, while its outcomes make up 50.00"})
-    assert ["retrieval", "1", "60.00", "-", "-"] in [line.split()[:5] for line in summary_lines(run)]
+    assert ["retrieval", "1", "60.00", "-", "-"] in [line.split()[:5] for line in section_of(run)]
 
 
 def test_measuring_only_ends_with_the_command_that_records() -> None:
     run = a_run(dict.fromkeys(LITE, 0.5), None, ["--mieb-model=exp7", "--mieb-baseline=none", "-m", "lite"])
-    lines = summary_lines(run)
+    lines = section_of(run)
     assert "Mean (m) of MIEB-lite: 50.00" in lines
     assert lines[-1] == (
         "next: pytest --mieb-model=exp7 -m lite --mieb-update   # to record these scores as the baseline"
@@ -276,13 +226,13 @@ def test_measuring_only_ends_with_the_command_that_records() -> None:
 
 def test_recording_starts_with_what_changed() -> None:
     run = a_run({"Fashion": 0.5}, None, ["--mieb-model=exp7", "--mieb-update"], notes=["recorded 1 tasks in x.yaml"])
-    lines = summary_lines(run)
+    lines = section_of(run)
     assert lines[0] == "recorded 1 tasks in x.yaml"
     assert not lines[-1].startswith("next:")
 
 
 def test_the_means_are_of_the_whole_suite_where_all_of_it_was_selected() -> None:
-    lines = summary_lines(a_run(dict.fromkeys(TASKS, 0.5)))
+    lines = section_of(a_run(dict.fromkeys(TASKS, 0.5)))
     # Baseline: retrieval 50, clustering (40 + 20) / 2, retrieval (multilingual) 30.
     assert any(line.startswith("Mean (en): 50.00, baseline 40.00 (+10.00)") for line in lines)
     assert any(line.startswith("Mean (m): 50.00, baseline 36.67 (+13.33)") for line in lines)
@@ -291,20 +241,20 @@ def test_the_means_are_of_the_whole_suite_where_all_of_it_was_selected() -> None
 def test_a_task_of_ones_own_has_no_part_in_the_means() -> None:
     tasks = {"Mine": a_task(name="Mine", suites=())}
     run = Run(args=[], tasks=tasks, baseline=None, records={"Mine": a_record("Mine", 0.5)}, selected={"Mine"})
-    assert not [line for line in summary_lines(run) if line.startswith("Mean")]
+    assert not [line for line in section_of(run) if line.startswith("Mean")]
 
 
 def test_long_lists_are_cut() -> None:
     names = list(load_tasks())
     run = Run(args=[], tasks=load_tasks(), baseline=None, errors=dict.fromkeys(names[:23], "gated"), selected=set())
-    assert summary_lines(run)[0].startswith("errors (23): ")
-    assert summary_lines(run)[0].endswith(" and 3 more")
-    assert summary_lines(run)[-1].endswith(f"{names[19]}'   # the first 20 of 23")
+    assert section_of(run)[0].startswith("errors (23): ")
+    assert section_of(run)[0].endswith(" and 3 more")
+    assert section_of(run)[-1].endswith(f"{names[19]}'   # the first 20 of 23")
 
 
 def test_the_rules_of_the_run_are_named() -> None:
     run = a_run({"Fashion": 0.501}, policy=Policy("non-inferiority", alpha=0.01))
-    assert any(line.startswith("verdict: non-inferiority at 1 % (tasks 1)") for line in summary_lines(run))
+    assert any(line.startswith("verdict: non-inferiority at 1 % (tasks 1)") for line in section_of(run))
 
 
 def test_a_warning_of_many_tasks_is_one_line() -> None:
@@ -312,7 +262,7 @@ def test_a_warning_of_many_tasks_is_one_line() -> None:
         name: a_comparison(name, score, score, warnings=("device cpu, the baseline's was mps",))
         for name, score in (("Fashion", 0.5), ("CIFAR10Clustering", 0.4))
     }
-    lines = summary_lines(a_run({"Fashion": 0.5, "CIFAR10Clustering": 0.4}, comparisons=warned))
+    lines = section_of(a_run({"Fashion": 0.5, "CIFAR10Clustering": 0.4}, comparisons=warned))
     assert lines.count("warning: device cpu, the baseline's was mps") == 1
 
 
@@ -324,7 +274,7 @@ def test_published_scores_are_indicative_and_some_cannot_be_compared() -> None:
     run = a_run(scores, published)
     del run.comparisons["XFlickr"]
     run.decide()
-    lines = summary_lines(run)
+    lines = section_of(run)
     assert (
         "indicative: the scores of exp6 were published without outcomes and partly on earlier revisions of the data; "
         "record a baseline of your own for a verdict to rely on"
@@ -338,7 +288,7 @@ def test_ranks_are_those_of_scores_on_published_data(published_data: bool) -> No
     names = [name for name, task in load_tasks().items() if "lite" in task.suites]
     records = {name: a_record(name, 0.9) for name in names}
     run = Run([], load_tasks(), None, published_data=published_data, records=records, selected=set(names))
-    ranks = [line for line in summary_lines(run) if "rank" in line]
+    ranks = [line for line in section_of(run) if "rank" in line]
     assert bool(ranks) is published_data
     assert not ranks or ranks[0].endswith("Mean (m) 1, Mean (en) 1, Borda 1")
 
@@ -348,7 +298,7 @@ def test_scores_of_a_part_have_no_rank_and_are_told() -> None:
     records = {name: a_record(name, 0.9) for name in names}
     records[names[0]] = replace(records[names[0]], measured=Measurement(0.9, part="30 of 40 rows"))
     run = Run([], load_tasks(), None, published_data=True, records=records, selected=set(names))
-    lines = summary_lines(run)
+    lines = section_of(run)
     assert f"measured on a part of the data (1): {names[0]}" in lines
     (ranks,) = (line for line in lines if "rank" in line)
     assert "Mean" not in ranks
@@ -357,28 +307,11 @@ def test_scores_of_a_part_have_no_rank_and_are_told() -> None:
 def test_data_that_does_not_fit_is_told_by_task() -> None:
     run = a_run({"Fashion": 0.501, "CIFAR10Clustering": 0.4})
     run.records["Fashion"] = replace(run.records["Fashion"], findings=("1 of 2 keys fit no lock",))
-    assert "part of the data does not fit, see the warnings or the result files (1): Fashion" in summary_lines(run)
+    assert "part of the data does not fit, see the warnings or the result files (1): Fashion" in section_of(run)
 
 
 def test_what_was_loaded_is_said_at_the_end_where_it_can_be_copied() -> None:
     model = Description("clip", "CLIPModel", "f00d", 8, "float32", {"size": 224}, ("a guess",))
-    lines = summary_lines(a_run({"Fashion": 0.5}, None, model=model))
+    lines = section_of(a_run({"Fashion": 0.5}, None, model=model))
     place = lines.index("model: clip (CLIPModel) f00d, dimension 8, float32; size 224")
     assert lines[place + 1] == "warning: a guess"
-
-
-@pytest.mark.parametrize(
-    ("args", "drop", "expected"),
-    [
-        (["-m", "lite", "-n", "8"], ["-k"], "pytest -m lite -n 8"),
-        (["-k", "A or B", "-x"], ["-k"], "pytest -x"),
-        (["-kA", "-x"], ["-k"], "pytest -x"),
-        (["-k=A", "-x"], ["-k"], "pytest -x"),
-        (["--mieb-update", "-k", "A"], ["-k", "--mieb-update"], "pytest"),
-        (["--mieb-baseline", "none", "-k", "A"], ["--mieb-baseline"], "pytest -k A"),
-        (["--mieb-baseline=none"], ["--mieb-baseline"], "pytest"),
-        (["-m", "clustering or visual_sts"], ["-k"], "pytest -m 'clustering or visual_sts'"),
-    ],
-)
-def test_the_command_of_a_run_is_ready_to_be_pasted(args: list[str], drop: list[str], expected: str) -> None:
-    assert command(args, drop) == expected

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
 
-from pytest_mieb.gate.decision import EXIT_CODES, decide
+from pytest_mieb.gate.comparison import Comparison
+from pytest_mieb.gate.decision import EXIT_CODES, Decision, decide
 from pytest_mieb.gate.policy import Policy
 from pytest_mieb.measurement.baseline import Acceptance, Baseline, Measurement
+from pytest_mieb.report.run import Run
 from pytest_mieb.report.verdict_file import content
+from pytest_mieb.report.view import of_run
 from tests.builders import a_task
 from tests.report.builders import a_comparison, a_pair
 
@@ -26,6 +30,13 @@ BASELINE = Baseline("exp6", "hub", date="2026-01-31", tasks=dict.fromkeys(TASKS,
 POLICY = Policy(named={"A": 0.02})
 
 
+def content_of(decision: Decision, comparisons: Mapping[str, Comparison], policy: Policy) -> dict[str, Any]:
+    selected = {*comparisons, *decision.incomplete}
+    return content(
+        of_run(Run([], TASKS, BASELINE, policy, comparisons={**comparisons}, selected=selected, decision=decision))
+    )
+
+
 def a_verdict(*, incomplete: bool = True, lost: bool = True) -> dict[str, Any]:
     """Of a run in which A dropped, C lost Norwegian, and D has no score."""
     comparisons = {
@@ -36,7 +47,7 @@ def a_verdict(*, incomplete: bool = True, lost: bool = True) -> dict[str, Any]:
     missing = {"D": "gated"} if incomplete else {}
     selected = set(TASKS) if incomplete else set(comparisons)
     decision = decide(comparisons, missing, selected, TASKS, POLICY)
-    written: dict[str, Any] = json.loads(json.dumps(content(decision, BASELINE, comparisons, POLICY), allow_nan=False))
+    written: dict[str, Any] = json.loads(json.dumps(content_of(decision, comparisons, POLICY), allow_nan=False))
     return written
 
 
@@ -129,7 +140,7 @@ def test_what_is_accepted_is_there_with_its_day_and_reason() -> None:
         "C": a_comparison("C", 0.4, 0.5, accepted=replace(until, ended=True)),
     }
     decision = decide(comparisons, {}, set(comparisons), TASKS, Policy())
-    written = json.loads(json.dumps(content(decision, BASELINE, comparisons, Policy())))
+    written = json.loads(json.dumps(content_of(decision, comparisons, Policy())))
     facts = {"until": "2027-03-01", "reason": "known"}
     assert {name: (task["status"], task["accepted"]) for name, task in written["tasks"].items()} == {
         "A": ("accepted", facts | {"ended": False, "recovered": False}),
@@ -146,7 +157,7 @@ def test_an_infinite_number_is_null_for_json_knows_none() -> None:
     difference = comparison.difference.__class__(0.1, float("inf"), 0.5, 0.5, 0)
     pair = comparison.__class__(0.4, 0.5, difference, task="A", metric="nmi", tolerance=0.005)
     decision = decide({"A": pair}, {}, {"A"}, TASKS, Policy())
-    written = content(decision, BASELINE, {"A": pair}, Policy())
+    written = content_of(decision, {"A": pair}, Policy())
     assert written["tasks"]["A"]["standard_error"] is None
     assert written["tasks"]["A"]["interval"] == [None, None]
     json.dumps(written, allow_nan=False)
@@ -157,6 +168,6 @@ def test_what_failed_only_beside_the_others_is_named() -> None:
     comparisons = {"A": a_comparison("A", 0.4, 0.5), "B": a_comparison("B", 0.4, 0.5, 0.02)}
     chosen = {name: TASKS[name] for name in comparisons}
     decision = decide(comparisons, {}, set(chosen), chosen, Policy())
-    written = content(decision, BASELINE, comparisons, Policy())
+    written = content_of(decision, comparisons, Policy())
     assert written["beside_all_others"] == ["B"]
     assert written["tasks"]["B"]["status"] == "regressed"

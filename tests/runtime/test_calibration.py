@@ -47,7 +47,7 @@ def test_no_change_is_what_the_run_does_and_none_comes_twice(threads: int, batch
     assert all((change.batch_size or 1) >= 1 for change in found)
 
 
-def test_the_spread_is_the_largest_distance() -> None:
+def test_the_noise_is_the_largest_distance() -> None:
     assert noise(0.5, {"a": 0.52, "b": 0.47}) == pytest.approx(0.03)
     assert noise(0.5, {}) == 0.0
 

@@ -1,4 +1,4 @@
-"""What one example adds to a score: pseudo-values whose mean is the score and whose spread is its noise."""
+"""Pseudo-values: what one example adds to a score; their mean is the score, their spread gives its sampling error."""
 
 from __future__ import annotations
 

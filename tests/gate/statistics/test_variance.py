@@ -28,8 +28,8 @@ def test_subsets_with_different_draws_do_not_add_up() -> None:
 
 def test_one_column_is_the_error_of_a_mean() -> None:
     values = np.random.default_rng(0).normal(size=50)
-    spread = crossed(((values - values.mean()) / 50)[:, None])
-    assert spread == pytest.approx((values.var(ddof=1) / 50, 49, values.var(ddof=1) / 50, 0))
+    found = crossed(((values - values.mean()) / 50)[:, None])
+    assert found == pytest.approx((values.var(ddof=1) / 50, 49, values.var(ddof=1) / 50, 0))
 
 
 def test_rows_and_columns_are_the_mean_squares_of_two_way_random_effects() -> None:
@@ -40,11 +40,11 @@ def test_rows_and_columns_are_the_mean_squares_of_two_way_random_effects() -> No
     rows, columns = cells.mean(axis=1) - grand, cells.mean(axis=0) - grand
     of_rows, of_columns = e * (rows**2).sum() / (n - 1), n * (columns**2).sum() / (e - 1)
     of_error = ((cells - grand - rows[:, None] - columns) ** 2).sum() / ((n - 1) * (e - 1))
-    spread = crossed((cells - grand) / n)
-    assert spread.variance == pytest.approx((of_rows + of_columns - of_error) / (n * e))
-    assert spread.rows == pytest.approx((of_rows - of_error) / (n * e))
-    assert spread.columns == pytest.approx(of_columns / (n * e))
-    assert e - 1 < spread.freedom < n - 1
+    found = crossed((cells - grand) / n)
+    assert found.variance == pytest.approx((of_rows + of_columns - of_error) / (n * e))
+    assert found.rows == pytest.approx((of_rows - of_error) / (n * e))
+    assert found.columns == pytest.approx(of_columns / (n * e))
+    assert e - 1 < found.freedom < n - 1
 
 
 def test_the_variance_is_what_drawing_anew_shows() -> None:
@@ -60,11 +60,11 @@ def test_the_variance_is_what_drawing_anew_shows() -> None:
 def test_few_rows_and_few_columns_add_up_each_by_itself() -> None:
     table = np.random.default_rng(1).normal(size=(12, 4))
     table -= table.mean()
-    spread = repeated(table)
+    found = repeated(table)
     of_rows = 12 * table.mean(axis=1).var(ddof=1)
     of_columns = table.sum(axis=0).var(ddof=1) / 4
-    assert spread == pytest.approx((of_rows + of_columns, spread.freedom, of_rows, of_columns))
-    assert 3 < spread.freedom < 14
+    assert found == pytest.approx((of_rows + of_columns, found.freedom, of_rows, of_columns))
+    assert 3 < found.freedom < 14
     assert repeated(table[:, :1] - table[:, 0].mean()).columns == 0
     assert repeated(np.zeros((3, 3))) == (0, 1, 0, 0)
 

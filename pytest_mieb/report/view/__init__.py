@@ -1,0 +1,20 @@
+"""What a run, or a comparison of two stored measurements, has to say: computed once, for every format to render."""
+
+from pytest_mieb.report.view.building import of_run, of_stored
+from pytest_mieb.report.view.rows import Compared, MeanRow, Row, TaskRow
+from pytest_mieb.report.view.view import Basis, Detectable, RunFacts, Side, View, with_status
+
+__all__ = [
+    "Basis",
+    "Compared",
+    "Detectable",
+    "MeanRow",
+    "Row",
+    "RunFacts",
+    "Side",
+    "TaskRow",
+    "View",
+    "of_run",
+    "of_stored",
+    "with_status",
+]
