@@ -77,3 +77,19 @@ def test_the_number_of_threads_does_not_move_an_unconverged_fit() -> None:
         with threadpool_limits(threads):
             outcomes.append(linear_probe.probe(train, labels, [list(range(60))], test, truth, 10).outcomes.tolist())
     assert outcomes[0] == outcomes[1]
+
+
+def test_how_many_fits_are_done_at_a_time_moves_nothing() -> None:
+    import torch
+
+    random = np.random.default_rng(0)
+    labels = np.repeat(np.arange(5), 20).tolist()
+    train, test = (random.standard_normal((100, 8)).astype(np.float32) for _ in range(2))
+    draws = linear_probe.draw(labels, 5, 4)
+    before, found = torch.get_num_threads(), []
+    for threads in (1, 3):
+        torch.set_num_threads(threads)
+        found.append(linear_probe.probe(train, labels, draws, test, labels, 4))
+    torch.set_num_threads(before)
+    assert np.array_equal(found[0].outcomes, found[1].outcomes) and found[0].metrics == found[1].metrics
+    assert not np.array_equal(found[0].outcomes[:, 0], found[0].outcomes[:, 1])  # they are different fits
