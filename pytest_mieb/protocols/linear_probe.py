@@ -84,7 +84,8 @@ def probe(
     def predictions(drawn: Sequence[int]) -> NDArray[Any]:
         return _fit_and_predict(learned[list(drawn)], classes[list(drawn)], wide)
 
-    with threadpool_limits(1), warnings.catch_warnings(), ThreadPoolExecutor(get_num_threads()) as threads:
+    one_each = ThreadPoolExecutor(get_num_threads(), initializer=threadpool_limits, initargs=(1,))
+    with threadpool_limits(1), warnings.catch_warnings(), one_each as threads:
         warnings.simplefilter("ignore", ConvergenceWarning)
         predicted = list(threads.map(predictions, draws))
     experiments = [classification_metrics(truth, each) for each in predicted]
