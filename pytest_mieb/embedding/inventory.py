@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pytest_mieb.embedding.generations import WITNESS
-from pytest_mieb.embedding.store import DAMAGED, EDITION, EMBEDDINGS, SHARD
+from pytest_mieb.embedding.shared import DAMAGED, SHARD
+from pytest_mieb.embedding.store import EDITION, EMBEDDINGS
 from pytest_mieb.support import arrays
 from pytest_mieb.support.atomic import written
 
@@ -73,9 +74,7 @@ def damaged(holding: Holding) -> Iterator[tuple[Path, str]]:
     """
     for shard in _shards(holding.folder):
         try:
-            found = arrays.mapped(shard)
-            for name in found.arrays:
-                found.check(name)
+            arrays.check(shard)
         except FileNotFoundError:  # a run beside this one has set it aside
             continue
         except (OSError, arrays.DamagedError) as error:
