@@ -17,7 +17,7 @@ from pytest_mieb.support import arrays
 from pytest_mieb.support.atomic import written
 
 # Written by every run that opens the folder, so that its time is that of the last one.
-_LABEL = "label.json"
+LABEL = "label.json"
 
 
 class Label(NamedTuple):
@@ -47,8 +47,13 @@ def label(folder: Path, model: str, batch_size: int) -> None:
     """Note what a folder holds, and that it is used now; on a disk that takes nothing, without effect."""
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
-        with written(folder / _LABEL) as temporary:
+        with written(folder / LABEL) as temporary:
             temporary.write_text(json.dumps(Label(model, batch_size)._asdict()), encoding="utf-8")
+
+
+def contents(folder: Path) -> list[Path]:
+    """The files that make up a model's embeddings: what is in none of them can be left out of a copy."""
+    return [file for file in (folder / WITNESS, folder / LABEL) if file.exists()] + _shards(folder)
 
 
 def inventory(cache: Path) -> list[Holding]:
@@ -92,9 +97,7 @@ def _shards(folder: Path) -> list[Path]:
 
 def _holding(folder: Path) -> Holding:
     stats = {path: stat for path in folder.rglob("*") if (stat := _stat(path)) and not path.is_dir()}
-    times = (
-        [stats[folder / _LABEL].st_mtime] if folder / _LABEL in stats else [stat.st_mtime for stat in stats.values()]
-    )
+    times = [stats[folder / LABEL].st_mtime] if folder / LABEL in stats else [stat.st_mtime for stat in stats.values()]
     return Holding(
         folder,
         _label(folder),
@@ -107,7 +110,7 @@ def _holding(folder: Path) -> Holding:
 
 def _label(folder: Path) -> Label | None:
     try:
-        content: Any = json.loads((folder / _LABEL).read_text(encoding="utf-8"))
+        content: Any = json.loads((folder / LABEL).read_text(encoding="utf-8"))
         return Label(str(content["model"]), int(content["batch_size"]), int(content["edition"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None

@@ -231,6 +231,10 @@ class Shared:
         """Put a local file here, in the background."""
         self.sender.add(partial(self._put, file, f"{self.path}/{file.name}"))
 
+    def renew(self, file: Path) -> None:
+        """Put a small local file in the place of that here, in the background; it may be torn for a moment."""
+        self.sender.add(partial(self._copy, file, f"{self.path}/{file.name}"))
+
     def catch_up(self, folder: Path, files: Sequence[Path]) -> None:
         """Put here, in the background, those of a local folder's files that lack: a run was killed, or cut off."""
         self.sender.add(partial(self._catch_up, folder, files))
@@ -300,16 +304,20 @@ class Shared:
             return
         protocols = self.fs.protocol if isinstance(self.fs.protocol, tuple | list) else (self.fs.protocol,)
         if _OBJECTS.intersection(protocols):
-            self.fs.put_file(str(file), path)
+            self._copy(file, path)
             return
         folder, _, name = path.rpartition("/")
         temporary = f"{folder}/.{name}.{int(time.time())}-{secrets.token_hex(8)}.tmp"
-        try:
-            self.fs.put_file(str(file), temporary)
-        except FileNotFoundError:
-            self.fs.makedirs(folder, exist_ok=True)
-            self.fs.put_file(str(file), temporary)
+        self._copy(file, temporary)
         self.fs.mv(temporary, path)
+
+    def _copy(self, file: Path, path: str) -> None:
+        try:
+            self.fs.put_file(str(file), path)
+        except FileNotFoundError:  # only some places have folders that must be made
+            if file.exists():
+                self.fs.makedirs(path.rpartition("/")[0], exist_ok=True)
+                self.fs.put_file(str(file), path)
 
     def _catch_up(self, folder: Path, files: Sequence[Path]) -> None:
         self.fs.invalidate_cache(self.path)
@@ -320,7 +328,8 @@ class Shared:
                 with suppress(Exception):
                     self.fs.rm_file(path)
         lacking = [file for file in files if file.relative_to(folder).as_posix() not in there]
-        for file in sample(lacking, len(lacking)):  # workers that start together send different ones first
+        # What says whose they are goes first; workers that start together then begin with different ones.
+        for file in sorted(sample(lacking, len(lacking)), key=lambda file: file.suffix == SHARD):
             self.sender.add(partial(self._put_unless_there, file, f"{self.path}/{file.relative_to(folder).as_posix()}"))
 
     def _put_unless_there(self, file: Path, path: str) -> None:
