@@ -51,6 +51,53 @@ class Patience:
     at_end: float = 120.0
 
 
+class Place(NamedTuple):
+    """A URL as it is shown, the path that it has in its file system, and that."""
+
+    url: str
+    path: str
+    fs: Any
+
+
+def located(url: str) -> Place:
+    """Where a URL or the path of a folder leads; nothing is asked of it. Raises SharedError."""
+    from fsspec.core import url_to_fs
+
+    shown = re.sub(r"//[^/@]*@", "//", url)  # without a password
+    try:
+        fs, path = url_to_fs(url)
+    except ImportError as error:
+        raise SharedError(f"{shown}: {_remedy(url, error)}") from error
+    except Exception as error:
+        raise SharedError(
+            f"{shown}: {first_line(error)}; give a folder, or a URL that fsspec opens, such as s3://bucket/mieb"
+        ) from error
+    return Place(shown.rstrip("/"), path.rstrip("/"), fs)
+
+
+def asked(action: Callable[[], Result], tries: int = Patience.tries) -> Result:
+    """The result of a request, which is sent again where its error may pass. Raises FileNotFoundError, SharedError."""
+    for attempt in range(1, tries + 1):
+        try:
+            return action()
+        except FileNotFoundError:
+            raise
+        except Exception as error:  # every file system has errors of its own
+            if attempt == tries or isinstance(error, PermissionError | NotADirectoryError):
+                raise SharedError(first_line(error)) from error
+        time.sleep(wait_before(attempt - 1, {}))
+    raise AssertionError("unreachable")
+
+
+def side_by_side(action: Callable[[Given], Result], over: Iterable[Given]) -> Iterator[Result]:
+    """The results in order; the first error ends it, and what has not begun by then is not done."""
+    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="mieb-shared")
+    try:
+        yield from pool.map(action, over)
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
 class Head(NamedTuple):
     """The first bytes of a shard of `size` bytes, its keys among them."""
 
@@ -71,19 +118,6 @@ class _Line:
     @property
     def asleep(self) -> bool:
         return time.monotonic() < self.asleep_until
-
-    def ask(self, action: Callable[[], Result]) -> Result:
-        """The result of `action`, tried again where its error may pass. Raises FileNotFoundError, SharedError."""
-        for attempt in range(1, self.patience.tries + 1):
-            try:
-                return action()
-            except FileNotFoundError:
-                raise
-            except Exception as error:  # every file system has errors of its own
-                if attempt == self.patience.tries or isinstance(error, PermissionError):
-                    raise SharedError(first_line(error)) from error
-            time.sleep(wait_before(attempt - 1, {}))
-        raise AssertionError("unreachable")
 
 
 class _Sender:
@@ -155,18 +189,7 @@ class Shared:
     @classmethod
     def opened(cls, url: str, warn: Callable[[str], None] = print, patience: Patience | None = None) -> Shared:
         """The place itself; nothing is asked of it yet. Raises SharedError: its package lacks, or the URL is wrong."""
-        from fsspec.core import url_to_fs
-
-        shown = re.sub(r"//[^/@]*@", "//", url)  # without a password
-        try:
-            fs, path = url_to_fs(url)
-        except ImportError as error:
-            raise SharedError(f"{shown}: {_remedy(url, error)}") from error
-        except Exception as error:
-            raise SharedError(
-                f"{shown}: {first_line(error)}; give a folder, or a URL that fsspec opens, such as s3://bucket/mieb"
-            ) from error
-        return cls(shown.rstrip("/"), path.rstrip("/"), fs, _Line(warn, patience or Patience()))
+        return cls(*located(url), _Line(warn, patience or Patience()))
 
     def part(self, *names: str) -> Shared:
         """A folder inside this one."""
@@ -200,13 +223,13 @@ class Shared:
         with self._telling():
             sizes = self._sizes()
             new = sorted(sizes.keys() - known)
-            yield from filter(None, _side_by_side(lambda name: self._head(name, sizes[name]), new))
+            yield from filter(None, side_by_side(lambda name: self._head(name, sizes[name]), new))
 
     def fetch(self, names: Iterable[str], folder: Path) -> None:
         """Bring shards into a local folder; those that are gone, or cannot be fetched now, do not come."""
         if not self.line.asleep:
             with self._telling():
-                list(_side_by_side(lambda name: self._fetch(name, folder / name), names))
+                list(side_by_side(lambda name: self._fetch(name, folder / name), names))
 
     def bring(self, name: str, folder: Path) -> None:
         """Bring the small file of this name from every subfolder that has one, where the local one lacks it."""
@@ -217,7 +240,7 @@ class Shared:
                 file = folder / below / name
                 if not file.exists():
                     with suppress(FileNotFoundError):
-                        content = self.line.ask(partial(self.fs.cat_file, f"{self.path}/{below}/{name}"))
+                        content = self._ask(partial(self.fs.cat_file, f"{self.path}/{below}/{name}"))
                         file.parent.mkdir(parents=True, exist_ok=True)
                         with written(file) as temporary:
                             temporary.write_bytes(content)
@@ -262,10 +285,13 @@ class Shared:
                     "embeds again what this machine has not stored"
                 )
 
+    def _ask(self, action: Callable[[], Result]) -> Result:
+        return asked(action, self.line.patience.tries)
+
     def _list(self) -> list[dict[str, Any]]:
         self.fs.invalidate_cache(self.path)
         try:
-            found: list[dict[str, Any]] = self.line.ask(partial(self.fs.ls, self.path, detail=True))
+            found: list[dict[str, Any]] = self._ask(partial(self.fs.ls, self.path, detail=True))
         except FileNotFoundError:  # nobody has stored anything yet
             return []
         return found
@@ -281,11 +307,11 @@ class Shared:
         """None where it was removed meanwhile."""
         read = partial(self.fs.cat_file, f"{self.path}/{name}")
         try:
-            content = self.line.ask(partial(read, start=0, end=min(_HEAD, size)))
+            content = self._ask(partial(read, start=0, end=min(_HEAD, size)))
             with suppress(arrays.DamagedError, KeyError):  # said by whoever looks for the keys
                 end = arrays.header(content, size).extents["keys"].stop
                 if end > len(content):
-                    content += self.line.ask(partial(read, start=len(content), end=end))
+                    content += self._ask(partial(read, start=len(content), end=end))
         except FileNotFoundError:
             return None
         return Head(name, size, content)
@@ -293,7 +319,7 @@ class Shared:
     def _fetch(self, name: str, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError), written(file) as temporary:
-            self.line.ask(partial(self.fs.get_file, f"{self.path}/{name}", str(temporary)))
+            self._ask(partial(self.fs.get_file, f"{self.path}/{name}", str(temporary)))
 
     def _put(self, file: Path, path: str) -> None:
         """Nothing that is damaged or gone is put anywhere: the run that comes to it embeds again."""
@@ -339,15 +365,6 @@ class Shared:
 
 def _name(path: str) -> str:
     return path.rstrip("/").rpartition("/")[2]
-
-
-def _side_by_side(action: Callable[[Given], Result], over: Iterable[Given]) -> Iterator[Result]:
-    """The results in order; the first error ends it, and what has not begun by then is not done."""
-    pool = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="mieb-shared")
-    try:
-        yield from pool.map(action, over)
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _remedy(url: str, error: ImportError) -> str:
