@@ -7,7 +7,7 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -31,6 +31,7 @@ _AT_ONCE = 8
 _HEAD = 1024 + 16 * 4096
 _TEMPORARY = re.compile(r"\..+\.(?P<since>\d+)-[0-9a-f]{16}\.tmp")
 _FORGOTTEN = 24 * 3600
+_BROKE_OFF = "it broke off in the middle of a file"
 Given = TypeVar("Given")
 Result = TypeVar("Result")
 
@@ -207,8 +208,10 @@ class Shared:
                 self.fs.mkdir(self.path, create_parents=False)
             except FileExistsError:  # a worker beside this one was faster
                 pass
-            except Exception:
-                raise SharedError(f"{self.url}: {first_line(error)}; make it, or correct the URL") from error
+            except Exception as refused:
+                raise SharedError(
+                    f"{self.url}: it is not there, nor can it be made ({first_line(refused)}); make it, or mend the URL"
+                ) from error
         except Exception as error:
             raise SharedError(
                 f"{self.url}: it cannot be reached ({first_line(error)}); correct the URL or what gives access to it, "
@@ -225,11 +228,11 @@ class Shared:
             new = sorted(sizes.keys() - known)
             yield from filter(None, side_by_side(lambda name: self._head(name, sizes[name]), new))
 
-    def fetch(self, names: Iterable[str], folder: Path) -> None:
-        """Bring shards into a local folder; those that are gone, or cannot be fetched now, do not come."""
+    def fetch(self, sizes: Mapping[str, int], folder: Path) -> None:
+        """Bring shards of these sizes into a local folder, but for those that are gone or cannot be fetched now."""
         if not self.line.asleep:
             with self._telling():
-                list(side_by_side(lambda name: self._fetch(name, folder / name), names))
+                list(side_by_side(lambda name: self._fetch(name, sizes[name], folder / name), sizes))
 
     def bring(self, name: str, folder: Path) -> None:
         """Bring the small file of this name from every subfolder that has one, where the local one lacks it."""
@@ -305,21 +308,32 @@ class Shared:
 
     def _head(self, name: str, size: int) -> Head | None:
         """None where it was removed meanwhile."""
-        read = partial(self.fs.cat_file, f"{self.path}/{name}")
+        read = partial(self._read, f"{self.path}/{name}")
         try:
-            content = self._ask(partial(read, start=0, end=min(_HEAD, size)))
+            content = self._ask(partial(read, 0, min(_HEAD, size)))
             with suppress(arrays.DamagedError, KeyError):  # said by whoever looks for the keys
                 end = arrays.header(content, size).extents["keys"].stop
                 if end > len(content):
-                    content += self._ask(partial(read, start=len(content), end=end))
+                    content += self._ask(partial(read, len(content), end))
         except FileNotFoundError:
             return None
         return Head(name, size, content)
 
-    def _fetch(self, name: str, file: Path) -> None:
+    def _read(self, path: str, start: int, end: int) -> bytes:
+        content: bytes = self.fs.cat_file(path, start=start, end=end)
+        if len(content) != end - start:
+            raise OSError(_BROKE_OFF)
+        return content
+
+    def _fetch(self, name: str, size: int, file: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         with suppress(FileNotFoundError), written(file) as temporary:
-            self._ask(partial(self.fs.get_file, f"{self.path}/{name}", str(temporary)))
+            self._ask(partial(self._get, f"{self.path}/{name}", size, temporary))
+
+    def _get(self, path: str, size: int, file: Path) -> None:
+        self.fs.get_file(path, str(file))
+        if file.stat().st_size != size:
+            raise OSError(_BROKE_OFF)
 
     def _put(self, file: Path, path: str) -> None:
         """Nothing that is damaged or gone is put anywhere: the run that comes to it embeds again."""

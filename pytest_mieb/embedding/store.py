@@ -243,10 +243,11 @@ class Store:
         stored.check("keys")
 
     def _fetch(self, numbers: Sequence[int]) -> None:
-        shards = [self._shards[number] for number in numbers]
+        """Bring what is asked for for the first time, and lies in the shared place only."""
         if self._shared and self.folder:
-            lacking = [each.file for each in shards if each.vectors is None and not (self.folder / each.file).exists()]
-            self._shared.fetch(lacking, self.folder)
+            asked = (self._shards[number] for number in numbers)
+            sizes = {each.file: each.header.size for each in asked if each.header and each.vectors is None}
+            self._shared.fetch({n: size for n, size in sizes.items() if not (self.folder / n).exists()}, self.folder)
 
     def _is_sound(self, number: int) -> bool:
         """Whether a shard's vectors are those that were written: compared once, and forgotten where they are not."""

@@ -38,6 +38,11 @@ class Header(NamedTuple):
     extents: dict[str, Extent]
     checksums: dict[str, str]
 
+    @property
+    def size(self) -> int:
+        """Of the whole file, in bytes."""
+        return max((extent.stop for extent in self.extents.values()), default=0)
+
 
 class Stored(NamedTuple):
     """Arrays of a file, all or some of those that its header tells of."""

@@ -266,6 +266,17 @@ def test_where_it_cannot_be_read_that_is_told_once_and_the_run_goes_on(fails: st
     assert len(warned) == 1
 
 
+@pytest.mark.parametrize("cut", ["cat_file", "get_file"])
+def test_what_breaks_off_is_not_damaged_but_asked_for_again(cut: str, tmp_path: Path) -> None:
+    url, warned = f"watched://{tmp_path}/team", Warned()
+    one, two = machine(tmp_path / "one", url), machine(tmp_path / "two", url, warned)
+    add(one, [A], vectors([1]))
+    close(one)
+    watched(two).cuts.add(cut)
+    assert found(two, A) == {A: [1]}
+    assert (watched(two).count(cut), warned) == (2, [])
+
+
 def test_a_place_that_fails_is_let_alone_for_a_while(tmp_path: Path) -> None:
     store = machine(tmp_path / "one", f"watched://{tmp_path}/team", Warned(), Patience(between_lists=0, tries=1))
     watched(store).fails["ls"] = OSError("connection lost")

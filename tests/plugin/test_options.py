@@ -226,7 +226,7 @@ REFUSED = {
     ),
     "a store in no folder": (
         [*MEASURE, "--mieb-store=team/mieb"],
-        ["/team/mieb: ", "No such file or directory", "make it, or correct the URL"],
+        ["/team/mieb: ", "No such file or directory", "make it, or mend the URL"],
     ),
     "a file for the store, with workers": (
         [*MEASURE, "-n", "2", "--mieb-store=weights.pt"],
