@@ -17,6 +17,7 @@ from pytest_mieb.runtime.settings import default_cache
 
 if TYPE_CHECKING:
     from pytest_mieb.embedding.inventory import Holding
+    from pytest_mieb.embedding.shared import Place
 
 FINE, DAMAGED = 0, 1
 _SECONDS_A_DAY = 86_400
@@ -54,27 +55,29 @@ def declare(commands: Any) -> None:
         # A default of None below would hide what stood before the action.
         default = None if each is parser else argparse.SUPPRESS
         each.add_argument("--cache", type=Path, default=default, metavar="DIR", help="the folder of --mieb-cache")
+        each.add_argument("--store", default=default, metavar="URL", help="instead: the place of --mieb-store")
         each.set_defaults(run=exiting_on_refusal(run), command="cache")
 
 
 def show(given: argparse.Namespace) -> int:
-    folder = _folder(given)
-    holdings = _holdings(folder)
+    place = _place(given)
+    holdings = _holdings(place)
     if not holdings:
-        sys.stdout.write(f"no embeddings are stored in {folder}\n")
+        sys.stdout.write(f"no embeddings are stored in {place.url}\n")
         return FINE
-    sys.stdout.writelines(f"{line}\n" for line in _table(holdings, folder))
-    sys.stdout.write(f"{_size(sum(holding.n_bytes for holding in holdings))} in {folder}\n")
+    sys.stdout.writelines(f"{line}\n" for line in _table(holdings, place))
+    sys.stdout.write(f"{_size(sum(holding.n_bytes for holding in holdings))} in {place.url}\n")
     return FINE
 
 
 def verify(given: argparse.Namespace) -> int:
     from pytest_mieb.embedding.inventory import damaged
 
-    holdings = _holdings(_folder(given))
-    found = [pair for holding in holdings for pair in damaged(holding)]
-    for file, why in found:
-        sys.stdout.write(f"damaged: {file}: {why}\n")
+    place = _place(given)
+    holdings = _holdings(place)
+    found = [pair for holding in holdings for pair in damaged(place, holding)]
+    for path, why in found:
+        sys.stdout.write(f"damaged: {place.url}{path.removeprefix(place.path)}: {why}\n")
     n_items = sum(holding.n_items for holding in holdings)
     sys.stdout.write(f"{n_items:,} embeddings of {_n_models(holdings)} checked, {_n_files(len(found))} damaged\n")
     return DAMAGED if found else FINE
@@ -82,10 +85,12 @@ def verify(given: argparse.Namespace) -> int:
 
 def prune(given: argparse.Namespace) -> int:
     from pytest_mieb.embedding.inventory import remove
+    from pytest_mieb.embedding.shared import SharedError
 
     if given.model is None and given.older_than is None and given.down_to is None:
         raise RefusalError("say what to remove with --model, --older-than or --down-to; `list` shows what there is")
-    holdings = _holdings(_folder(given))
+    place = _place(given)
+    holdings = _holdings(place)
     if given.model is not None and not any(_name(holding) == given.model for holding in holdings):
         names = ", ".join(sorted({_name(holding) for holding in holdings})) or "none"
         raise RefusalError(f"nothing is stored of the model {given.model}; stored are: {names}")
@@ -93,9 +98,9 @@ def prune(given: argparse.Namespace) -> int:
     for holding in chosen:
         try:
             if not given.dry_run:
-                remove(holding)
-        except OSError as error:
-            raise RefusalError(f"{holding.folder} cannot be removed: {error.strerror or error}") from error
+                remove(place, holding)
+        except (SharedError, OSError) as error:
+            raise RefusalError(f"{holding.folder} cannot be removed: {error}") from error
         done = "would be removed" if given.dry_run else "removed"
         sys.stdout.write(f"{done}: {_name(holding)}, {_size(holding.n_bytes)}, last used {_day(holding)}\n")
     left = sum(holding.n_bytes for holding in holdings) - sum(holding.n_bytes for holding in chosen)
@@ -121,6 +126,15 @@ def _chosen(holdings: Sequence[Holding], given: argparse.Namespace) -> list[Hold
     return taken
 
 
+def _place(given: argparse.Namespace) -> Place:
+    from pytest_mieb.embedding.shared import SharedError, located
+
+    try:
+        return located(given.store if given.store is not None else str(_folder(given)))
+    except SharedError as error:
+        raise RefusalError(f"--store={error}") from error
+
+
 def _folder(given: argparse.Namespace) -> Path:
     folder: Path = given.cache if given.cache is not None else default_cache()
     if given.cache is not None and not folder.is_dir():
@@ -128,27 +142,28 @@ def _folder(given: argparse.Namespace) -> Path:
     return folder
 
 
-def _holdings(folder: Path) -> list[Holding]:
+def _holdings(place: Place) -> list[Holding]:
     from pytest_mieb.embedding.inventory import inventory
+    from pytest_mieb.embedding.shared import SharedError
 
     try:
-        return inventory(folder)
-    except OSError as error:
-        raise RefusalError(f"{folder} cannot be read: {error.strerror or error}") from error
+        return inventory(place)
+    except SharedError as error:
+        raise RefusalError(f"{place.url} cannot be read: {error}") from error
 
 
-def _table(holdings: Sequence[Holding], cache: Path) -> list[str]:
+def _table(holdings: Sequence[Holding], place: Place) -> list[str]:
     rows = [("MODEL", "BATCH", "ITEMS", "SIZE", "LAST USED", "FOLDER")]
     for holding in holdings:
         batch = str(holding.label.batch_size) if holding.label else "-"
-        place = str(holding.folder.relative_to(cache))
-        rows.append((_name(holding), batch, f"{holding.n_items:,}", _size(holding.n_bytes), _day(holding), place))
+        folder = holding.folder.removeprefix(f"{place.path}/")
+        rows.append((_name(holding), batch, f"{holding.n_items:,}", _size(holding.n_bytes), _day(holding), folder))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     numbers = {1, 2, 3}
     return [
         "  ".join(
-            cell.rjust(width) if place in numbers else cell.ljust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.rjust(width) if column in numbers else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
         ).rstrip()
         for row in rows
     ]

@@ -11,6 +11,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from pytest_mieb.embedding.shared import Shared
 from pytest_mieb.models.probing import Probes
 from pytest_mieb.support.atomic import written
 
@@ -31,7 +32,13 @@ class Generation(NamedTuple):
 
 
 def generation(
-    folder: Path, probes: Probes, warn: Callable[[str], None], *, owner: str = "", known_as: str = ""
+    folder: Path,
+    probes: Probes,
+    warn: Callable[[str], None],
+    *,
+    owner: str = "",
+    known_as: str = "",
+    shared: Shared | None = None,
 ) -> Path:
     """The folder inside `folder` whose embeddings are this model's; made where there is none.
 
@@ -40,10 +47,13 @@ def generation(
     Args:
         owner: the model as it was asked for, where somebody chose its fingerprint: another one's may be the same.
         known_as: the fingerprint as the user knows it, for the warning that something else lies under it.
+        shared: the same folder in a shared place; what other machines have made there counts as made here.
     """
     own = folder / _name_of(probes, owner)
     if _read(own) is not None:
         return own
+    if shared:
+        shared.bring(WITNESS, folder)
     found = list(_stored(folder))
     away = {each.folder: each.probes.distance(probes) for each in found if each.owner == owner}
     nearest = min(away, key=away.__getitem__, default=None)

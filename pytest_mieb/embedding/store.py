@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from threading import RLock
@@ -18,16 +19,15 @@ from numpy.typing import NDArray
 
 from pytest_mieb.data.keys import BYTES, Keys
 from pytest_mieb.embedding.index import Index, Positions
+from pytest_mieb.embedding.shared import DAMAGED, SHARD, Shared
 from pytest_mieb.support import arrays
-from pytest_mieb.support.arrays import DamagedError
+from pytest_mieb.support.arrays import DamagedError, Header, Stored
 from pytest_mieb.support.atomic import sweep
 
 # Counted up when a file's pixels come to models in another way, or shards are written in another: what was embedded
 # before is another picture's, or cannot be read.
 EDITION = 3
 EMBEDDINGS = "embeddings"
-SHARD = arrays.SUFFIX
-DAMAGED = ".damaged"
 Precision = Literal["float32", "float16"]
 PRECISIONS: tuple[Precision, ...] = ("float32", "float16")
 # Half a unit in the last place of float16 is 2 ** -11 of a number.
@@ -55,14 +55,15 @@ class _Trouble:
 
 @dataclass
 class _Shard:
-    """One block of embeddings: `vectors`, shape (n, d), and in which file they lie; "" where they are in memory.
+    """One block of embeddings: `vectors`, shape (n, d), None until one is asked for, and in which file they lie.
 
-    `unchecked` is there until the vectors were compared with their checksum.
+    A shard in memory has no file. `away`: its keys were read in the shared place, and its file may be there only.
     """
 
-    vectors: NDArray[Any]
     file: str = ""
-    unchecked: arrays.Mapped | None = None
+    vectors: NDArray[Any] | None = None
+    header: Header | None = None
+    away: bool = False
 
 
 class Store:
@@ -76,7 +77,10 @@ class Store:
     A shard that is damaged, or whose vectors have another length than `dimension`, is set aside with a warning: it
     keeps its name with `.damaged` behind it, and its items are embedded again. Keys are checked when a shard is first
     seen, vectors when one is first asked for. Where nothing can be written, and where there is no folder, embeddings
-    are kept in memory. `fresh`: what is stored before counts as not stored.
+    are kept in memory. `fresh`: what is stored before counts as not stored, and so does what others share.
+
+    With `shared`, this folder is the working copy of one that several machines share: of what lies there only, the keys
+    are read, and a shard is fetched when one of its vectors is first asked for; what is added here is sent there.
 
     Threads of one process may use it at the same time.
     """
@@ -89,8 +93,10 @@ class Store:
         precision: Precision = "float32",
         *,
         fresh: bool = False,
+        shared: Shared | None = None,
     ) -> None:
         self.folder = folder
+        self._shared = shared if folder else None
         self._fresh = fresh
         self.precision = precision
         self._dtype = np.dtype("<f4" if precision == "float32" else "<f2")
@@ -108,7 +114,8 @@ class Store:
     def part(self, name: str) -> Store:
         """A store of its own inside this one, for embeddings that the model makes in another way."""
         folder = self.folder and self.folder / name
-        part = Store(folder, dimension=self._dimension, precision=self.precision, fresh=self._fresh)
+        shared = self._shared and self._shared.part(name)
+        part = Store(folder, dimension=self._dimension, precision=self.precision, fresh=self._fresh, shared=shared)
         part._trouble = self._trouble
         return part
 
@@ -122,6 +129,7 @@ class Store:
             while True:
                 found = self._index.find(keys)
                 there = np.unique(self._shard_of(found[found >= 0])).tolist()
+                self._fetch(there)
                 sound = [self._is_sound(shard) for shard in there]
                 if all(sound):
                     return found
@@ -134,6 +142,7 @@ class Store:
         taken: NDArray[np.float32] | None = None
         for shard in np.unique(shards).tolist():
             vectors, own = self._shards[shard].vectors, shards == shard
+            assert vectors is not None  # as nobody has a position that `lookup` did not give
             taken = np.empty((len(positions), vectors.shape[1]), dtype=np.float32) if taken is None else taken
             taken[own] = vectors[positions[own] - self._starts[shard]]
         assert taken is not None
@@ -157,9 +166,11 @@ class Store:
         }
         with self._lock:
             name = self._written(content)
+            self._append(content["keys"], _Shard(name, self._mapped(name) if name else content["vectors"]))
             if name:
                 self._seen.add(name)
-            self._append(content["keys"], _Shard(content["vectors"] if not name else self._mapped(name), name))
+                if self._shared and self.folder:
+                    self._shared.send(self.folder / name)
 
     def _mapped(self, name: str) -> NDArray[Any]:
         assert self.folder
@@ -193,13 +204,13 @@ class Store:
 
     def _refresh(self) -> None:
         for name in sorted(self._names() - self._seen):
-            self._seen.add(name)
+            assert self.folder
             try:
-                self._open(name)
+                self._open(_Shard(name), partial(arrays.mapped, self.folder / name))
             except OSError:  # removed meanwhile, or not to be read now
                 self._seen.discard(name)
-            except DamagedError as error:
-                self._set_aside(name, str(error))
+        for head in self._shared.news(self._seen) if self._shared and not self._fresh else ():
+            self._open(_Shard(head.name, away=True), partial(arrays.within, head.content, head.size))
 
     def _names(self) -> set[str]:
         try:
@@ -208,39 +219,66 @@ class Store:
             return set()
         return {name for name in names if name.endswith(SHARD) and not name.startswith(".")}
 
-    def _open(self, name: str) -> None:
-        assert self.folder
-        found = arrays.mapped(self.folder / name)
-        if found.arrays.keys() != {"keys", "vectors"} or found.arrays["vectors"].dtype != self._dtype:
+    def _open(self, shard: _Shard, read: Callable[[], Stored]) -> None:
+        """Find the keys of a shard from now on, or set it aside. Raises OSError."""
+        self._seen.add(shard.file)
+        try:
+            stored = read()
+            self._check(stored)
+            shard.header = stored.header
+            self._append(stored.arrays["keys"], shard)
+        except DamagedError as error:
+            self._set_aside(shard, str(error))
+
+    def _check(self, stored: Stored) -> None:
+        """Look at everything but the vectors. Raises DamagedError."""
+        extents = stored.header.extents
+        if extents.keys() != {"keys", "vectors"} or extents["vectors"].dtype != self._dtype:
             raise DamagedError("it is not whole")
-        keys, vectors = found.arrays["keys"], found.arrays["vectors"]
-        if keys.shape != (len(vectors), BYTES) or vectors.ndim != 2:
-            raise DamagedError(f"it holds keys of shape {keys.shape} and vectors of shape {vectors.shape}")
-        if self._dimension is not None and vectors.shape[1] != self._dimension:
-            raise DamagedError(f"its vectors have {vectors.shape[1]} dimensions, and the model's {self._dimension}")
-        found.check("keys")
-        self._append(keys, _Shard(vectors, name, found))
+        keys, vectors = extents["keys"].shape, extents["vectors"].shape
+        if len(vectors) != 2 or keys != (vectors[0], BYTES):
+            raise DamagedError(f"it holds keys of shape {keys} and vectors of shape {vectors}")
+        if self._dimension is not None and vectors[1] != self._dimension:
+            raise DamagedError(f"its vectors have {vectors[1]} dimensions, and the model's {self._dimension}")
+        stored.check("keys")
+
+    def _fetch(self, numbers: Sequence[int]) -> None:
+        """Bring what is asked for for the first time, and lies in the shared place only."""
+        if self._shared and self.folder:
+            asked = (self._shards[number] for number in numbers)
+            sizes = {each.file: each.header.size for each in asked if each.header and each.vectors is None}
+            self._shared.fetch({n: size for n, size in sizes.items() if not (self.folder / n).exists()}, self.folder)
 
     def _is_sound(self, number: int) -> bool:
         """Whether a shard's vectors are those that were written: compared once, and forgotten where they are not."""
         shard = self._shards[number]
-        unchecked, shard.unchecked = shard.unchecked, None
+        if shard.vectors is not None:
+            return True
+        assert self.folder
         try:
-            if unchecked:
-                unchecked.check("vectors")
-        except DamagedError as error:
+            stored = arrays.mapped(self.folder / shard.file)
+            if stored.header != shard.header:
+                raise DamagedError("it is not the one that its keys were read of")
+            stored.check("vectors")
+        except (OSError, DamagedError) as error:
             self._index.forget(int(self._starts[number]), int(self._starts[number + 1]))
-            self._set_aside(shard.file, str(error))
+            if isinstance(error, DamagedError):
+                self._set_aside(shard, str(error))
+            else:  # removed meanwhile, or not to be fetched now
+                self._seen.discard(shard.file)
             return False
+        shard.vectors = stored.arrays["vectors"]
         return True
 
-    def _set_aside(self, name: str, why: str) -> None:
+    def _set_aside(self, shard: _Shard, why: str) -> None:
         """Its items count as not stored, though another shard may hold some of them too."""
         assert self.folder
-        file = self.folder / name
-        aside = file.with_name(f"{file.name}{DAMAGED}")
+        aside = f"{self.folder / shard.file}{DAMAGED}"
         with suppress(OSError):
-            os.replace(file, aside)
+            os.replace(self.folder / shard.file, aside)
+        if shard.away and self._shared:
+            self._shared.set_aside(shard.file)
+            aside = f"{self._shared.url}/{shard.file}{DAMAGED}"
         self._trouble.warn(
             f"stored embeddings are damaged and are set aside: {aside}: {why}; what it held is embedded again"
         )

@@ -230,6 +230,7 @@ class ActiveRun:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_sessionfinish(self, session: pytest.Session, exitstatus: int) -> None:
+        self.session.evaluator.settle()
         if self.session.worker is not None:
             output = session.config.workeroutput  # type: ignore[attr-defined]
             output |= {SELECTED: sorted(self.session.selected), NOTHING: self.nothing}

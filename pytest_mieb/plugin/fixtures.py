@@ -86,7 +86,7 @@ def mieb_result(
 ) -> TaskResult:
     """The task's result: score, subsets, metrics and outcomes. It is computed once, and its files are written."""
     from pytest_mieb.data import DatasetError
-    from pytest_mieb.embedding import EmbeddingError
+    from pytest_mieb.embedding import EmbeddingError, SharedError
     from pytest_mieb.measurement.record import TaskRecord
     from pytest_mieb.models import ModelError
     from pytest_mieb.runtime.evaluation import ScoreError
@@ -95,7 +95,7 @@ def mieb_result(
     reason = evaluator.lacks(mieb_task)
     if reason:
         pytest.skip(reason)
-    kinds = DatasetError, EmbeddingError, ModelError, ScoreError
+    kinds = DatasetError, EmbeddingError, ModelError, ScoreError, SharedError
     with _billed(request.node, mieb_embedder), _failing_plainly(*kinds):
         result = evaluator.result(mieb_task)
     message = _message(request.node)

@@ -116,6 +116,13 @@ OPTIONS = (
         path=True,
         metavar="DIR",
     ),
+    Option(
+        "--mieb-store",
+        "Where embeddings are shared with other machines: a folder, or a URL that fsspec opens, such as "
+        "s3://bucket/mieb (default: nowhere).",
+        path=True,
+        metavar="URL",
+    ),
     Option("--mieb-tasks", "Folder with further task cards; may be repeated.", repeated=True, path=True, metavar="DIR"),
     Option("--mieb-device", "auto (default), cpu, cuda, cuda:N, or mps.", metavar="DEVICE"),
     Option("--mieb-dtype", "float32, float16, or bfloat16 (default: the model family's own).", metavar="DTYPE"),
@@ -173,7 +180,7 @@ def _value(config: pytest.Config, option: Option) -> Any:
     if given is not None or not option.ini:
         return given
     value = config.getini(option.name)
-    if not (value and option.path and config.inipath):
+    if not (value and option.path and config.inipath) or "://" in value:
         return value
     folder = config.inipath.parent
     if option.repeated:

@@ -102,12 +102,25 @@ class MiebSession:
         from pytest_mieb.canary import CanaryError
         from pytest_mieb.models import ModelError
 
+        self.reach_or_refuse()
         try:
             self.evaluator.embedder  # noqa: B018 - loaded for its effect
             self.evaluator.probes  # noqa: B018
             self.evaluator.canary  # noqa: B018
         except (ModelError, CanaryError) as error:
             raise pytest.UsageError(str(error)) from error
+
+    def reach_or_refuse(self) -> None:
+        """Look whether the place in which embeddings are shared is there: a usage error where it is not."""
+        if self.settings.store is None:
+            return
+        from pytest_mieb.embedding import SharedError
+
+        try:
+            if shared := self.evaluator.shared:
+                shared.reach()
+        except SharedError as error:
+            raise pytest.UsageError(f"--mieb-store={error}") from error
 
     def cost_line(self, selected: Collection[str]) -> str | None:
         """For a model behind an API: what the selected tasks may cost at most; None for all others.
@@ -147,6 +160,7 @@ class MiebSession:
         from pytest_mieb.models import ModelError
         from pytest_mieb.models.request import Request
 
+        self.reach_or_refuse()
         settings = self.settings
         request = Request(
             settings.model.text, trust_remote_code=settings.trust_remote_code, options=settings.model_args

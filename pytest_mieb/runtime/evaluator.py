@@ -18,7 +18,7 @@ from pytest_mieb.support.scratch import Scratch
 if TYPE_CHECKING:
     from pytest_mieb.canary import CanaryReport
     from pytest_mieb.data import Source
-    from pytest_mieb.embedding import Pipeline
+    from pytest_mieb.embedding import Pipeline, Shared
     from pytest_mieb.measurement.baseline import Measurement
     from pytest_mieb.measurement.context import Context
     from pytest_mieb.measurement.result import TaskResult
@@ -111,6 +111,7 @@ class Evaluator:
                 self.embedder.dimension,
                 self.settings.store_dtype,
                 fresh=self.settings.fresh,
+                shared=self._shared_beside(self._folder_of_store),
             )
         return Pipeline(
             self.embedder,
@@ -122,9 +123,22 @@ class Evaluator:
         )
 
     @cached_property
+    def shared(self) -> Shared | None:
+        """The place in which embeddings are shared with other machines; None without one. Raises SharedError."""
+        from pytest_mieb.embedding import Shared
+
+        return Shared.opened(self.settings.store, _warn) if self.settings.store else None
+
+    def _shared_beside(self, folder: Path) -> Shared | None:
+        """Where a folder of the cache is shared; None where nothing is, or the model has no name to know it by."""
+        if not self.shared or not self.embedder.fingerprint:
+            return None
+        return self.shared.part(*folder.relative_to(self.settings.cache).parts)
+
+    @cached_property
     def _folder_of_store(self) -> Path:
         """Where this model's embeddings and the results from them are kept; from here on labelled as used now."""
-        from pytest_mieb.embedding import label
+        from pytest_mieb.embedding import LABEL, contents, label
         from pytest_mieb.measurement.finished import FOLDER
 
         fingerprint = self.embedder.fingerprint
@@ -133,6 +147,9 @@ class Evaluator:
         folder = self._kept_folder(fingerprint)
         label(folder, self.settings.model.text, self.settings.batch_size)
         sweep(folder / FOLDER)
+        if shared := self._shared_beside(folder):
+            shared.renew(folder / LABEL)
+            shared.catch_up(folder, contents(folder))
         return folder
 
     def _kept_folder(self, fingerprint: str) -> Path:
@@ -142,10 +159,12 @@ class Evaluator:
         folder = folder_of(settings.cache, fingerprint, settings.batch_size, settings.store_dtype)
         if probes is None:
             return folder
+        shared = self._shared_beside(folder)
         if not settings.kind.by_code:
-            return generation(folder, probes, _warn, known_as="the hash of its files")
+            return generation(folder, probes, _warn, known_as="the hash of its files", shared=shared)
         owner = " ".join((settings.model.text, *map("=".join, sorted(settings.model_args.items()))))
-        return generation(folder, probes, _warn, owner=owner, known_as=f"the fingerprint {fingerprint}")
+        known_as = f"the fingerprint {fingerprint}"
+        return generation(folder, probes, _warn, owner=owner, known_as=known_as, shared=shared)
 
     @cached_property
     def calibration(self) -> Calibration:
@@ -170,6 +189,12 @@ class Evaluator:
         """A folder that is removed at the end of the run."""
         self._scratch = self._scratch or Scratch()
         return self._scratch.folder / name
+
+    def settle(self) -> None:
+        """Wait for embeddings that are still being sent to where they are shared."""
+        if shared := self.__dict__.get("shared"):
+            with _errors_as_warnings():
+                shared.close()
 
     def close(self) -> None:
         """Stop reading ahead, and remove what is good for this run only."""

@@ -39,6 +39,7 @@ class Settings:
     """The options of one run, checked.
 
     `data` is `hub`, `miniature`, or a folder with a mirror of the hub. `baseline` is a file, or None to measure only.
+    `store` is a folder or a URL of fsspec in which embeddings are shared with other machines.
     """
 
     model: ModelSpec
@@ -55,6 +56,7 @@ class Settings:
     fresh: bool = False
     results: Path = Path("mieb-results")
     cache: Path = field(default_factory=default_cache)
+    store: str | None = None
     tasks: tuple[Path, ...] = ()
     device: str = "auto"
     dtype: str | None = None
@@ -123,6 +125,7 @@ def parse_settings(
         fresh=bool(value("fresh")),
         results=_folder("--mieb-results", root / Path(value("results") or "mieb-results").expanduser()),
         cache=_folder("--mieb-cache", root / Path(value("cache") or default_cache()).expanduser()),
+        store=_store(value("store"), root),
         tasks=tuple(_tasks(folder, root) for folder in value("tasks") or ()),
         device=_device(value("device") or "auto"),
         dtype=_one_of("--mieb-dtype", dtype, DTYPES) if (dtype := value("dtype")) else None,
@@ -219,6 +222,11 @@ def _folder(flag: str, path: Path) -> Path:
     if not os.access(there, os.W_OK):
         raise SettingsError(f"{flag}={path}: {there} cannot be written to; give another folder")
     return path
+
+
+def _store(value: str | None, root: Path) -> str | None:
+    """A URL as it stands; whether it can be used shows when it is opened."""
+    return value if value is None or "://" in value else str(root / Path(value).expanduser())
 
 
 def _data(value: str, root: Path) -> str:

@@ -1,4 +1,4 @@
-"""Named arrays in one safetensors file, with a checksum of each, mapped and not read."""
+"""Named arrays in one safetensors file, with a checksum of each, mapped or read from a part of it."""
 
 from __future__ import annotations
 
@@ -16,22 +16,43 @@ from pytest_mieb.support.atomic import written
 SUFFIX = ".safetensors"
 _CODES: Mapping[str, str] = {"|u1": "U8", "<f2": "F16", "<f4": "F32"}
 _TYPES: Mapping[str, np.dtype[Any]] = {code: np.dtype(text) for text, code in _CODES.items()}
-_LONGEST_HEADER = 1 << 16
+LONGEST_HEADER = 4096
 
 
 class DamagedError(Exception):
     """A file that is not what was written; the message says in what."""
 
 
-class Mapped(NamedTuple):
-    """The arrays of a file, mapped, and the checksum that each had when it was written."""
+class Extent(NamedTuple):
+    """Where an array lies: bytes `start` to `stop` of the file."""
 
-    arrays: dict[str, NDArray[Any]]
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    start: int
+    stop: int
+
+
+class Header(NamedTuple):
+    """What a file says of its arrays, and the checksum that each had when it was written."""
+
+    extents: dict[str, Extent]
     checksums: dict[str, str]
+
+    @property
+    def size(self) -> int:
+        """Of the whole file, in bytes."""
+        return max((extent.stop for extent in self.extents.values()), default=0)
+
+
+class Stored(NamedTuple):
+    """Arrays of a file, all or some of those that its header tells of."""
+
+    header: Header
+    arrays: dict[str, NDArray[Any]]
 
     def check(self, name: str) -> None:
         """Read an array and compare. Raises DamagedError."""
-        if checksum(self.arrays[name]) != self.checksums[name]:
+        if checksum(self.arrays[name]) != self.header.checksums[name]:
             raise DamagedError(f"its {name} are not those that were written")
 
 
@@ -62,20 +83,17 @@ def _header(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     return len(text).to_bytes(8, "little") + text
 
 
-def mapped(path: Path) -> Mapped:
-    """The arrays of a file. No file stays open.
+def header(start: bytes, size: int) -> Header:
+    """What the first bytes of a file of `size` bytes say.
 
     Raises:
         DamagedError: it is none of these files, or not a whole one.
-        OSError: it cannot be read.
     """
-    size = path.stat().st_size
     try:
-        with open(path, "rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            content: Any = json.loads(file.read(length)) if length <= _LONGEST_HEADER else None
+        length = int.from_bytes(start[:8], "little")
+        content: Any = json.loads(start[8 : 8 + length]) if length <= len(start) - 8 else None
         checksums = {str(name): str(each) for name, each in content.pop("__metadata__").items()}
-        arrays: dict[str, NDArray[Any]] = {}
+        extents: dict[str, Extent] = {}
         end = 8 + length
         for name, about in content.items():
             dtype = _TYPES[about["dtype"]]
@@ -84,10 +102,48 @@ def mapped(path: Path) -> Mapped:
             n_bytes = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
             if min(shape) < 1 or first < 0 or last - first != n_bytes or last > size:
                 raise DamagedError("it is not whole")
-            arrays[name] = np.memmap(path, dtype, "r", offset=first, shape=shape)
+            extents[name] = Extent(dtype, shape, first, last)
             end = max(end, last)
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise DamagedError("it is not whole") from error
-    if end != size or checksums.keys() != arrays.keys():
+    if end != size or checksums.keys() != extents.keys():
         raise DamagedError("it is not whole")
-    return Mapped(arrays, checksums)
+    return Header(extents, checksums)
+
+
+def mapped(path: Path) -> Stored:
+    """The arrays of a file. No file stays open.
+
+    Raises:
+        DamagedError: it is none of these files, or not a whole one.
+        OSError: it cannot be read.
+    """
+    size = path.stat().st_size
+    with open(path, "rb") as file:
+        start = file.read(LONGEST_HEADER)
+    found = header(start, size)
+    places = found.extents.items()
+    return Stored(
+        found,
+        {name: np.memmap(path, place.dtype, "r", offset=place.start, shape=place.shape) for name, place in places},
+    )
+
+
+def within(start: bytes, size: int) -> Stored:
+    """The arrays that lie whole in the first bytes of a file of `size` bytes. Raises DamagedError."""
+    found = header(start, size)
+    return Stored(
+        found,
+        {
+            name: np.frombuffer(start[place.start : place.stop], place.dtype).reshape(place.shape)
+            for name, place in found.extents.items()
+            if place.stop <= len(start)
+        },
+    )
+
+
+def check(path: Path) -> None:
+    """Read a whole file and compare. Raises DamagedError, OSError."""
+    stored = mapped(path)
+    for name in stored.arrays:
+        stored.check(name)

@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from pytest_mieb.cli import main
@@ -38,8 +39,9 @@ def called(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, li
 
 
 @pytest.mark.parametrize("place", ["before", "after", "none"])
-def test_a_row_a_model(place: str, cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    option = f"--cache={cache}"
+@pytest.mark.parametrize("option", ["--cache={}", "--store={}", "--store=file://{}"])
+def test_a_row_a_model(place: str, option: str, cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    option = option.format(cache)
     arguments = {"before": (option, "list"), "after": ("list", option), "none": (option,)}[place]
     code, (heading, *rows, total), err = called(capsys, *arguments)
     assert (code, err) == (0, "")
@@ -49,7 +51,7 @@ def test_a_row_a_model(place: str, cache: Path, capsys: pytest.CaptureFixture[st
     ]
     assert time.strftime("%Y-%m-%d") in rows[0]
     assert (cache / rows[0].split()[-1]).is_dir()
-    assert total.endswith(f" kB in {cache}")
+    assert total.endswith(f" kB in {option.partition('=')[2]}")
 
 
 def test_the_folder_of_a_run_is_that_of_the_command(
@@ -61,14 +63,16 @@ def test_the_folder_of_a_run_is_that_of_the_command(
     assert len(called(capsys)[1]) == 6
 
 
-def test_verify_names_what_is_damaged(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    option = f"--cache={cache}"
+@pytest.mark.parametrize("option", ["--cache=", "--store=file://"])
+def test_verify_names_what_is_damaged(option: str, cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    option = f"{option}{cache}"
     assert called(capsys, "verify", option) == (0, ["20 embeddings of 4 models checked, no files damaged"], "")
     file = shard(next(cache.glob("embeddings/bbbb-*/*/")))
     os.truncate(file, file.stat().st_size - 1)
     code, lines, _ = called(capsys, "verify", option)
     assert code == 1
-    assert lines == [f"damaged: {file}: it is not whole", "16 embeddings of 4 models checked, 1 file damaged"]
+    named = f"{option.partition('=')[2]}{str(file).removeprefix(str(cache))}"
+    assert lines == [f"damaged: {named}: it is not whole", "16 embeddings of 4 models checked, 1 file damaged"]
 
 
 @pytest.mark.parametrize(
@@ -98,6 +102,18 @@ def test_prune_removes_what_all_options_apply_to(
         assert list((cache / "embeddings").iterdir()) == []
 
 
+def test_prune_removes_from_a_shared_place(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    fs = fsspec.filesystem("memory")
+    fs.put(str(cache), "/team/mieb", recursive=True)
+    option = "--store=memory://team/mieb"
+    assert called(capsys, "verify", option) == (0, ["20 embeddings of 4 models checked, no files damaged"], "")
+    assert called(capsys, "prune", option, "--model=./hundred")[0] == 0
+    assert sorted(row.split()[0] for row in called(capsys, option)[1][1:-1]) == ["./ten", "./today"]
+    assert called(capsys, "prune", option, "--down-to=0kB")[0] == 0
+    assert called(capsys, option)[1] == ["no embeddings are stored in memory://team/mieb"]
+    fs.rm("/team", recursive=True)
+
+
 def test_down_to_a_size_what_was_used_longest_ago_goes_first(cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
     sizes = [
         sum(file.stat().st_size for file in place.rglob("*") if file.is_file()) for place in cache.glob("embeddings/*")
@@ -118,6 +134,7 @@ def test_down_to_a_size_what_was_used_longest_ago_goes_first(cache: Path, capsys
         (["prune", "--older-than=a week"], "argument --older-than: 'a week' is no number of days, such as 30"),
         (["prune", "--down-to=20"], "argument --down-to: '20' is no size, such as 500MB or 20GB"),
         (["empty"], "invalid choice: 'empty'"),
+        (["list", "--store=nowhere://team"], "--store=nowhere://team: Protocol not known: nowhere; give a folder"),
         (["list", "--cache=nowhere"], "--cache=nowhere: there is no such folder"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

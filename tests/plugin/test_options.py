@@ -220,6 +220,18 @@ REFUSED = {
     "a wrong value with workers": ([*MEASURE, "-n", "2", "--mieb-batch-size=no"], ["--mieb-batch-size=no: legal are"]),
     "a file for the cache": ([*MEASURE, "--mieb-cache=weights.pt"], ["weights.pt is a file; give a folder"]),
     "a file for the results": ([*MEASURE, "--mieb-results=weights.pt"], ["weights.pt is a file; give a folder"]),
+    "a store of an unknown protocol": (
+        [*MEASURE, "--mieb-store=nowhere://team/mieb"],
+        ["--mieb-store=nowhere://team/mieb: Protocol not known: nowhere; give a folder, or a URL that fsspec opens"],
+    ),
+    "a store in no folder": (
+        [*MEASURE, "--mieb-store=team/mieb"],
+        ["/team/mieb: ", "No such file or directory", "make it, or mend the URL"],
+    ),
+    "a file for the store, with workers": (
+        [*MEASURE, "-n", "2", "--mieb-store=weights.pt"],
+        ["weights.pt: it cannot be reached (it is a file); correct the URL"],
+    ),
     "an update of nothing": ([*MEASURE, "--mieb-update"], ["--mieb-update needs a baseline to write"]),
     "an update of no name": (
         [MODEL, "--mieb-update", "--mieb-baseline=my/baseline"],
@@ -266,6 +278,7 @@ def devices(arguments: list[str]) -> list[str]:
         "--mieb-calibrate=5",
         "--mieb-results=out",
         "--mieb-cache=cache",
+        "--mieb-store=store",
         "--mieb-tasks=cards",
         "--mieb-device=cpu",
         "--mieb-dtype=float16",
@@ -291,6 +304,7 @@ INI = {
     "mieb_device": ("gpu", "--mieb-device=gpu: legal are"),
     "mieb_dtype": ("int8", "--mieb-dtype=int8: legal are"),
     "mieb_store_dtype": ("int8", "--mieb-store-dtype=int8: legal are float32, float16"),
+    "mieb_store": ("nowhere://team", "--mieb-store=nowhere://team: Protocol not known"),
     "mieb_batch_size": ("-1", "--mieb-batch-size=-1: legal are"),
     "mieb_trust_remote_code": ("perhaps", "perhaps"),
 }
