@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
-from multiprocessing.context import SpawnContext
 from pathlib import Path
+
+from loky.backend import get_context  # fresh processes, which do not import the caller's script again
 
 from pytest_mieb.miniature.repositories import choices, documents, labelled, multilingual, pairs, retrieval
 from pytest_mieb.miniature.tables import Repository, write_repository
@@ -29,16 +30,9 @@ def write_mirror(root: Path, only: Collection[str] | None = None, processes: int
         raise ValueError(f"no miniature of {', '.join(unknown)}; there are: {', '.join(repositories())}")
     if processes < 2 or len(names) < 3:
         return {name: _write(root, name) for name in names}
-    with ProcessPoolExecutor(processes, mp_context=_spawning()) as pool:
+    with ProcessPoolExecutor(processes, mp_context=get_context("loky")) as pool:
         hashes = list(pool.map(_write, [root] * len(names), names, chunksize=1))
     return dict(zip(names, hashes, strict=True))
-
-
-def _spawning() -> SpawnContext:
-    """Fresh processes: the caller may have threads (torch) that a fork would break."""
-    from multiprocessing import get_context
-
-    return get_context("spawn")
 
 
 def _write(root: Path, name: str) -> str:
