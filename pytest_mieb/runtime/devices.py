@@ -12,8 +12,8 @@ from typing import IO
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.support.scratch import PREFIX
 
-# So many threads decode pictures as fast as as many processes.
-_FEW = 3
+# So many threads decode pictures as fast as as many processes; each of these takes half a gigabyte.
+_FEW, _MANY = 3, 32
 _held: list[IO[str]] = []
 
 
@@ -101,7 +101,7 @@ def processors(worker: Worker | None) -> int:
 def processes(worker: Worker | None) -> int:
     """How many more processes are worth starting: threads alone keep a few processors busy as well."""
     own = processors(worker)
-    return own if own > _FEW else 0
+    return min(own, _MANY) if own > _FEW else 0
 
 
 def share_processors(worker: Worker | None) -> None:

@@ -144,3 +144,14 @@ def see(monkeypatch: pytest.MonkeyPatch, cuda: int, mps: bool) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda > 0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: cuda)
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: mps)
+
+
+@pytest.mark.parametrize(
+    ("own", "workers", "expected"), [(2, 0, 0), (3, 0, 0), (4, 0, 4), (16, 8, 0), (16, 2, 8), (128, 0, 32)]
+)
+def test_processes_are_started_where_threads_do_not_keep_all_processors_busy(
+    monkeypatch: pytest.MonkeyPatch, own: int, workers: int, expected: int
+) -> None:
+    monkeypatch.setattr(devices.os, "sched_getaffinity", lambda process: range(own), raising=False)
+    worker = devices.Worker("run", workers) if workers else None
+    assert devices.processes(worker) == expected
