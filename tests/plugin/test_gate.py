@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from pytest_mieb.embedding.inventory import Label, inventory, remove
+from pytest_mieb.embedding.shared import located
 from tests.plugin.running import SOUND, Toys, assert_no_traceback, header, run, summary
 from tests.plugin.toy import MEAN, TASKS
 
@@ -250,16 +251,17 @@ def test_a_finished_task_is_taken_over_until_something_changes_or_all_is_asked_f
     assert not first.startswith("embedded 0 items") and more == over(0)
     scores = apart.results().contents
     assert work("--mieb-baseline=toymodels__sound")[1:] == over(2)
-    (holding,) = inventory(tmp_path / "cache")
+    cache = located(str(tmp_path / "cache"))
+    (holding,) = inventory(cache)
     assert holding.label == Label("toymodels:sound", 64)
     assert f"embedded {holding.n_items} items" in first
-    assert len(list((holding.folder / "finished").iterdir())) == 2
+    assert len(list(Path(holding.folder, "finished").iterdir())) == 2
     assert {name: own["score"] for name, own in apart.results().contents.items()} == {
         name: own["score"] for name, own in scores.items()
     }
     assert work("--mieb-baseline=toymodels__sound", "--mieb-batch-size=32")[1:] == over(0)
     assert work("--mieb-baseline=toymodels__sound", "--mieb-calibrate=1")[1:] == over(0)
     assert work("--mieb-baseline=toymodels__sound", "--mieb-fresh") == [first]
-    for each in inventory(tmp_path / "cache"):
-        remove(each)
+    for each in inventory(cache):
+        remove(cache, each)
     assert work("--mieb-baseline=toymodels__sound") == [first]
