@@ -16,6 +16,7 @@ from pytest_mieb.models.spec import file_name
 from pytest_mieb.runtime.evaluator import Evaluator
 from pytest_mieb.suite import Task
 from pytest_mieb.suite.cards import CardError, load_tasks
+from pytest_mieb.support import garbage
 from pytest_mieb.support.extensions import ExtensionError
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_mieb.measurement.baseline import Measurement
     from pytest_mieb.measurement.context import Context
     from pytest_mieb.measurement.result import TaskResult
+    from pytest_mieb.models import Embedder
     from pytest_mieb.report.run import Run
     from pytest_mieb.report.view import View
     from pytest_mieb.runtime.devices import Worker
@@ -104,11 +106,21 @@ class MiebSession:
 
         self.reach_or_refuse()
         try:
-            self.evaluator.embedder  # noqa: B018 - loaded for its effect
-            self.evaluator.probes  # noqa: B018
-            self.evaluator.canary  # noqa: B018
+            with garbage.kept():
+                self.embedder  # noqa: B018 - loaded for its effect
+                self.evaluator.canary  # noqa: B018
         except (ModelError, CanaryError) as error:
             raise pytest.UsageError(str(error)) from error
+
+    @cached_property
+    def embedder(self) -> Embedder:
+        """The loaded model, which was seen to give an item the same embedding whatever lies beside it.
+
+        Raises ModelError.
+        """
+        with garbage.kept():
+            self.evaluator.probes  # noqa: B018 - looked at for its errors
+            return self.evaluator.embedder
 
     def reach_or_refuse(self) -> None:
         """Look whether the place in which embeddings are shared is there: a usage error where it is not."""
