@@ -13,7 +13,7 @@ from pytest_mieb.gate.policy import TOLERANCE, ComparisonFamily, Policy
 from pytest_mieb.gate.statistics.interval import CONFIDENCE, interval
 from pytest_mieb.gate.statistics.significance import Difference, smallest_detectable, upper_bound
 from pytest_mieb.measurement.baseline import Acceptance
-from pytest_mieb.support.numbers import between, percent, points
+from pytest_mieb.support.numbers import between, p_is, percent, points
 
 Status = Literal["passed", "improved", "suspect", "accepted", "regressed", "measured"]
 # Scores that differ by the tolerance differ by a little more or less as floating-point numbers.
@@ -235,9 +235,11 @@ def drop_of(difference: Difference, beyond: str = "") -> list[str]:
 def reason_of(pair: Pair, rule: Rule) -> str:
     """What the decision rests on, in a sentence."""
     difference = pair.difference
+    if difference.error_unknown:
+        return "no sampling error is known, so every drop beyond the tolerance and the known drift is a regression"
     how = f"on {difference.examples:,} paired examples" if difference.examples else "by the sampling error of the score"
     how += f" in {difference.fits} fits" if difference.fits else ""
     if rule.policy.kind == "non-inferiority":
         bound = percent(upper_bound(difference, rule.alpha))
         return f"with {100 * (1 - rule.alpha):g} % confidence the drop is below {bound} only, {how}"
-    return f"p = {difference.p_drop:.1g} {how}, significant at {rule.level:.1g}"
+    return f"{p_is(difference.p_drop)} {how}, significant at {rule.level:.2g}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pytest_mieb.gate.statistics.interval import CONFIDENCE
 from pytest_mieb.report.table import aligned, github
 from pytest_mieb.report.view import Row, Side, View
-from pytest_mieb.support.numbers import between, counted, percent, points
+from pytest_mieb.support.numbers import between, counted, p_value, percent, points
 
 _KINDS = {"run": "run", "results": "results", "recorded": "recorded baseline", "published": "published scores"}
 _DROP = f"drop, {100 * CONFIDENCE:g} %"
@@ -55,23 +55,23 @@ def _tables(view: View, everything: bool) -> list[list[tuple[str, ...]]]:
     """The tasks and the means, as far as there are any, in percent; `drop` is the confidence interval, `bound` the
     upper one by which non-inferiority decides."""
     assert view.basis is not None
-    chance = "bound" if view.basis.policy.kind == "non-inferiority" else "p"
+    by_bound = view.basis.policy.kind == "non-inferiority"
+    chance = "bound" if by_bound else "p"
     heading = ("verdict", "name", "old", "new", "change", _DROP, chance, "tolerance", "detectable")
     tables = (view.changes(everything=everything), view.verdicts_by_group)
-    return [[heading, *((row.status, row.title, *_numbers(row)) for row in rows)] for rows in tables if rows]
+    return [[heading, *((row.status, row.title, *_numbers(row, by_bound)) for row in rows)] for rows in tables if rows]
 
 
-def _numbers(row: Row) -> tuple[str, ...]:
+def _numbers(row: Row, by_bound: bool) -> tuple[str, ...]:
     if (found := row.compared) is None:
         return ("-",) * 7
-    within = between(*found.interval) if found.interval else "-"
-    chance = "-" if row.chance is None else f"{row.chance:.1g}"
+    p = "-" if row.p_value is None else p_value(row.p_value)
     return (
         percent(found.baseline),
         percent(found.score),
         points(found.change),
-        within,
-        chance if found.bound is None else percent(found.bound),
+        between(*found.interval) if found.interval else "-",
+        _percent(found.bound) if by_bound else p,
         _percent(row.tolerance),
         _percent(row.detectable),
     )
@@ -115,7 +115,7 @@ def _basis(view: View) -> list[str]:
             f"{percent(basis.detectable.median)} in the median"
         )
     else:
-        reason = "no sampling error is known" if basis.blind else "no outcome changed"
+        reason = "no sampling error is known" if basis.error_unknown else "no outcome changed"
         found = f"the smallest detectable drop cannot be told, for {reason}"
     lines = [f"decided by {policy.kind} at {100 * policy.alpha:g} % ({parts}); {found}"]
     lines += [
@@ -124,8 +124,8 @@ def _basis(view: View) -> list[str]:
         for _, side in _sides(view)
         if side.kind == "published"
     ]
-    if basis.blind:
-        tasks = counted(basis.blind, "task")
+    if basis.error_unknown:
+        tasks = counted(basis.error_unknown, "task")
         lines.append(f"no sampling error is known of {tasks}: there every drop beyond tolerance and drift counts")
     if view.left_out:
         lines.append(

@@ -10,7 +10,7 @@ from pytest_mieb.gate.statistics.interval import CONFIDENCE
 from pytest_mieb.models.api import dollars
 from pytest_mieb.report.table import aligned
 from pytest_mieb.report.view import Basis, Compared, MeanRow, Row, RunFacts, View, with_status
-from pytest_mieb.support.numbers import between, percent, points
+from pytest_mieb.support.numbers import between, p_is, percent, points
 
 _SHOWN = 20
 
@@ -86,7 +86,8 @@ def _moved(row: Row) -> str:
     found = _compared(row)
     within = f"{100 * CONFIDENCE:g} % interval of the drop {between(*found.interval)}, " if found.interval else ""
     over = f"over {found.fits} fits that start alike {points(-found.drop)}, " if found.fits else ""
-    return f"{_change(row)}, {over}{within}p = {found.p_drop:.1g}"
+    p = "no sampling error is known" if found.p_drop is None else p_is(found.p_drop)
+    return f"{_change(row)}, {over}{within}{p}"
 
 
 def _changes(rows: Iterable[Row]) -> list[str]:

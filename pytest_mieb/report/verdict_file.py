@@ -15,7 +15,8 @@ FORMAT = 2
 def content(view: View) -> dict[str, Any]:
     """All of the verdict; scores, drops and tolerances 0..1, null where there is no number.
 
-    `interval` is the 95 % confidence interval of the drop, [low, high]. `languages` are those that a task failed in, or
+    `interval` is the 95 % confidence interval of the drop, [low, high]; it, the error and the p-values are null where
+    no sampling error is known. `languages` are those that a task failed in, or
     where none did by itself those that most of its drop comes from, the largest drop first. `accepted` is what the
     baseline says of a regression of the task; of a mean, it names the tasks that count as unchanged in it.
     """
@@ -88,6 +89,6 @@ def _numbers(row: Row) -> dict[str, Any]:
     }
 
 
-def _finite(value: float) -> float | None:
+def _finite(value: float | None) -> float | None:
     """JSON knows neither infinity nor NaN."""
-    return value if math.isfinite(value) else None
+    return value if value is not None and math.isfinite(value) else None

@@ -110,7 +110,7 @@ def test_many_small_drops_fail_the_mean() -> None:
     assert mean.failure.splitlines() == [
         f"{CATEGORY} regressed: mean of 4 tasks 69.60, baseline 70.00 (-0.40), tolerance 0.25",
         "drop 0.40 points, 95 % interval 0.20 to 0.60",
-        "p = 3e-05 on 4,000 paired examples, significant at 0.02",
+        "p = 3.2e-05 on 4,000 paired examples, significant at 0.017",
     ]
     assert decision.state == "regressed"
 
@@ -213,7 +213,7 @@ def test_a_mean_that_dropped_for_other_reasons_fails_beside_an_accepted_regressi
     assert (mean.failure or "").splitlines() == [
         f"{CATEGORY} regressed: mean of 4 tasks 66.00, baseline 70.00 (-4.00), tolerance 0.25",
         "drop 1.50 points, 95 % interval 1.16 to 1.84",
-        "p = 2e-18 on 3,000 paired examples, significant at 0.02",
+        "p < 1e-15 on 3,000 paired examples, significant at 0.017",
         WITHOUT_A,
     ]
 

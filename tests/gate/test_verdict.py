@@ -177,7 +177,7 @@ def test_where_only_languages_regressed_the_text_says_so_and_all_of_the_worst() 
         "their mean did not: accuracy 70.00, baseline 70.00 (0.00), tolerance 0.50",
         "Some [no] regressed: accuracy 65.00, baseline 70.00 (-5.00), tolerance 1.00",
         "drop 5.00 points, 95 % interval 3.04 to 6.96",
-        "p = 1e-06 on 1,000 paired examples, significant at 0.006",
+        "p = 1e-06 on 1,000 paired examples, significant at 0.0056",
         "if the drop is meant, record it with --mieb-update",
     ]
 
@@ -242,7 +242,7 @@ def test_a_regression_says_score_baseline_drop_tolerance_and_chance() -> None:
     assert verdict.failure == (
         "CIFAR10 regressed: accuracy 65.12, baseline 70.00 (-4.88), tolerance 0.50\n"
         "drop 4.88 points, 95 % interval 2.92 to 6.84\n"
-        "p = 0.0001 on 1,000 paired examples, significant at 0.005\n"
+        "p = 0.00012 on 1,000 paired examples, significant at 0.005\n"
         "if the drop is meant, record it with --mieb-update"
     )
 
@@ -302,10 +302,13 @@ def test_a_regression_by_scores_alone_names_drift_and_error() -> None:
     ]
 
 
-def test_a_regression_of_which_no_error_is_known_has_no_interval() -> None:
-    failure = judge(comparison(drop=0.05, p_drop=0.0, error=0.0), Policy(), TEN).failure
+@pytest.mark.parametrize("policy", [Policy(), STRICT])
+def test_a_regression_of_which_no_error_is_known_has_no_interval_no_bound_and_no_p_value(policy: Policy) -> None:
+    failure = judge(comparison(drop=0.05, p_drop=0.0, error=0.0), policy, TEN).failure
     assert failure is not None
-    assert failure.splitlines()[1].startswith("p = 0 on 1,000 paired examples")
+    assert failure.splitlines()[1:-1] == [
+        "no sampling error is known, so every drop beyond the tolerance and the known drift is a regression"
+    ]
 
 
 def test_a_failure_of_non_inferiority_names_the_bound_beside_the_interval() -> None:

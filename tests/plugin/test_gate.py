@@ -81,13 +81,13 @@ def test_a_failure_says_score_baseline_difference_tolerance_reason_and_remedy(da
     place = result.outlines.index("ToyZeroShot regressed: accuracy 50.00, baseline 100.00 (-50.00), tolerance 0.50")
     assert result.outlines[place + 1 : place + 4] == [
         "drop 50.00 points, 95 % interval 37.28 to 62.72",
-        "p = 2e-10 on 64 paired examples, significant at 0.003",
+        "p = 2.3e-10 on 64 paired examples, significant at 0.0031",
         "if the drop is meant, record it with --mieb-update",
     ]
     sentence = f"{MEAN} regressed: mean of 2 tasks 50.00, baseline 100.00 (-50.00), tolerance 0.25"
     place = result.outlines.index(sentence)
     assert result.outlines[place + 1] == "drop 50.00 points, 95 % interval 37.28 to 62.72"
-    assert result.outlines[place + 2].startswith("p = 7e-15 on 128 paired examples")
+    assert result.outlines[place + 2].startswith("p = 6.6e-15 on 128 paired examples")
     start = next(place for place, line in enumerate(result.outlines) if line.strip("= ") == "FAILURES")
     assert_no_traceback(result.outlines[start : result.outlines.index(summary(result)[0])])
 
@@ -105,13 +105,13 @@ def test_the_summary_starts_with_the_regressions_and_ends_with_the_next_command(
     lines = [line for line in summary(result) if line]
     assert lines[:7] == [
         "regressed (5):",
-        f"  {MEAN}, 2 tasks: 50.00 from 100.00 (-50.00), 95 % interval of the drop 37.28 to 62.72, p = 7e-15",
-        "  ToyLanguages: 12.50 from 100.00 (-87.50), 95 % interval of the drop 79.34 to 95.66, p = 1e-19; 3 of 3 "
+        f"  {MEAN}, 2 tasks: 50.00 from 100.00 (-50.00), 95 % interval of the drop 37.28 to 62.72, p = 6.6e-15",
+        "  ToyLanguages: 12.50 from 100.00 (-87.50), 95 % interval of the drop 79.34 to 95.66, p < 1e-15; 3 of 3 "
         "languages regressed: en 12.50, baseline 100.00 (-87.50); de 12.50, baseline 100.00 (-87.50); fr 12.50, "
         "baseline 100.00 (-87.50)",
-        "  ToyShades: 50.00 from 100.00 (-50.00), 95 % interval of the drop 37.28 to 62.72, p = 2e-10",
-        "  ToyZeroShot: 50.00 from 100.00 (-50.00), 95 % interval of the drop 37.28 to 62.72, p = 2e-10",
-        "  ToyChoice: 37.50 from 100.00 (-62.50), 95 % interval of the drop 41.10 to 83.90, p = 3e-05",
+        "  ToyShades: 50.00 from 100.00 (-50.00), 95 % interval of the drop 37.28 to 62.72, p = 2.3e-10",
+        "  ToyZeroShot: 50.00 from 100.00 (-50.00), 95 % interval of the drop 37.28 to 62.72, p = 2.3e-10",
+        "  ToyChoice: 37.50 from 100.00 (-62.50), 95 % interval of the drop 41.10 to 83.90, p = 3.1e-05",
         "suspect, worse alone, but not after correcting for 12 comparisons (1): ToyPairs -25.00",
     ]
     assert lines[7].split() == ["category", "tasks", "mean", "baseline", "change", "detectable"]
@@ -198,7 +198,7 @@ def test_one_language_lost_names_that_language_and_a_stopped_run_what_is_left(re
     lines = summary(result)
     german = "1 of 3 languages regressed: de 4.17, baseline 100.00 (-95.83)"
     assert (
-        f"  ToyLanguages: 68.06 from 100.00 (-31.94), 95 % interval of the drop 28.12 to 35.77, p = 1e-07; {german}"
+        f"  ToyLanguages: 68.06 from 100.00 (-31.94), 95 % interval of the drop 28.12 to 35.77, p = 1.2e-07; {german}"
     ) in lines
     assert f"did not run (7): {', '.join(TASKS[1:])}" in lines
     assert f"ERROR mieb::{MEAN} - {MEAN}: incomplete, for 2 of 2 tasks have no verdict: ToyShades, ToyZeroShot" in (

@@ -48,13 +48,20 @@ def test_a_run_that_regressed_starts_with_what_did_and_ends_with_the_next_comman
     lines = section_of(run)
     assert lines[:5] == [
         "regressed (3):",
-        "  clustering, 2 tasks: 20.00 from 30.00 (-10.00), 95 % interval of the drop 8.04 to 11.96, p = 8e-24",
+        "  clustering, 2 tasks: 20.00 from 30.00 (-10.00), 95 % interval of the drop 8.04 to 11.96, p < 1e-15",
         "  CIFAR10Clustering: 30.00 from 40.00 (-10.00), 95 % interval of the drop 8.04 to 11.96, p = 1e-09",
         "  CIFAR100Clustering: 10.00 from 20.00 (-10.00), 95 % interval of the drop 8.04 to 11.96, p = 1e-09",
         "",
     ]
     assert "improved (1): Fashion +10.00" in lines
     assert lines[-1] == ("next: pytest --mieb-model=exp7 -m lite -k 'CIFAR10Clustering or CIFAR100Clustering'")
+
+
+def test_where_no_error_is_known_there_is_a_sentence_in_place_of_p() -> None:
+    unknown = a_comparison("Fashion", 0.3, 0.5)
+    unknown = replace(unknown, difference=replace(unknown.difference, standard_error=0.0, p_drop=0.0, p_gain=1.0))
+    lines = section_of(a_run({"Fashion": 0.3}, comparisons={"Fashion": unknown}))
+    assert lines[1] == "  Fashion: 30.00 from 50.00 (-20.00), no sampling error is known"
 
 
 _OF_NO = "  XFlickr: 30.00 from 30.00 (0.00), p = 1; 1 of 2 languages regressed: no 10.00, baseline 20.00 (-10.00)"

@@ -163,6 +163,15 @@ def test_an_infinite_number_is_null_for_json_knows_none() -> None:
     json.dumps(written, allow_nan=False)
 
 
+def test_where_no_sampling_error_is_known_it_and_what_rests_on_it_are_null() -> None:
+    own = a_comparison("A", 0.4, 0.5)
+    own = replace(own, difference=replace(own.difference, standard_error=0.0, p_drop=0.0, p_gain=1.0))
+    written = content_of(decide({"A": own}, {}, {"A"}, TASKS, Policy()), {"A": own}, Policy())["tasks"]["A"]
+    unknown = ("standard_error", "p_drop", "p_gain", "interval", "detectable")
+    assert (written["status"], written["drop"]) == ("regressed", pytest.approx(0.1))
+    assert {name: written[name] for name in unknown} == dict.fromkeys(unknown)
+
+
 def test_what_failed_only_beside_the_others_is_named() -> None:
     """By Holm's procedure: 0.01 is above the first level of 0.05 / 6, and below that of the second."""
     comparisons = {"A": a_comparison("A", 0.4, 0.5), "B": a_comparison("B", 0.4, 0.5, 0.02)}

@@ -38,6 +38,12 @@ class Difference:
     fits: int = 0
     before: float = 0.0
 
+    @property
+    def error_unknown(self) -> bool:
+        """Whether the score changed and no error of it is known: then there is no p-value and no interval either, and
+        `p_drop` and `p_gain` only say what the gate makes of the change."""
+        return self.drop != 0 and self.standard_error == 0
+
 
 def compare(estimator: str, old: Mapping[str, Examples], new: Mapping[str, Examples]) -> Difference:
     """The paired comparison of a task's two scores, each the plain mean over its subsets.

@@ -244,7 +244,7 @@ def _basis(known: _Known, decision: Decision, tasks: Sequence[TaskRow]) -> Basis
         family=decision.family,
         compared=len(compared),
         detectable=Detectable(min(drops), max(drops), median(drops)) if drops else None,
-        blind=sum(each.blind for each in compared),
+        error_unknown=sum(each.error_unknown for each in compared),
         by_fits=tuple(other_than_scores(known.comparisons)),
         warnings=tuple(dict.fromkeys(each for own in known.comparisons.values() for each in own.warnings)),
     )

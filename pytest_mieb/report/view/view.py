@@ -48,7 +48,8 @@ class Detectable(NamedTuple):
 class Basis:
     """What the verdicts rest on, and what is to be known of them.
 
-    `compared` counts the tasks with a verdict, `blind` those that changed without any sampling error known. `by_fits`
+    `compared` counts the tasks with a verdict, `error_unknown` those that changed without a known
+    sampling error. `by_fits`
     says which clusterings moved otherwise than their scores, `warnings` what differs between the two sides.
     """
 
@@ -56,7 +57,7 @@ class Basis:
     family: ComparisonFamily
     compared: int
     detectable: Detectable | None
-    blind: int
+    error_unknown: int
     by_fits: tuple[str, ...]
     warnings: tuple[str, ...]
 
