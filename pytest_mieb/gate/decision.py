@@ -87,14 +87,15 @@ def decide(
     regressed_by_holm: list[str] = []
     if policy.kind == "significance":
         chances = {name: comparisons[name].difference.p_drop if name in comparisons else 1.0 for name in selected}
-        for name in holm(chances, family.share("tasks", policy.alpha)):
+        rejected = holm(chances, family.share("tasks", policy.alpha))
+        for name in [name for name in tasks if name in rejected]:
             comparison, verdict = comparisons.get(name), verdicts.get(name)
             if comparison and verdict and verdict.status == "suspect":
                 rule = Rule(comparison.tolerance, policy.alpha, policy.alpha, policy)
                 verdicts[name] = on_task(comparison, "regressed", rule, verdict.subsets)
                 regressed_by_holm += [name] if verdicts[name].failure else []
     judged = _judged(comparisons, incomplete, selected, tasks, policy, family)
-    return Decision(family, verdicts, tuple(judged), dict(incomplete), tuple(sorted(regressed_by_holm)))
+    return Decision(family, verdicts, tuple(judged), dict(incomplete), tuple(regressed_by_holm))
 
 
 def _judged(

@@ -32,7 +32,7 @@ def content(view: View) -> dict[str, Any]:
         "tasks": {task.name: _task(task) for task in view.tasks if task.compared},
         "means": {mean.name: _mean(mean) for mean in view.judged},
         "incomplete": dict(view.incomplete),
-        "beside_all_others": sorted(task.name for task in view.tasks if task.by_holm),
+        "beside_all_others": [task.name for task in view.tasks if task.by_holm],
     }
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_mieb.gate.comparison import Comparison
 from pytest_mieb.gate.decision import Decision, MeanVerdict
@@ -21,6 +21,8 @@ from pytest_mieb.report.view.rows import Compared, MeanRow, Row, TaskRow, Unjudg
 from pytest_mieb.report.view.view import Basis, Detectable, RunFacts, Side, SideKind, View
 from pytest_mieb.suite import Task
 from pytest_mieb.suite.means import GROUPS, OVERALL, group_of, means
+
+Fact = TypeVar("Fact")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,20 +59,21 @@ class _Known:
 
 def of_run(run: Run) -> View:
     """What a run has to say once all reports are in and it has been decided."""
-    baseline, records = run.baseline, run.records
-    unusable = {name: why for name, why in (baseline.unusable if baseline else {}).items() if name in records}
+    baseline, records = run.baseline, _in_order(run.tasks, run.records)
+    comparisons, skipped = _in_order(run.tasks, run.comparisons), _in_order(run.tasks, run.skipped)
+    unusable = _in_order(records, baseline.unusable if baseline else {})
     incomplete = run.decision.incomplete if run.decision else run.incomplete
-    named = {*run.selected, *records, *run.comparisons, *incomplete, *run.skipped}
+    named = {*run.selected, *records, *comparisons, *incomplete, *skipped}
     known = _Known(
         tasks=run.tasks,
         named=[name for name in run.tasks if name in named],
         selected=run.selected or set(records),
         measured={name: record.measured for name, record in records.items()},
         before={name: each for name, each in (baseline.tasks if baseline else {}).items() if name not in run.errors},
-        comparisons=run.comparisons,
+        comparisons=comparisons,
         policy=run.policy,
         decision=run.decision,
-        reasons={"incomplete": incomplete, "not applicable": run.skipped, "not comparable": unusable},
+        reasons={"incomplete": incomplete, "not applicable": skipped, "not comparable": unusable},
     )
     return _view(
         known,
@@ -79,6 +82,11 @@ def of_run(run: Run) -> View:
         notes=tuple(run.notes),
         run=_facts(run),
     )
+
+
+def _in_order(names: Iterable[str], facts: Mapping[str, Fact]) -> dict[str, Fact]:
+    """In the order of the suite: workers report in any."""
+    return {name: facts[name] for name in names if name in facts}
 
 
 def of_stored(found: StoredDecision) -> View:
@@ -251,15 +259,15 @@ def _basis(known: _Known, decision: Decision, tasks: Sequence[TaskRow]) -> Basis
 
 
 def _facts(run: Run) -> RunFacts:
-    records = run.records.values()
+    records = run.ordered
     noise = {record.task: record.measured.noise for record in records if record.measured.noise}
     return RunFacts(
         errors=tuple(name for name in run.tasks if name in run.errors),
         not_run=tuple(run.not_run),
         lost=tuple(name for name in run.incomplete if name in run.skipped) if run.decision else (),
         noise=dict(sorted(noise.items(), key=lambda each: -each[1])),
-        parts=tuple(each.task for each in run.ordered if each.measured.part),
-        unfit=tuple(each.task for each in run.ordered if each.findings),
+        parts=tuple(each.task for each in records if each.measured.part),
+        unfit=tuple(each.task for each in records if each.findings),
         standing=_standing(run),
         model=tuple(run.model.lines) if run.model and records else (),
         canary=run.context.canary if run.context else (),

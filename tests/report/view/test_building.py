@@ -239,6 +239,23 @@ def test_the_basis_counts_what_was_compared_and_says_each_warning_once() -> None
     assert basis.detectable.least == basis.detectable.median == basis.detectable.largest  # the other did not change
 
 
+def test_the_order_in_which_reports_arrive_changes_nothing() -> None:
+    arrived = ["XFlickr", "CIFAR100Clustering", "CIFAR10Clustering", "Fashion"]
+    views = []
+    for names in (arrived, arrived[::-1]):
+        own = {name: a_comparison(name, 0.3, 0.4, preprocessing=name, warnings=(f"of {name}",)) for name in names}
+        for name in names:
+            own[name] = replace(own[name], difference=replace(own[name].difference, drop=0.01, fits=16))
+        run = a_run(dict.fromkeys(names, 0.3), comparisons=own, skipped=dict.fromkeys(names, "no text"))
+        run.records = {name: a_record(name, 0.3, noise=0.001, findings=("one",)) for name in names}
+        run.comparisons = {name: run.comparisons[name] for name in names}
+        views.append(of_run(run))
+    assert repr(views[0]) == repr(views[1])
+    basis = views[0].basis
+    assert basis and basis.warnings == tuple(f"of {name}" for name in TASKS)
+    assert (views[0].preprocessing, tuple(views[0].not_applicable)) == (tuple(TASKS), tuple(TASKS))
+
+
 def test_the_smallest_drops_are_told_by_their_range_and_median() -> None:
     run = a_run({"Fashion": 0.4, "CIFAR10Clustering": 0.3, "CIFAR100Clustering": 0.1})
     for name, error in (("Fashion", 0.02), ("CIFAR10Clustering", 0.03), ("CIFAR100Clustering", inf)):
