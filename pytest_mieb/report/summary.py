@@ -29,7 +29,7 @@ def summary_lines(view: View) -> list[str]:
         *_named("in the baseline, but not applicable now", run.lost),
         *_table(view),
         *_means(view),
-        *_named("improved", _changes(with_status(view.tasks, "improved")), blank=False),
+        *_named("improved", _changes(view, "improved"), blank=False),
         *_by_reason("not applicable", view.not_applicable.values()),
         *_noise(view, run),
         *_named("measured on a part of the data", run.parts, blank=False),
@@ -65,7 +65,7 @@ def _accepted(view: View) -> list[str]:
 def _suspects(view: View) -> list[str]:
     count = view.basis.family.size if view.basis else 0
     title = f"suspect, worse alone, but not after correcting for {count} comparisons"
-    return _named(title, _changes([*with_status(view.judged, "suspect"), *with_status(view.tasks, "suspect")]))
+    return _named(title, _changes(view, "suspect"))
 
 
 def _then(*sentences: str | None) -> str:
@@ -90,7 +90,9 @@ def _moved(row: Row) -> str:
     return f"{_change(row)}, {over}{within}{p}"
 
 
-def _changes(rows: Iterable[Row]) -> list[str]:
+def _changes(view: View, status: str) -> list[str]:
+    """The means with this verdict, then the tasks."""
+    rows = [*with_status(view.judged, status), *with_status(view.tasks, status)]
     return [f"{row.name} {points(_compared(row).change)}" for row in rows]
 
 

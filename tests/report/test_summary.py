@@ -121,6 +121,11 @@ def test_what_is_worse_by_itself_but_not_among_so_many_is_listed_and_passes() ->
     assert not lines[-1].startswith("next")
 
 
+def test_means_that_improved_are_listed_before_the_tasks() -> None:
+    lines = section_of(a_run({"CIFAR10Clustering": 0.5, "CIFAR100Clustering": 0.2, "Fashion": 0.5}))
+    assert "improved (3): clustering +5.00, Mean (en) +2.50, CIFAR10Clustering +10.00" in lines
+
+
 def test_an_accepted_regression_is_told_after_the_others_with_its_day_and_reason() -> None:
     own = {
         "Fashion": a_comparison("Fashion", 0.3, 0.5),
