@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from pytest_mieb.gate.statistics.interval import CONFIDENCE
 from pytest_mieb.report.table import aligned, github
-from pytest_mieb.report.view import Row, Side, View
+from pytest_mieb.report.view import Row, Side, View, basis_lines, by_reason
 from pytest_mieb.support.numbers import between, counted, p_value, percent, points
 
 _KINDS = {"run": "run", "results": "results", "recorded": "recorded baseline", "published": "published scores"}
 _DROP = f"drop, {100 * CONFIDENCE:g} %"
-_SHOWN = 10
 
 
 def text(view: View, *, everything: bool = False) -> list[str]:
@@ -90,51 +87,6 @@ def _sections(view: View) -> list[list[str]]:
             *(f"{task.name}: {task.accepted}" for task in view.tasks if task.accepted),
             *(f"{mean.name}: {mean.without}" for mean in view.judged if mean.without),
         ],
-        [*_by_reason("no verdict", view.incomplete), *_by_reason("not compared", view.unusable)],
-        _basis(view),
+        [*by_reason("no verdict", view.incomplete), *by_reason("not compared", view.unusable)],
+        basis_lines(view),
     ]
-
-
-def _by_reason(title: str, reasons: Mapping[str, str]) -> list[str]:
-    names: dict[str, list[str]] = {}
-    for name, reason in reasons.items():
-        names.setdefault(" ".join(reason.split()), []).append(name)
-    return [f"{title} ({len(own)}): {_listed(own)}: {reason}" for reason, own in names.items()]
-
-
-def _basis(view: View) -> list[str]:
-    """By what was decided, what could have been found, and what is to be known of the two sides."""
-    basis, (_, old) = view.basis, _sides(view)[0]
-    assert basis is not None
-    policy, family = basis.policy, basis.family
-    counts = {"tasks": family.tasks, "subsets": family.subsets, "means": family.means}
-    parts = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
-    if basis.detectable:
-        found = (
-            f"the smallest detectable drop of a task is {between(basis.detectable.least, basis.detectable.largest)}, "
-            f"{percent(basis.detectable.median)} in the median"
-        )
-    else:
-        reason = "no sampling error is known" if basis.error_unknown else "no outcome changed"
-        found = f"the smallest detectable drop cannot be told, for {reason}"
-    lines = [f"decided by {policy.kind} at {100 * policy.alpha:g} % ({parts}); {found}"]
-    lines += [
-        f"indicative: the scores of {side.model} were published without outcomes and partly on earlier revisions of "
-        "the data"
-        for _, side in _sides(view)
-        if side.kind == "published"
-    ]
-    if basis.error_unknown:
-        tasks = counted(basis.error_unknown, "task")
-        lines.append(f"no sampling error is known of {tasks}: there every drop beyond tolerance and drift counts")
-    if view.left_out:
-        lines.append(
-            f"{old.name} has {counted(len(view.left_out), 'task')} more than was asked for: "
-            f"{_listed(view.left_out)}; --select names those that must be there"
-        )
-    return [*lines, *basis.by_fits, *(f"warning: {sentence}" for sentence in basis.warnings)]
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Sequence
 
 from pytest_mieb.gate.standing import standing_lines
 from pytest_mieb.gate.statistics.interval import CONFIDENCE
 from pytest_mieb.models.api import dollars
 from pytest_mieb.report.table import aligned
-from pytest_mieb.report.view import Basis, Compared, MeanRow, Row, RunFacts, View, with_status
+from pytest_mieb.report.view import Compared, MeanRow, Row, RunFacts, View, basis_lines, by_reason, listed, with_status
 from pytest_mieb.support.numbers import between, p_is, percent, points
 
 _SHOWN = 20
@@ -30,12 +29,14 @@ def summary_lines(view: View) -> list[str]:
         *_table(view),
         *_means(view),
         *_named("improved", _changes(view, "improved"), blank=False),
-        *_by_reason("not applicable", view.not_applicable.values()),
+        *by_reason("not applicable", view.not_applicable),
+        *by_reason("not compared", view.unusable),
         *_noise(view, run),
         *_named("measured on a part of the data", run.parts, blank=False),
         *_named("part of the data does not fit, see the warnings or the result files", run.unfit, blank=False),
         *(standing_lines(run.standing) if run.standing else ()),
-        *(_basis(view, view.basis) if view.basis and view.basis.compared else _canary(run)),
+        *basis_lines(view),
+        *(() if view.basis and view.basis.compared else _canary(run)),
         *run.model,
         *_work(view, run),
         *_spent(run),
@@ -96,15 +97,10 @@ def _changes(view: View, status: str) -> list[str]:
     return [f"{row.name} {points(_compared(row).change)}" for row in rows]
 
 
-def _named(title: str, names: Collection[str], *, blank: bool = True) -> list[str]:
+def _named(title: str, names: Sequence[str], *, blank: bool = True) -> list[str]:
     if not names:
         return []
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return [f"{title} ({len(names)}): {', '.join(list(names)[:_SHOWN])}{more}", *([""] if blank else [])]
-
-
-def _by_reason(title: str, reasons: Iterable[str]) -> list[str]:
-    return [f"{title} ({count}): {reason}" for reason, count in Counter(reasons).items()]
+    return [f"{title} ({len(names)}): {listed(names, _SHOWN)}", *([""] if blank else [])]
 
 
 def _table(view: View) -> list[str]:
@@ -143,27 +139,6 @@ def _noise(view: View, run: RunFacts) -> list[str]:
         return []
     shown = ", ".join(f"{name} {percent(moved)}" for name, moved in list(run.noise.items())[:5])
     return [f"calibration: {len(run.noise)} of {view.scored} tasks moved under changes that must not matter: {shown}"]
-
-
-def _basis(view: View, basis: Basis) -> list[str]:
-    """What the verdicts rest on, and what is to be known of them."""
-    policy, family = basis.policy, basis.family
-    counts = {"tasks": family.tasks, "languages": family.subsets, "means": family.means}
-    parts = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
-    found = "no outcome differs from the baseline's"
-    if basis.detectable:
-        found = (
-            f"the smallest drop found in a task is {between(basis.detectable.least, basis.detectable.largest)}, "
-            f"{percent(basis.detectable.median)} in the median"
-        )
-    lines = [f"verdict: {policy.kind} at {100 * policy.alpha:g} % ({parts}); {found}"]
-    if view.old and view.old.indicative:
-        lines.append(
-            f"indicative: the scores of {view.old.model} were published without outcomes and partly on earlier "
-            "revisions of the data; record a baseline of your own for a verdict to rely on"
-        )
-        lines += _by_reason("not compared", view.unusable.values())
-    return [*lines, *basis.by_fits, *(f"warning: {sentence}" for sentence in basis.warnings)]
 
 
 def _canary(run: RunFacts) -> list[str]:

@@ -116,8 +116,8 @@ def test_the_summary_starts_with_the_regressions_and_ends_with_the_next_command(
     ]
     assert lines[7].split() == ["category", "tasks", "mean", "baseline", "change", "detectable"]
     assert [MEAN, "2", "50.00", "100.00", "-50.00"] in [line.split()[:5] for line in lines]
-    (basis,) = (line for line in lines if line.startswith("verdict: "))
-    assert basis.startswith("verdict: significance at 5 % (tasks 8, languages 3, means 1); the smallest drop found in ")
+    (basis,) = (line for line in lines if line.startswith("the verdict rests on "))
+    assert basis.partition("(")[2].startswith("8 tasks, 3 languages, 1 mean); the smallest detectable drop of a task ")
     assert lines[-1].startswith("next: pytest --mieb-model=toymodels:swapped_channels ")
     assert lines[-1].endswith(f"-k '{' or '.join(REGRESSED)}'")
     assert "-k Toy" not in lines[-1]

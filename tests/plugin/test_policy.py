@@ -90,7 +90,9 @@ def test_a_drop_that_chance_explains_passes_but_is_not_shown_to_be_harmless(ther
     place = result.outlines.index("ToyPairs regressed: text_acc 75.00, baseline 100.00 (-25.00), tolerance 0.50")
     assert result.outlines[place + 1] == "drop 25.00 points, 95 % interval 5.51 to 44.49"
     assert result.outlines[place + 2].startswith("with 99 % confidence the drop is below ")
-    assert any(line.startswith("verdict: non-inferiority at 1 % (tasks 1)") for line in summary(result))
+    assert any(
+        line.startswith("the verdict rests on non-inferiority tests at 1 % each (1 task)") for line in summary(result)
+    )
 
 
 def test_no_change_at_all_is_shown_to_be_harmless(there: tuple[Toys, str]) -> None:

@@ -3,6 +3,7 @@
 from pytest_mieb.report.view.building import of_run, of_stored
 from pytest_mieb.report.view.rows import Compared, MeanRow, Row, TaskRow
 from pytest_mieb.report.view.view import Basis, Detectable, RunFacts, Side, View, with_status
+from pytest_mieb.report.view.wording import basis_lines, by_reason, listed
 
 __all__ = [
     "Basis",
@@ -14,6 +15,9 @@ __all__ = [
     "Side",
     "TaskRow",
     "View",
+    "basis_lines",
+    "by_reason",
+    "listed",
     "of_run",
     "of_stored",
     "with_status",
