@@ -13,7 +13,7 @@ from pytest_mieb.measurement.changing import Lock, change, exclusive
 from pytest_mieb.measurement.context import Context
 from pytest_mieb.measurement.outcomes import digest
 from pytest_mieb.support.atomic import written
-from pytest_mieb.support.numbers import percent, points
+from pytest_mieb.support.numbers import counted, percent, points
 
 
 def record(
@@ -63,7 +63,7 @@ def record(
         return old.updated(new)
 
     change(path, edit, lambda: _held(old, new, path), lock)
-    return [*_changes(old, new), f"recorded {len(tasks)} tasks in {path}"]
+    return [*_changes(old, new), f"recorded {counted(len(tasks), 'task')} in {path}"]
 
 
 def _copy(source: Path, target: Path) -> None:

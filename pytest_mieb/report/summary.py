@@ -9,7 +9,7 @@ from pytest_mieb.gate.statistics.interval import CONFIDENCE
 from pytest_mieb.models.api import dollars
 from pytest_mieb.report.table import aligned
 from pytest_mieb.report.view import Compared, MeanRow, Row, RunFacts, View, basis_lines, by_reason, listed, with_status
-from pytest_mieb.support.numbers import between, p_is, percent, points
+from pytest_mieb.support.numbers import beside, between, p_is, percent, points
 
 _SHOWN = 20
 
@@ -48,9 +48,9 @@ def _regressions(view: View) -> list[str]:
     means = with_status(view.judged, "regressed")
     lines = [f"  {mean.title}: {_moved(mean)}{_then(mean.without)}" for mean in means]
     for task in view.failed:
-        late = ", by Holm's procedure" if task.by_holm else ""
-        over = f"was accepted until {task.acceptance.until}" if task.acceptance else None
-        lines.append(f"  {task.name}: {_moved(task)}{late}{_then(task.blame, over)}")
+        procedure = ", significant by Holm's procedure" if task.by_holm else ""
+        over = f"its acceptance ended on {task.acceptance.until}" if task.acceptance else None
+        lines.append(f"  {task.name}: {_moved(task)}{procedure}{_then(task.blame, over)}")
     return [*view.preprocessing, f"regressed ({len(lines)}):", *lines, ""] if lines else []
 
 
@@ -80,13 +80,15 @@ def _compared(row: Row) -> Compared:
 
 def _change(row: Row) -> str:
     found = _compared(row)
-    return f"{percent(found.score)} from {percent(found.baseline)} ({points(found.change)})"
+    return beside(found.score, found.baseline)
 
 
 def _moved(row: Row) -> str:
     found = _compared(row)
-    within = f"{100 * CONFIDENCE:g} % interval of the drop {between(*found.interval)}, " if found.interval else ""
-    over = f"over {found.fits} fits that start alike {points(-found.drop)}, " if found.fits else ""
+    within = ""
+    if found.interval:
+        within = f"{100 * CONFIDENCE:g} % confidence interval of the drop {between(*found.interval)}, "
+    over = f"mean over {found.fits} fits {points(-found.drop)}, " if found.fits else ""
     p = "no sampling error is known" if found.p_drop is None else p_is(found.p_drop)
     return f"{_change(row)}, {over}{within}{p}"
 
@@ -128,10 +130,8 @@ def _mean(row: MeanRow) -> str:
         return f"{title}: incomplete"
     if row.baseline is None:
         return f"{title}: {percent(row.score)}"
-    found = "" if row.detectable is None else f"; a drop of {percent(row.detectable)} would be found"
-    return (
-        f"{title}: {percent(row.score)}, baseline {percent(row.baseline)} ({points(row.score - row.baseline)}){found}"
-    )
+    found = "" if row.detectable is None else f"; the smallest detectable drop is {percent(row.detectable)}"
+    return f"{title}: {beside(row.score, row.baseline)}{found}"
 
 
 def _noise(view: View, run: RunFacts) -> list[str]:
@@ -142,18 +142,21 @@ def _noise(view: View, run: RunFacts) -> list[str]:
 
 
 def _canary(run: RunFacts) -> list[str]:
-    known = "warning: this environment is not the one that the package knows"
+    if not run.canary:
+        return []
     where = ", ".join(run.canary)
-    return [f"{known}, at {where}; python -m pytest_mieb.canary shows how far"] if run.canary else []
+    return [f"warning: the canary differs from the package's at {where}; python -m pytest_mieb.canary shows how far"]
 
 
 def _work(view: View, run: RunFacts) -> list[str]:
     if not view.scored:
         return []
-    lines = [f"embedded {run.embedded:,} items, {run.reused:,} taken from the store"]
+    lines = [f"{run.embedded:,} items were embedded, {run.reused:,} were taken from the store"]
     if run.taken_over:
         tasks = f"{run.taken_over} of {view.scored} tasks"
-        lines.append(f"{tasks} taken over from an earlier run, for nothing has changed; --mieb-fresh does all again")
+        lines.append(
+            f"{tasks} were taken over from an earlier run, because nothing has changed; --mieb-fresh scores all again"
+        )
     return lines
 
 

@@ -17,6 +17,11 @@ def points(difference: float) -> str:
     return "0.00" if float(shown) == 0 else shown
 
 
+def beside(score: float, baseline: float) -> str:
+    """A score and the baseline's as shown to people: `83.03, baseline 88.54 (-5.50)`."""
+    return f"{percent(score)}, baseline {percent(baseline)} ({points(score - baseline)})"
+
+
 def between(low: float, high: float) -> str:
     """Two differences of scores as shown to people: `1.90 to 3.70`."""
     return f"{percent(low)} to {percent(high)}"

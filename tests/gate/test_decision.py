@@ -109,8 +109,8 @@ def test_many_small_drops_fail_the_mean() -> None:
     assert mean.failure is not None
     assert mean.failure.splitlines() == [
         f"{CATEGORY} regressed: mean of 4 tasks 69.60, baseline 70.00 (-0.40), tolerance 0.25",
-        "drop 0.40 points, 95 % interval 0.20 to 0.60",
-        "p = 3.2e-05 on 4,000 paired examples, significant at 0.017",
+        "the drop is 0.40 points, with a 95 % confidence interval of 0.20 to 0.60",
+        "the test on 4,000 paired examples gives p = 3.2e-05, which is significant at 0.017",
     ]
     assert decision.state == "regressed"
 
@@ -161,7 +161,7 @@ def test_the_interval_of_a_mean_is_of_what_exceeds_the_drift() -> None:
     assert mean.failure is not None
     assert mean.failure.splitlines()[:2] == [
         f"{CATEGORY} regressed: mean of 4 tasks 68.00, baseline 70.00 (-2.00), tolerance 0.25",
-        "drop beyond known drift 1.00 points, 95 % interval 0.80 to 1.20",
+        "the drop beyond known drift is 1.00 points, with a 95 % confidence interval of 0.80 to 1.20",
     ]
 
 
@@ -183,7 +183,7 @@ def test_a_mean_by_non_inferiority_needs_to_be_shown() -> None:
 
 
 UNTIL = Acceptance(date(2027, 3, 1), "a new tokenizer")
-WITHOUT_A = "decided without A, of which a drop is accepted"
+WITHOUT_A = "A counts as unchanged, because its drop is accepted"
 
 
 @pytest.mark.parametrize("policy", [Policy(), Policy("non-inferiority")])
@@ -212,8 +212,8 @@ def test_a_mean_that_dropped_for_other_reasons_fails_beside_an_accepted_regressi
     assert mean.pair.difference.standard_error == pytest.approx(sqrt(3) * 0.001)
     assert (mean.failure or "").splitlines() == [
         f"{CATEGORY} regressed: mean of 4 tasks 66.00, baseline 70.00 (-4.00), tolerance 0.25",
-        "drop 1.50 points, 95 % interval 1.16 to 1.84",
-        "p < 1e-15 on 3,000 paired examples, significant at 0.017",
+        "the drop is 1.50 points, with a 95 % confidence interval of 1.16 to 1.84",
+        "the test on 3,000 paired examples gives p < 1e-15, which is significant at 0.017",
         WITHOUT_A,
     ]
 
@@ -257,7 +257,7 @@ def test_a_mean_with_a_task_missing_is_incomplete_and_fails_without_numbers() ->
         CATEGORY,
         4,
         "incomplete",
-        failure=f"{CATEGORY}: incomplete, for 2 of 4 tasks have no verdict: C, D",
+        failure=f"{CATEGORY} is incomplete, because 2 of 4 tasks have no verdict: C, D",
         missing=("C", "D"),
     )
     assert decision.state == "regressed"  # A and B did; that goes first
@@ -384,7 +384,7 @@ def test_one_of_38_languages_that_collapses_is_named(
     if outcome == "regressed":
         assert lines[3] == "1 of 38 languages regressed: l17 0.00, baseline 60.00 (-60.00)"
     else:
-        assert lines[1].startswith("their mean did not: hit_rate_at_1 ")
+        assert lines[1].startswith("their mean did not regress: hit_rate_at_1 ")
 
 
 def test_a_task_that_fails_beside_the_others_names_its_languages_too() -> None:

@@ -41,7 +41,9 @@ def a_verdict(*, incomplete: bool = True, lost: bool = True) -> dict[str, Any]:
     """Of a run in which A dropped, C lost Norwegian, and D has no score."""
     comparisons = {
         "A": a_comparison("A", 0.4 if lost else 0.5, 0.5, tolerance=0.02, preprocessing="size 224 -> 336"),
-        "B": a_comparison("B", 0.6, 0.5, paired=False, drift=0.01, warnings=("device cpu, the baseline's was mps",)),
+        "B": a_comparison(
+            "B", 0.6, 0.5, paired=False, drift=0.01, warnings=("the device is cpu, the baseline's was mps",)
+        ),
         "C": a_comparison("C", 0.5, 0.5, subsets={"en": a_pair(0.6, 0.5), "no": a_pair(0.4 if lost else 0.5, 0.5)}),
     }
     missing = {"D": "gated"} if incomplete else {}
@@ -108,7 +110,7 @@ def test_a_task_has_its_numbers_and_what_they_rest_on() -> None:
     assert tasks["C"]["interval"] is None  # no outcome changed
     assert len(tasks["C"]["subsets"]["no"]["interval"]) == len(a_verdict()["means"]["clustering"]["interval"]) == 2
     assert (tasks["B"]["status"], tasks["B"]["paired"], tasks["B"]["drift"]) == ("improved", False, 0.01)
-    assert tasks["B"]["warnings"] == ["device cpu, the baseline's was mps"]
+    assert tasks["B"]["warnings"] == ["the device is cpu, the baseline's was mps"]
     subsets = {name: each["status"] for name, each in tasks["C"]["subsets"].items()}
     assert tasks["C"]["languages"] == [{"language": "no"} | tasks["C"]["subsets"]["no"]]
     assert (tasks["C"]["languages"][0]["score"], tasks["C"]["languages"][0]["baseline"]) == (0.4, 0.5)

@@ -126,9 +126,9 @@ class View:
             of_means = f" and {means} of {counted(len(self.judged), 'mean')}" if self.judged else ""
             return f"regressed: {len(self.failed)} of {compared}{of_means}{f'; {missing}' if self.incomplete else ''}"
         if self.state == "incomplete":
-            return f"incomplete: no regression seen, but {missing}"
+            return f"incomplete: no regression was seen, but {missing}"
         accepted = len(self.accepted)
-        but = f" but {accepted} that {'is' if accepted == 1 else 'are'} accepted" if accepted else ""
+        but = f", except {accepted} that {'is' if accepted == 1 else 'are'} accepted" if accepted else ""
         return f"passed: no regression in {compared}{but}" if self.state else ""
 
     @property

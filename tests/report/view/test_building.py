@@ -61,14 +61,14 @@ def test_a_run_and_a_stored_comparison_of_the_same_measurements_say_the_same() -
 
 def test_a_task_has_its_numbers_and_what_they_rest_on() -> None:
     own = a_comparison(
-        "Fashion", 0.3, 0.5, drift=0.01, preprocessing="size 1 -> 2", warnings=("device cpu",), accepted=UNTIL
+        "Fashion", 0.3, 0.5, drift=0.01, preprocessing="size 1 -> 2", warnings=("the device is cpu",), accepted=UNTIL
     )
     view = of_run(a_run({"Fashion": 0.3}, comparisons={"Fashion": own}))
     row = task(view, "Fashion")
     assert (row.category, row.group, row.status, row.failure) == ("retrieval", "retrieval", "accepted", None)
     assert (row.score, row.baseline, row.tolerance, row.drift) == (0.3, 0.5, 0.005, 0.01)
-    assert (row.preprocessing, row.warnings, row.paired) == ("size 1 -> 2", ("device cpu",), True)
-    assert (row.acceptance, row.accepted) == (UNTIL, "accepted until 2027-03-01: a new tokenizer")
+    assert (row.preprocessing, row.warnings, row.paired) == ("size 1 -> 2", ("the device is cpu",), True)
+    assert (row.acceptance, row.accepted) == (UNTIL, "the regression is accepted until 2027-03-01: a new tokenizer")
     found = row.compared
     assert found and found.interval
     assert (found.drop, found.change) == (pytest.approx(0.2), pytest.approx(-0.2))
@@ -188,7 +188,7 @@ def test_a_judged_mean_has_the_numbers_of_its_verdict() -> None:
     assert row.compared and (row.compared.score, row.compared.drop) == (pytest.approx(0.1), pytest.approx(0.05))
     assert (row.accepted, row.without) == (
         ("CIFAR10Clustering",),
-        "decided without CIFAR10Clustering, of which a drop is accepted",
+        "CIFAR10Clustering counts as unchanged, because its drop is accepted",
     )
 
 

@@ -27,11 +27,11 @@ LOST = {"CIFAR10Clustering": 0.3, "CIFAR100Clustering": 0.1}
         (view_of({"Fashion": 0.6}), "passed: no regression in 1 task"),
         (
             view_of({"Fashion": 0.3}, a_comparison("Fashion", 0.3, 0.5, accepted=UNTIL)),
-            "passed: no regression in 1 task but 1 that is accepted",
+            "passed: no regression in 1 task, except 1 that is accepted",
         ),
         (
             view_of(LOST, *(a_comparison(name, score, 0.5, accepted=UNTIL) for name, score in LOST.items())),
-            "passed: no regression in 2 tasks but 2 that are accepted",
+            "passed: no regression in 2 tasks, except 2 that are accepted",
         ),
         (
             view_of({"Fashion": 0.5}, a_comparison("Fashion", 0.5, 0.5, accepted=UNTIL)),  # it is gone
@@ -45,7 +45,7 @@ LOST = {"CIFAR10Clustering": 0.3, "CIFAR100Clustering": 0.1}
         ),
         (
             view_of({"Fashion": 0.5}, selected={"Fashion", "XFlickr"}),
-            "incomplete: no regression seen, but 1 of 2 tasks have no verdict",
+            "incomplete: no regression was seen, but 1 of 2 tasks have no verdict",
         ),
         (view_of({"Fashion": 0.5}, baseline=None), ""),
     ],
