@@ -40,7 +40,7 @@ class MeanVerdict:
     accepted: tuple[str, ...] = ()
 
     @property
-    def without(self) -> str | None:
+    def acceptance_note(self) -> str | None:
         """The sentence on the tasks that count as unchanged; None where none does."""
         if not self.accepted:
             return None
@@ -169,7 +169,7 @@ def _mean(
         *(["a clustering counts by its fits with matched initial centres, not by its score"] if fitted else ()),
         *drop_of(pair.difference, beyond),
         reason_of(pair, rule),
-        *([mean.without] if mean.without else ()),
+        *([mean.acceptance_note] if mean.acceptance_note else ()),
     ]
     return replace(mean, failure="\n".join(lines))
 

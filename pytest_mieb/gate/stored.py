@@ -88,10 +88,10 @@ def select(expression: str | None, new: Stored, tasks: Mapping[str, Task]) -> li
         BaselineError: it names what there is not, or the new side has tasks without a card.
     """
     if expression is None:
-        strange = [name for name in (*new.baseline.tasks, *new.unfinished) if name not in tasks]
-        if strange:
+        unknown = [name for name in (*new.baseline.tasks, *new.unfinished) if name not in tasks]
+        if unknown:
             raise BaselineError(
-                f"{new.name} has tasks without a card: {_listed(strange)}; name the folder of their cards with "
+                f"{new.name} has tasks without a card: {_listed(unknown)}; name the folder of their cards with "
                 "--tasks, or choose others with --select"
             )
         return [name for name in tasks if name in new.baseline.tasks or name in new.unfinished]

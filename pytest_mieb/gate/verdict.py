@@ -18,7 +18,7 @@ from pytest_mieb.support.numbers import beside, between, counted, p_is, percent,
 Status = Literal["passed", "improved", "suspect", "accepted", "regressed", "measured"]
 # Scores that differ by the tolerance differ by a little more or less as floating-point numbers.
 ROUNDING = 1e-9
-LOST: tuple[Status, ...] = ("regressed", "accepted")
+REGRESSIONS: tuple[Status, ...] = ("regressed", "accepted")
 
 
 class Rule(NamedTuple):
@@ -99,8 +99,8 @@ def _accepted(status: Status, comparison: Comparison) -> Status:
 def _losing(status: Status, subsets: Mapping[str, Verdict]) -> tuple[str, ...]:
     drops = {name: each.pair.difference.drop for name, each in subsets.items() if each.pair}
     order = sorted(drops, key=lambda name: -drops[name])
-    regressed = [name for name in order if subsets[name].status in LOST]
-    if regressed or status not in LOST:
+    regressed = [name for name in order if subsets[name].status in REGRESSIONS]
+    if regressed or status not in REGRESSIONS:
         return tuple(regressed)
     lost = list(accumulate(max(drops[name], 0.0) for name in order))
     return tuple(order[: 1 + bisect_left(lost, lost[-1] / 2)]) if lost and lost[-1] else ()
@@ -110,7 +110,7 @@ def blame(verdict: Verdict) -> str | None:
     """The sentence on the languages of a task that lost: score, baseline and difference of each; None without any."""
     if not verdict.languages:
         return None
-    regressed = sum(each.status in LOST for each in verdict.subsets.values())
+    regressed = sum(each.status in REGRESSIONS for each in verdict.subsets.values())
     if regressed:
         return f"{regressed} of {counted(len(verdict.subsets), 'language')} regressed: {_listed(verdict)}"
     return f"no single language regressed; most of the drop comes from {_listed(verdict)}"

@@ -35,7 +35,9 @@ def reports_of(decision: Decision) -> Iterator[list[pytest.TestReport]]:
     for name in decision.regressed_by_holm:
         yield _reports(f"{name}, by Holm's procedure", decision.verdicts[name].failure, "call")
     for mean in decision.means:
-        yield _reports(mean.name, mean.failure, "setup" if mean.status == "incomplete" else "call", mean.without)
+        yield _reports(
+            mean.name, mean.failure, "setup" if mean.status == "incomplete" else "call", mean.acceptance_note
+        )
 
 
 def _reports(

@@ -50,13 +50,13 @@ class MiebSession:
                 f"{named} was recorded on {self.stored.data} data, while this run reads {settings.data_kind} "
                 "data; scores of different data cannot be compared: choose another --mieb-baseline, or none"
             )
-        self._refuse_strange_tolerances()
+        self._refuse_unknown_tolerances()
 
-    def _refuse_strange_tolerances(self) -> None:
-        from pytest_mieb.gate.policy import refuse_strange_tolerances
+    def _refuse_unknown_tolerances(self) -> None:
+        from pytest_mieb.gate.policy import refuse_unknown_tolerances
 
         try:
-            refuse_strange_tolerances(self.settings.policy, self.tasks, "--mieb-")
+            refuse_unknown_tolerances(self.settings.policy, self.tasks, "--mieb-")
         except ValueError as error:
             raise pytest.UsageError(str(error)) from error
 

@@ -95,7 +95,7 @@ def _head(stored: Stored) -> list[str]:
     }
     lines = [f"{name:<12}  {value}" for name, value in facts.items() if value]
     for name, run in baseline.runs.items():
-        own = sum(task.run == name for task in baseline.tasks.values())
+        own = sum(task.run_id == name for task in baseline.tasks.values())
         place = ", ".join(
             filter(None, (run.device, run.dtype, f"batches of {run.batch_size}" if run.batch_size else ""))
         )
@@ -128,7 +128,8 @@ def _rows(baseline: Baseline, names: list[str], problems: Mapping[str, str]) -> 
             )
         )
         rows += [
-            (f"  {subset}", percent(mark.score), _error(mark), "", "", "", "") for subset, mark in task.subsets.items()
+            (f"  {subset}", percent(estimate.score), _error(estimate), "", "", "", "")
+            for subset, estimate in task.subsets.items()
         ]
     return rows
 
@@ -145,7 +146,7 @@ def _published_rows(baseline: Baseline, names: list[str]) -> list[tuple[str, ...
         task, source = baseline.tasks[name], measured[name]
         drift = "not comparable" if task.drift >= NOT_COMPARABLE else percent(task.drift)
         rows.append((name, percent(task.score), source.mteb, source.dataset_revision[:12], drift))
-        rows += [(f"  {subset}", percent(mark.score), "", "", "") for subset, mark in task.subsets.items()]
+        rows += [(f"  {subset}", percent(estimate.score), "", "", "") for subset, estimate in task.subsets.items()]
     return rows
 
 

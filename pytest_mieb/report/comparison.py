@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_mieb.gate.statistics.interval import CONFIDENCE
 from pytest_mieb.report.table import aligned, github
-from pytest_mieb.report.view import Row, Side, View, basis_lines, by_reason
+from pytest_mieb.report.view import MeasurementFacts, Row, View, basis_lines, by_reason
 from pytest_mieb.support.numbers import between, counted, p_value, percent, points
 
 _KINDS = {"run": "run", "results": "results", "recorded": "recorded baseline", "published": "published scores"}
@@ -13,7 +13,12 @@ _DROP = f"drop, {100 * CONFIDENCE:g} %"
 
 def text(view: View, *, everything: bool = False) -> list[str]:
     """For a terminal: the tasks that changed, or all with `everything`, the means, and what is to be known of them."""
-    lines = [*(f"{name}  {_side(side)}" for name, side in _sides(view)), *view.preprocessing, "", view.headline]
+    lines = [
+        *(f"{name}  {_described(facts)}" for name, facts in _old_and_new(view)),
+        *view.preprocessing,
+        "",
+        view.headline,
+    ]
     for table in _tables(view, everything):
         lines += ["", *aligned(table, left=2)]
     return lines + [line for section in _sections(view) if section for line in ("", *section)]
@@ -21,31 +26,31 @@ def text(view: View, *, everything: bool = False) -> list[str]:
 
 def markdown(view: View, *, everything: bool = False) -> list[str]:
     """The same, to be pasted into a pull request."""
-    (_, old), (_, new) = _sides(view)
+    (_, old), (_, new) = _old_and_new(view)
     lines = [f"### MIEB: `{new.name}` against `{old.name}`", "", f"**{view.headline}**"]
     lines += [line for change in view.preprocessing for line in ("", change)]
     for table in _tables(view, everything):
         bold = [("**regressed**" if verdict == "regressed" else verdict, *rest) for verdict, *rest in table]
         lines += ["", *github(bold, left=2)]
-    notes = [f"{name}: {_side(side)}" for name, side in _sides(view)]
+    notes = [f"{name}: {_described(facts)}" for name, facts in _old_and_new(view)]
     notes += [note for section in _sections(view) for note in section]
     return [*lines, "", *(f"- {note}" for note in notes)]
 
 
-def _sides(view: View) -> list[tuple[str, Side]]:
+def _old_and_new(view: View) -> list[tuple[str, MeasurementFacts]]:
     assert view.old is not None
     return [("old", view.old), ("new", view.new)]
 
 
-def _side(side: Side) -> str:
-    facts = [
-        f"{_KINDS[side.kind]} of {side.model}",
-        f"revision {side.revision[:12]}" if side.revision else "",
-        f"{side.data} data",
-        side.date,
-        counted(side.tasks, "task"),
+def _described(facts: MeasurementFacts) -> str:
+    parts = [
+        f"{_KINDS[facts.kind]} of {facts.model}",
+        f"revision {facts.revision[:12]}" if facts.revision else "",
+        f"{facts.data} data",
+        facts.date,
+        counted(facts.tasks, "task"),
     ]
-    return f"{side.name}: {', '.join(filter(None, facts))}"
+    return f"{facts.name}: {', '.join(filter(None, parts))}"
 
 
 def _tables(view: View, everything: bool) -> list[list[tuple[str, ...]]]:
@@ -84,8 +89,8 @@ def _sections(view: View) -> list[list[str]]:
     return [
         [f"{task.name}: {task.blame}" for task in view.tasks if task.blame],
         [
-            *(f"{task.name}: {task.accepted}" for task in view.tasks if task.accepted),
-            *(f"{mean.name}: {mean.without}" for mean in view.judged if mean.without),
+            *(f"{task.name}: {task.acceptance_note}" for task in view.tasks if task.acceptance_note),
+            *(f"{mean.name}: {mean.acceptance_note}" for mean in view.judged if mean.acceptance_note),
         ],
         [*by_reason("no verdict", view.incomplete), *by_reason("not compared", view.unusable)],
         basis_lines(view),

@@ -25,14 +25,14 @@ def summary_lines(view: View) -> list[str]:
         *_suspects(view),
         *_named("errors", run.errors),
         *_named("did not run", run.not_run),
-        *_named("in the baseline, but not applicable now", run.lost),
+        *_named("in the baseline, but not applicable now", run.no_longer_applicable),
         *_table(view),
         *_means(view),
         *_named("improved", _changes(view, "improved"), blank=False),
         *by_reason("not applicable", view.not_applicable),
         *by_reason("not compared", view.unusable),
         *_noise(view, run),
-        *_named("measured on a part of the data", run.parts, blank=False),
+        *_named("measured on a part of the data", run.partial, blank=False),
         *_named("part of the data does not fit, see the warnings or the result files", run.unfit, blank=False),
         *(standing_lines(run.standing) if run.standing else ()),
         *basis_lines(view),
@@ -46,9 +46,9 @@ def summary_lines(view: View) -> list[str]:
 
 def _regressions(view: View) -> list[str]:
     means = with_status(view.judged, "regressed")
-    lines = [f"  {mean.title}: {_moved(mean)}{_then(mean.without)}" for mean in means]
+    lines = [f"  {mean.title}: {_moved(mean)}{_then(mean.acceptance_note)}" for mean in means]
     for task in view.failed:
-        procedure = ", significant by Holm's procedure" if task.by_holm else ""
+        procedure = ", significant by Holm's procedure" if task.regressed_by_holm else ""
         over = f"its acceptance ended on {task.acceptance.until}" if task.acceptance else None
         lines.append(f"  {task.name}: {_moved(task)}{procedure}{_then(task.blame, over)}")
     return [*view.preprocessing, f"regressed ({len(lines)}):", *lines, ""] if lines else []
@@ -57,9 +57,9 @@ def _regressions(view: View) -> list[str]:
 def _accepted(view: View) -> list[str]:
     """Regressions that fail nothing yet, and those that are accepted and gone."""
     means = with_status(view.judged, "accepted")
-    lines = [f"  {mean.title}: {_change(mean)}{_then(mean.without)}" for mean in means]
-    lines += [f"  {task.name}: {_moved(task)}{_then(task.blame, task.accepted)}" for task in view.accepted]
-    gone = [f"  {task.name}: {task.accepted}" for task in view.recovered]
+    lines = [f"  {mean.title}: {_change(mean)}{_then(mean.acceptance_note)}" for mean in means]
+    lines += [f"  {task.name}: {_moved(task)}{_then(task.blame, task.acceptance_note)}" for task in view.accepted]
+    gone = [f"  {task.name}: {task.acceptance_note}" for task in view.recovered]
     return [*([f"accepted ({len(lines)}):", *lines, ""] if lines else ()), *([*gone, ""] if gone else ())]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from pytest_mieb.gate.decision import EXIT_CODES
 from pytest_mieb.report.view import MeanRow, Row, TaskRow, View
 
-FORMAT = 2
+FORMAT = 3
 
 
 def content(view: View) -> dict[str, Any]:
@@ -32,7 +32,7 @@ def content(view: View) -> dict[str, Any]:
         "tasks": {task.name: _task(task) for task in view.tasks if task.compared},
         "means": {mean.name: _mean(mean) for mean in view.judged},
         "incomplete": dict(view.incomplete),
-        "beside_all_others": [task.name for task in view.tasks if task.by_holm],
+        "regressed_by_holm": [task.name for task in view.tasks if task.regressed_by_holm],
     }
 
 

@@ -30,7 +30,7 @@ THERE = Context(
     batch_size=64,
     versions={"torch": "2.6"},
 )
-KNOWN = Measurement(0.7, 0.02, dataset="0123", examples="ab", outcomes="cd", run="ef")
+KNOWN = Measurement(0.7, 0.02, dataset="0123", examples="ab", outcomes="cd", run_id="ef")
 SUBSETS = {"en": Estimate(0.8, 0.04), "no": Estimate(0.6, 0.05)}
 
 
@@ -154,7 +154,7 @@ def test_a_part_compares_with_the_same_part() -> None:
         ({}, {"dataset": ""}),
         ({"examples": ""}, {}),
         ({}, {"examples": ""}),
-        ({"outcomes": "yy", "run": "yy"}, {}),
+        ({"outcomes": "yy", "run_id": "yy"}, {}),
     ],
 )
 def test_what_is_not_known_is_no_reason(old: dict[str, Any], new: dict[str, Any]) -> None:

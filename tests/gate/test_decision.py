@@ -52,7 +52,7 @@ def chances(a: float, b: float, c: float, d: float = 0.5) -> list[Comparison]:
 
 
 @pytest.mark.parametrize(
-    ("p", "found", "late"),
+    ("p", "found", "by_holm"),
     [
         # 5 % / 4 = 0.0125, / 3 = 0.0167, / 2 = 0.025
         ((0.001, 0.016, 0.03), {"A": "regressed", "B": "regressed", "C": "suspect"}, ("B",)),
@@ -63,14 +63,17 @@ def chances(a: float, b: float, c: float, d: float = 0.5) -> list[Comparison]:
     ],
 )
 def test_holm_adds_what_regressed_beside_the_others(
-    p: tuple[float, float, float], found: dict[str, str], late: tuple[str, ...]
+    p: tuple[float, float, float], found: dict[str, str], by_holm: tuple[str, ...]
 ) -> None:
     decision = decided(chances(*p))
     assert outcomes(decision) == {**found, "D": "passed"}
-    assert decision.regressed_by_holm == late
-    for name in late:
+    assert decision.regressed_by_holm == by_holm
+    for name in by_holm:
         failure = decision.verdicts[name].failure
         assert failure is not None and failure.startswith(f"{name} regressed: accuracy 68.00, baseline 70.00 (-2.00)")
+        assert "which is significant at 0.05 by Holm's procedure" in failure
+    # The smallest drop that a task would have failed for is told at one level, not by what the others did.
+    assert len({decision.verdicts[name].detectable for name in found}) == 1
     assert decision.state == ("regressed" if "regressed" in found.values() else "passed")
 
 
@@ -192,13 +195,13 @@ def test_an_accepted_regression_fails_no_mean(policy: Policy) -> None:
     decision = decided(own, TOGETHER, policy=policy)
     (mean,) = decision.means
     assert (decision.state, decision.verdicts["A"].status) == ("passed", "accepted")
-    assert (mean.status, mean.failure, mean.accepted, mean.without) == ("accepted", None, ("A",), WITHOUT_A)
+    assert (mean.status, mean.failure, mean.accepted, mean.acceptance_note) == ("accepted", None, ("A",), WITHOUT_A)
     assert mean.pair is not None
     assert (mean.pair.score, mean.pair.baseline) == pytest.approx((0.675, 0.7))  # as measured
     assert mean.pair.difference.drop == pytest.approx(0.0)
     ended = [replace(own[0], accepted=replace(UNTIL, ended=True)), *own[1:]]
     (mean,) = decided(ended, TOGETHER, policy=policy).means
-    assert (mean.status, mean.accepted, mean.without) == ("regressed", (), None)
+    assert (mean.status, mean.accepted, mean.acceptance_note) == ("regressed", (), None)
 
 
 def test_a_mean_that_dropped_for_other_reasons_fails_beside_an_accepted_regression() -> None:

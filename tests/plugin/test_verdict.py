@@ -175,7 +175,7 @@ def test_what_fails_only_beside_the_others_is_a_report_of_its_own(there: tuple[T
         "test_mieb::test_mieb[ToyChoice]": "failure",
         "mieb::ToyPairs, by Holm's procedure": "failure",
     }
-    assert here.verdict("swapped_channels")["beside_all_others"] == ["ToyPairs"]
+    assert here.verdict("swapped_channels")["regressed_by_holm"] == ["ToyPairs"]
     interval = "95 % confidence interval of the drop 5.51 to 44.49"
     assert (
         f"  ToyPairs: 75.00, baseline 100.00 (-25.00), {interval}, p = 0.016, significant by Holm's procedure"

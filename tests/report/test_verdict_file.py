@@ -69,7 +69,7 @@ def test_the_state_goes_with_the_exit_code(facts: Any, state: str) -> None:
 
 def test_it_says_what_was_compared_by_which_rules() -> None:
     verdict = a_verdict()
-    assert verdict["format"] == 2
+    assert verdict["format"] == 3
     assert verdict["baseline"] == {"model": "exp6", "date": "2026-01-31", "indicative": False}
     assert verdict["policy"] == {
         "kind": "significance",
@@ -174,11 +174,11 @@ def test_where_no_sampling_error_is_known_it_and_what_rests_on_it_are_null() -> 
     assert {name: written[name] for name in unknown} == dict.fromkeys(unknown)
 
 
-def test_what_failed_only_beside_the_others_is_named() -> None:
+def test_what_regressed_by_holms_procedure_only_is_named() -> None:
     """By Holm's procedure: 0.01 is above the first level of 0.05 / 6, and below that of the second."""
     comparisons = {"A": a_comparison("A", 0.4, 0.5), "B": a_comparison("B", 0.4, 0.5, 0.02)}
     chosen = {name: TASKS[name] for name in comparisons}
     decision = decide(comparisons, {}, set(chosen), chosen, Policy())
     written = content_of(decision, comparisons, Policy())
-    assert written["beside_all_others"] == ["B"]
+    assert written["regressed_by_holm"] == ["B"]
     assert written["tasks"]["B"]["status"] == "regressed"

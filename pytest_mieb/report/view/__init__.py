@@ -2,7 +2,7 @@
 
 from pytest_mieb.report.view.building import of_run, of_stored
 from pytest_mieb.report.view.rows import Compared, MeanRow, Row, TaskRow
-from pytest_mieb.report.view.view import Basis, Detectable, RunFacts, Side, View, with_status
+from pytest_mieb.report.view.view import Basis, Detectable, MeasurementFacts, RunFacts, View, with_status
 from pytest_mieb.report.view.wording import basis_lines, by_reason, listed
 
 __all__ = [
@@ -10,9 +10,9 @@ __all__ = [
     "Compared",
     "Detectable",
     "MeanRow",
+    "MeasurementFacts",
     "Row",
     "RunFacts",
-    "Side",
     "TaskRow",
     "View",
     "basis_lines",

@@ -18,7 +18,7 @@ from pytest_mieb.measurement.baseline import Baseline, Estimate, Measurement
 from pytest_mieb.report.next_command import next_command
 from pytest_mieb.report.run import Run
 from pytest_mieb.report.view.rows import Compared, MeanRow, Row, TaskRow, Unjudged
-from pytest_mieb.report.view.view import Basis, Detectable, RunFacts, Side, SideKind, View
+from pytest_mieb.report.view.view import Basis, Detectable, MeasurementFacts, MeasurementKind, RunFacts, View
 from pytest_mieb.suite import Task
 from pytest_mieb.suite.means import GROUPS, OVERALL, group_of, means
 
@@ -77,10 +77,12 @@ def of_run(run: Run) -> View:
     )
     return _view(
         known,
-        new=Side(run.model_name, "run", run.model_name, len(records), data=baseline.data if baseline else ""),
-        old=baseline and _side(baseline.model, "published" if baseline.indicative else "recorded", baseline),
+        new=MeasurementFacts(
+            run.model_name, "run", run.model_name, len(records), data=baseline.data if baseline else ""
+        ),
+        old=baseline and _facts_of(baseline.model, "published" if baseline.indicative else "recorded", baseline),
         notes=tuple(run.notes),
-        run=_facts(run),
+        run=_run_facts(run),
     )
 
 
@@ -103,7 +105,7 @@ def of_stored(found: StoredDecision) -> View:
         decision=found.decision,
         reasons={"incomplete": incomplete, "not applicable": {}, "not comparable": found.unusable},
     )
-    sides = {"new": _side(new.name, new.kind, new.baseline), "old": _side(old.name, old.kind, old.baseline)}
+    sides = {"new": _facts_of(new.name, new.kind, new.baseline), "old": _facts_of(old.name, old.kind, old.baseline)}
     return _view(known, **sides, left_out=found.left_out)
 
 
@@ -127,9 +129,9 @@ def _view(known: _Known, **facts: Any) -> View:
     )
 
 
-def _side(name: str, kind: SideKind, baseline: Baseline) -> Side:
+def _facts_of(name: str, kind: MeasurementKind, baseline: Baseline) -> MeasurementFacts:
     facts = (baseline.revision, baseline.data, baseline.date, baseline.indicative)
-    return Side(name, kind, baseline.model, len(baseline.tasks), *facts)
+    return MeasurementFacts(name, kind, baseline.model, len(baseline.tasks), *facts)
 
 
 def _task(known: _Known, name: str) -> TaskRow:
@@ -151,7 +153,7 @@ def _task(known: _Known, name: str) -> TaskRow:
         row,
         **_judged(verdict, known.policy),
         tolerance=comparison.tolerance,
-        by_holm=name in known.decision.regressed_by_holm,
+        regressed_by_holm=name in known.decision.regressed_by_holm,
         paired=comparison.paired,
         drift=comparison.drift,
         preprocessing=comparison.preprocessing,
@@ -159,7 +161,7 @@ def _task(known: _Known, name: str) -> TaskRow:
         languages=verdict.languages,
         blame=blame(verdict),
         acceptance=verdict.accepted,
-        accepted=acceptance_of(verdict),
+        acceptance_note=acceptance_of(verdict),
         recovered=verdict.recovered,
     )
 
@@ -236,7 +238,7 @@ def _mean(known: _Known, name: str, members: Sequence[str], score: float | None,
         tasks=mean.tasks,
         missing=mean.missing,
         accepted=mean.accepted,
-        without=mean.without,
+        acceptance_note=mean.acceptance_note,
     )
 
 
@@ -258,15 +260,15 @@ def _basis(known: _Known, decision: Decision, tasks: Sequence[TaskRow]) -> Basis
     )
 
 
-def _facts(run: Run) -> RunFacts:
+def _run_facts(run: Run) -> RunFacts:
     records = run.ordered
     noise = {record.task: record.measured.noise for record in records if record.measured.noise}
     return RunFacts(
         errors=tuple(name for name in run.tasks if name in run.errors),
         not_run=tuple(run.not_run),
-        lost=tuple(name for name in run.incomplete if name in run.skipped) if run.decision else (),
+        no_longer_applicable=tuple(name for name in run.incomplete if name in run.skipped) if run.decision else (),
         noise=dict(sorted(noise.items(), key=lambda each: -each[1])),
-        parts=tuple(each.task for each in records if each.measured.part),
+        partial=tuple(each.task for each in records if each.measured.part),
         unfit=tuple(each.task for each in records if each.findings),
         standing=_standing(run),
         model=tuple(run.model.lines) if run.model and records else (),

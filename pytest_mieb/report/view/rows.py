@@ -100,15 +100,15 @@ class Row:
 class TaskRow(Row):
     """A task.
 
-    `reason` is why it has no verdict. `by_holm`: it regressed beside the others only. `languages` names those of its
-    `subsets` to look at, and `blame` is the sentence on them. `acceptance` is what the baseline says of a regression,
-    `accepted` the sentence on what became of it, `recovered` whether it is gone.
+    `reason` is why it has no verdict. `regressed_by_holm`: it regressed by Holm's procedure only. `languages` names
+    those of its `subsets` to look at, and `blame` is the sentence on them. `acceptance` is what the baseline says of a
+    regression, `acceptance_note` the sentence on what became of it, `recovered` whether it is gone.
     """
 
     category: str
     group: str
     reason: str = ""
-    by_holm: bool = False
+    regressed_by_holm: bool = False
     paired: bool = False
     drift: float = 0.0
     preprocessing: str | None = None
@@ -117,7 +117,7 @@ class TaskRow(Row):
     languages: tuple[str, ...] = ()
     blame: str | None = None
     acceptance: Acceptance | None = None
-    accepted: str | None = None
+    acceptance_note: str | None = None
     recovered: bool = False
 
 
@@ -127,7 +127,8 @@ class MeanRow(Row):
 
     It is over `tasks` tasks. The mean of a group counts those `scored`; an overall mean has a score only where no task
     lacks one. Of a single scored task, `detectable` is that task's. `suite` is what an overall mean is over. `missing`
-    are tasks without a verdict, `accepted` those that count as unchanged, and `without` is the sentence on these.
+    are tasks without a verdict, `accepted` those that count as unchanged, and `acceptance_note` is the sentence on
+    these.
     """
 
     tasks: int
@@ -135,4 +136,4 @@ class MeanRow(Row):
     suite: Literal["", "MIEB", "MIEB-lite"] = ""
     missing: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
-    without: str | None = None
+    acceptance_note: str | None = None
