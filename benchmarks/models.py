@@ -138,7 +138,7 @@ def run(folder: Path, work: Path, arguments: list[str]) -> Cost:
         seconds = perf_counter() - started
         log.seek(0)
         said = log.read()
-    embedded = re.search(r"embedded ([\d,]+) items", said)
+    embedded = re.search(r"([\d,]+) items were embedded", said)
     unit = 1 if sys.platform == "darwin" else 1024
     outcome = said.strip().splitlines()[-1].strip("= ")
     processor = usage.ru_utime + usage.ru_stime

@@ -98,7 +98,7 @@ def timed(command: Sequence[str], hub: Hub, home: Path, folder: Path) -> Run:
     seconds = perf_counter() - started
     if done.returncode not in (0, 6):
         sys.stderr.write(done.stdout[-4000:] + done.stderr[-4000:])
-    said = re.findall(r"embedded [\d,]+ items.*|\d+ passed.*", done.stdout)
+    said = re.findall(r"[\d,]+ items were embedded.*|\d+ passed.*", done.stdout)
     return Run(seconds, len(hub.requests) - before, "; ".join(said))
 
 

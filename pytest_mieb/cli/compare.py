@@ -63,7 +63,7 @@ def declare(commands: Any) -> None:
 
 def run(given: argparse.Namespace) -> int:
     from pytest_mieb.gate.decision import EXIT_CODES
-    from pytest_mieb.gate.policy import parse_policy, refuse_strange_tolerances
+    from pytest_mieb.gate.policy import parse_policy, refuse_unknown_tolerances
     from pytest_mieb.gate.stored import decide_stored, open_stored
     from pytest_mieb.report import comparison
     from pytest_mieb.report.view import of_stored
@@ -72,7 +72,7 @@ def run(given: argparse.Namespace) -> int:
     tasks = load_tasks(map(Path, given.tasks))
     try:
         policy = parse_policy(given.policy, given.alpha, given.tolerance, strict_context=given.strict_context)
-        refuse_strange_tolerances(policy, tasks)
+        refuse_unknown_tolerances(policy, tasks)
     except ValueError as error:
         raise RefusalError(str(error)) from error
     old, new = (open_stored(name, BASELINES, tasks) for name in (given.old, given.new))

@@ -17,13 +17,14 @@ from pytest_mieb.measurement.baseline import Acceptance, Estimate, Measurement
 from pytest_mieb.measurement.context import Context, differences, preprocessing_change, refusal
 from pytest_mieb.protocols import estimator_of, protocol_of
 from pytest_mieb.suite import Task
+from pytest_mieb.support.numbers import percent
 
-# The fewest training draws of a MIEB probe: with four degrees of freedom their spread is known well enough.
+# The fewest training draws of a MIEB probe: with four degrees of freedom their variance is known well enough.
 ENOUGH_DRAWS = 5
 
 
 class IncomparableError(Exception):
-    """Two scores of which nothing can be said: the message says why, and what to do."""
+    """Two scores that cannot be compared: the message says why, and what to do."""
 
 
 class Measured(NamedTuple):
@@ -109,7 +110,7 @@ def compare(task: Task, old: Measured, new: Measured, policy: Policy, today: dat
         if warnings and policy.strict_context:
             raise IncomparableError(
                 f"{task.name}: {'; '.join(warnings)}; compare in the baseline's context, record the baseline anew, or "
-                "allow other contexts (without strict-context)"
+                "allow different contexts (without strict-context)"
             )
         change = preprocessing_change(old.context, new.context)
     by_example = old.examples is not None and new.examples is not None and estimator_of(task) is not None
@@ -144,34 +145,36 @@ def compare(task: Task, old: Measured, new: Measured, policy: Policy, today: dat
 
 def refuse_other_data(task: Task, old: Measurement, new: Measurement) -> None:
     """Raises IncomparableError where the two were not measured on the same examples, as far as that is known."""
-    remedy = "scores of different data do not compare: record the baseline anew with --mieb-update"
+    remedy = "scores of different data cannot be compared: record the baseline anew with --mieb-update"
     if old.dataset and new.dataset and old.dataset != new.dataset:
         raise IncomparableError(
-            f"{task.name}: measured on revision {new.dataset} of {task.dataset.path}, the baseline on {old.dataset}; "
-            f"{remedy}"
+            f"{task.name}: the score was measured on revision {new.dataset} of {task.dataset.path}, the baseline's on "
+            f"{old.dataset}; {remedy}"
         )
     lost = [subset for subset in old.subsets if subset not in (new.subsets or task.subsets)]
     if lost:
-        raise IncomparableError(f"{task.name}: lost the subsets {', '.join(lost)} that the baseline has; {remedy}")
+        raise IncomparableError(f"{task.name}: the score lacks the subsets {', '.join(lost)} of the baseline; {remedy}")
     extra = [subset for subset in new.subsets if subset not in old.subsets]
     if extra and (old.subsets or old.examples):
-        raise IncomparableError(f"{task.name}: the baseline lacks the subsets {', '.join(extra)}; {remedy}")
+        raise IncomparableError(
+            f"{task.name}: the baseline lacks the subsets {', '.join(extra)} of the score; {remedy}"
+        )
     if old.part != new.part:
         raise IncomparableError(
-            f"{task.name}: measured on {new.part or 'the whole'} of {task.dataset.path}, the baseline on "
-            f"{old.part or 'the whole'}; scores of a part compare with those of the same part only: measure the same "
-            "rows, or record a baseline of these with --mieb-update"
+            f"{task.name}: the score was measured on {new.part or 'the whole'} of {task.dataset.path}, the baseline's "
+            f"on {old.part or 'the whole'}; a part can only be compared with the same part: measure the same rows, or "
+            "record a baseline of these with --mieb-update"
         )
     if old.examples and new.examples and old.examples != new.examples:
         raise IncomparableError(
-            f"{task.name}: the examples are not those of the baseline, though the dataset's revision is the same; "
+            f"{task.name}: the examples differ from the baseline's, although the dataset's revision is the same; "
             f"{remedy}, or restore the data"
         )
 
 
 def _lone_fit(task: Task, old: Measured, new: Measured) -> str | None:
-    """A sentence where a clustering is compared by single fits, of which only large drops tell anything: one side has
-    no others, or the card's metric is none that they are compared in. None elsewhere.
+    """A sentence where a clustering is compared by single fits, between which only large drops show: one side has no
+    repeated ones, or the card's metric is none that they are compared in. None elsewhere.
     """
     repeats = [
         side.examples is not None and all(each.fits is not None for each in side.examples.values())
@@ -182,19 +185,19 @@ def _lone_fit(task: Task, old: Measured, new: Measured) -> str | None:
         return None
     own = new.examples if repeats[1] else old.examples
     moves = restart_error(own)[0]
-    known = f", which moves by {100 * moves:.2f} points when it is started again" if moves else ""
+    known = f", which varies by {percent(moves)} points (one standard deviation) between restarts" if moves else ""
     remedy = "record the baseline anew with --mieb-update" if judged else f"{task.metric} has no test over several fits"
-    return f"{task.name} is compared by one fit of k-means on either side{known}: smaller drops are not seen; {remedy}"
+    return f"{task.name} is compared by a single fit of k-means{known}: smaller drops are not detected; {remedy}"
 
 
 def _few_draws(task: Task) -> str | None:
-    """A sentence where a probe has so few training draws that their spread is hardly known, and so hides any drop."""
+    """A sentence where a probe has so few training draws that their variance is hardly known, which hides any drop."""
     draws = task.scoring.get("n_experiments", 1)
     if not 1 < draws < ENOUGH_DRAWS:
         return None
     return (
-        f"{task.name} is compared over {draws} training draws, whose spread is hardly known: among many tasks even a "
-        f"large drop may pass as suspect; give its card n_experiments: {ENOUGH_DRAWS} or more"
+        f"{task.name} is compared over {draws} training draws, too few to know their variance: after correcting for "
+        f"many tasks even a large drop may pass as suspect; give its card n_experiments: {ENOUGH_DRAWS} or more"
     )
 
 
@@ -216,7 +219,7 @@ def _pair(
             difference = paired(estimator, examples[0], examples[1])
         except ValueError as problem:
             raise IncomparableError(
-                f"{task.name}: the outcomes are not those of the same examples ({problem}); record the baseline anew "
+                f"{task.name}: the outcomes belong to different examples ({problem}); record the baseline anew "
                 "with --mieb-update"
             ) from problem
         if difference.drop and not difference.fits:  # the scores are exact, the stored outcomes float32
@@ -227,8 +230,8 @@ def _pair(
     error = hypot(sampling, sqrt(2) * restart)  # both sides are one fit each
     if restart:
         freedom *= (error / (sqrt(2) * restart)) ** 4
-    chances = _tail(drop - drift, error, freedom), _tail(-drop - drift, error, freedom)
-    return Pair(new.score, old.score, Difference(drop, error, *chances, 0, freedom=freedom))
+    p_values = _tail(drop - drift, error, freedom), _tail(-drop - drift, error, freedom)
+    return Pair(new.score, old.score, Difference(drop, error, *p_values, 0, freedom=freedom))
 
 
 def _tail(excess: float, error: float, freedom: float) -> float:

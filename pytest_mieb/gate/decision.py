@@ -13,7 +13,7 @@ from pytest_mieb.gate.statistics.significance import Difference, holm, pooled
 from pytest_mieb.gate.verdict import Rule, Status, Verdict, detectable, drop_of, judge, on_task, reason_of, status_of
 from pytest_mieb.suite import Task
 from pytest_mieb.suite.means import means
-from pytest_mieb.support.numbers import percent, points
+from pytest_mieb.support.numbers import beside, percent
 
 State = Literal["passed", "regressed", "incomplete"]
 _UNCHANGED = Difference(0.0, 0.0, 1.0, 1.0, 0)
@@ -40,9 +40,12 @@ class MeanVerdict:
     accepted: tuple[str, ...] = ()
 
     @property
-    def without(self) -> str | None:
-        """What the decision leaves out, as a sentence; None where that is nothing."""
-        return f"decided without {', '.join(self.accepted)}, of which a drop is accepted" if self.accepted else None
+    def acceptance_note(self) -> str | None:
+        """The sentence on the tasks that count as unchanged; None where none does."""
+        if not self.accepted:
+            return None
+        verb, whose = ("counts", "its drop is") if len(self.accepted) == 1 else ("count", "their drops are")
+        return f"{', '.join(self.accepted)} {verb} as unchanged, because {whose} accepted"
 
 
 @dataclass(frozen=True)
@@ -86,15 +89,18 @@ def decide(
     verdicts = {name: judge(comparisons[name], policy, family) for name in tasks if name in comparisons}
     regressed_by_holm: list[str] = []
     if policy.kind == "significance":
-        chances = {name: comparisons[name].difference.p_drop if name in comparisons else 1.0 for name in selected}
-        for name in holm(chances, family.share("tasks", policy.alpha)):
+        p_values = {name: comparisons[name].difference.p_drop if name in comparisons else 1.0 for name in selected}
+        share = family.share("tasks", policy.alpha)
+        rejected = holm(p_values, share)
+        for name in [name for name in tasks if name in rejected]:
             comparison, verdict = comparisons.get(name), verdicts.get(name)
             if comparison and verdict and verdict.status == "suspect":
-                rule = Rule(comparison.tolerance, policy.alpha, policy.alpha, policy)
-                verdicts[name] = on_task(comparison, "regressed", rule, verdict.subsets)
+                rule = Rule(comparison.tolerance, policy.alpha, share, policy, by_holm=True)
+                found = on_task(comparison, "regressed", rule, verdict.subsets)
+                verdicts[name] = replace(found, detectable=verdict.detectable)  # as one of many, like the others
                 regressed_by_holm += [name] if verdicts[name].failure else []
     judged = _judged(comparisons, incomplete, selected, tasks, policy, family)
-    return Decision(family, verdicts, tuple(judged), dict(incomplete), tuple(sorted(regressed_by_holm)))
+    return Decision(family, verdicts, tuple(judged), dict(incomplete), tuple(regressed_by_holm))
 
 
 def _judged(
@@ -119,7 +125,7 @@ def _judged(
 
 def _without_numbers(name: str, size: int, missing: tuple[str, ...]) -> MeanVerdict:
     shown = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
-    failure = f"{name}: incomplete, for {len(missing)} of {size} tasks have no verdict: {shown}"
+    failure = f"{name} is incomplete, because {len(missing)} of {size} tasks have no verdict: {shown}"
     return MeanVerdict(name, size, "incomplete", failure=failure, missing=missing)
 
 
@@ -158,12 +164,12 @@ def _mean(
     beyond = " beyond known drift" if any(comparisons[task].drift for task in weights) else ""
     fitted = any(comparisons[task].difference.fits for task in weights)
     lines = [
-        f"{name} regressed: mean of {len(weights)} tasks {percent(pair.score)}, baseline {percent(pair.baseline)} "
-        f"({points(pair.score - pair.baseline)}), tolerance {percent(tolerance)}",
-        *(["of clusterings the mean over fits that start alike counts, not the score"] if fitted else ()),
+        f"{name} regressed: mean of {len(weights)} tasks {beside(pair.score, pair.baseline)}, tolerance "
+        f"{percent(tolerance)}",
+        *(["a clustering counts by its fits with matched initial centres, not by its score"] if fitted else ()),
         *drop_of(pair.difference, beyond),
         reason_of(pair, rule),
-        *([mean.without] if mean.without else ()),
+        *([mean.acceptance_note] if mean.acceptance_note else ()),
     ]
     return replace(mean, failure="\n".join(lines))
 

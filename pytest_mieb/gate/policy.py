@@ -83,7 +83,7 @@ def parse_policy(
     return Policy(chosen, share, tolerance, named, strict_context)
 
 
-def refuse_strange_tolerances(policy: Policy, tasks: Mapping[str, Task], prefix: str = "--") -> None:
+def refuse_unknown_tolerances(policy: Policy, tasks: Mapping[str, Task], prefix: str = "--") -> None:
     """Raises ValueError where a tolerance is named for what is no task of the suite and no category."""
     legal = (*tasks, *CATEGORIES, MEANS)
     for name in policy.named:

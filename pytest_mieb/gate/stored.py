@@ -70,7 +70,7 @@ def open_stored(name: str, folder: Path, tasks: Mapping[str, Task]) -> Stored:
         near = difflib.get_close_matches(name, known, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else "`pytest-mieb show` lists the baselines"
         raise BaselineError(
-            f"{name}: no results folder, no recorded baseline and no published model; {hint}"
+            f"{name} is no results folder, no recorded baseline and no published model; {hint}"
         ) from error
     baseline = open_baseline(path, tasks)
     if path.is_dir():
@@ -88,10 +88,10 @@ def select(expression: str | None, new: Stored, tasks: Mapping[str, Task]) -> li
         BaselineError: it names what there is not, or the new side has tasks without a card.
     """
     if expression is None:
-        strange = [name for name in (*new.baseline.tasks, *new.unfinished) if name not in tasks]
-        if strange:
+        unknown = [name for name in (*new.baseline.tasks, *new.unfinished) if name not in tasks]
+        if unknown:
             raise BaselineError(
-                f"{new.name} has tasks without a card: {_listed(strange)}; name the folder of their cards with "
+                f"{new.name} has tasks without a card: {_listed(unknown)}; name the folder of their cards with "
                 "--tasks, or choose others with --select"
             )
         return [name for name in tasks if name in new.baseline.tasks or name in new.unfinished]
@@ -128,7 +128,7 @@ def decide_stored(
     if old.baseline.data != new.baseline.data:
         raise BaselineError(
             f"{old.name} was measured on {old.baseline.data} data, {new.name} on {new.baseline.data} data; scores of "
-            "different data do not compare"
+            "different data cannot be compared"
         )
     sides = {"old": old.baseline.tasks, "new": new.baseline.tasks}
     if not any(name in side for name in selected for side in sides.values()):
@@ -140,7 +140,7 @@ def decide_stored(
     incomplete: dict[str, str] = {}
     for name in selected:
         if name not in sides["new"]:
-            lacking = f"{new.name} has no score of it" if name in sides["old"] else "measured on neither side"
+            lacking = f"{new.name} has no score of it" if name in sides["old"] else "neither side has a score of it"
             incomplete[name] = new.unfinished.get(name, lacking)
         elif name not in sides["old"]:
             incomplete[name] = f"no baseline: {old.name} has no score of it"
@@ -199,7 +199,7 @@ def _unfinished(path: Path) -> dict[str, str]:
     try:
         return {str(task): str(reason) for task, reason in json.loads(path.read_text("utf-8"))["incomplete"].items()}
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise BaselineError(f"{path}: not the verdict on a run as this version writes it; remove the file") from error
+        raise BaselineError(f"{path} is not the verdict on a run as this version writes it; remove the file") from error
 
 
 def _listed(names: Collection[str], shown: int = 5) -> str:

@@ -13,22 +13,23 @@ from pytest_mieb.gate.policy import TOLERANCE, ComparisonFamily, Policy
 from pytest_mieb.gate.statistics.interval import CONFIDENCE, interval
 from pytest_mieb.gate.statistics.significance import Difference, smallest_detectable, upper_bound
 from pytest_mieb.measurement.baseline import Acceptance
-from pytest_mieb.support.numbers import between, percent, points
+from pytest_mieb.support.numbers import beside, between, counted, p_is, percent, points
 
 Status = Literal["passed", "improved", "suspect", "accepted", "regressed", "measured"]
 # Scores that differ by the tolerance differ by a little more or less as floating-point numbers.
 ROUNDING = 1e-9
-LOST: tuple[Status, ...] = ("regressed", "accepted")
+REGRESSIONS: tuple[Status, ...] = ("regressed", "accepted")
 
 
 class Rule(NamedTuple):
     """By what one comparison is judged: the smallest drop that matters, and the chance of a false alarm that it may
-    have, alone (`alpha`) and as one of many (`level`)."""
+    have, alone (`alpha`) and as one of many (`level`). `by_holm`: it reached the level by Holm's procedure."""
 
     tolerance: float
     alpha: float
     level: float
     policy: Policy
+    by_holm: bool = False
 
 
 @dataclass(frozen=True)
@@ -68,9 +69,9 @@ class Verdict:
 def judge(comparison: Comparison, policy: Policy, family: ComparisonFamily) -> Verdict:
     """The verdict on a task by itself, and on each of its subsets."""
     rule = Rule(comparison.tolerance, policy.alpha, family.level("tasks", policy.alpha), policy)
-    beside = Rule(2 * comparison.tolerance, policy.alpha, family.level("subsets", policy.alpha), policy)
+    of_subsets = Rule(2 * comparison.tolerance, policy.alpha, family.level("subsets", policy.alpha), policy)
     subsets = {
-        name: _verdict(f"{comparison.task} [{name}]", comparison, pair, beside)
+        name: _verdict(f"{comparison.task} [{name}]", comparison, pair, of_subsets)
         for name, pair in comparison.subsets.items()
     }
     return on_task(comparison, status_of(comparison, rule, comparison.drift), rule, subsets)
@@ -98,8 +99,8 @@ def _accepted(status: Status, comparison: Comparison) -> Status:
 def _losing(status: Status, subsets: Mapping[str, Verdict]) -> tuple[str, ...]:
     drops = {name: each.pair.difference.drop for name, each in subsets.items() if each.pair}
     order = sorted(drops, key=lambda name: -drops[name])
-    regressed = [name for name in order if subsets[name].status in LOST]
-    if regressed or status not in LOST:
+    regressed = [name for name in order if subsets[name].status in REGRESSIONS]
+    if regressed or status not in REGRESSIONS:
         return tuple(regressed)
     lost = list(accumulate(max(drops[name], 0.0) for name in order))
     return tuple(order[: 1 + bisect_left(lost, lost[-1] / 2)]) if lost and lost[-1] else ()
@@ -109,18 +110,15 @@ def blame(verdict: Verdict) -> str | None:
     """The sentence on the languages of a task that lost: score, baseline and difference of each; None without any."""
     if not verdict.languages:
         return None
-    regressed = sum(each.status in LOST for each in verdict.subsets.values())
+    regressed = sum(each.status in REGRESSIONS for each in verdict.subsets.values())
     if regressed:
-        return f"{regressed} of {len(verdict.subsets)} languages regressed: {_listed(verdict)}"
-    return f"no language regressed by itself; most of the drop comes from {_listed(verdict)}"
+        return f"{regressed} of {counted(len(verdict.subsets), 'language')} regressed: {_listed(verdict)}"
+    return f"no single language regressed; most of the drop comes from {_listed(verdict)}"
 
 
 def _listed(verdict: Verdict, shown: int = 5) -> str:
     pairs = {name: pair for name in verdict.languages if (pair := verdict.subsets[name].pair)}
-    each = [
-        f"{name} {percent(pair.score)}, baseline {percent(pair.baseline)} ({points(pair.score - pair.baseline)})"
-        for name, pair in pairs.items()
-    ]
+    each = [f"{name} {beside(pair.score, pair.baseline)}" for name, pair in pairs.items()]
     return "; ".join(each[:shown]) + (f"; and {len(each) - shown} more" if len(each) > shown else "")
 
 
@@ -128,10 +126,10 @@ def acceptance_of(verdict: Verdict) -> str | None:
     """What became of an accepted regression that fails nothing, as a sentence; None where none is accepted."""
     accepted = verdict.accepted
     if accepted and "accepted" in verdict.statuses:
-        return f"accepted until {accepted.until}: {accepted.reason}"
+        return f"the regression is accepted until {accepted.until}: {accepted.reason}"
     if accepted and verdict.recovered:
-        known = f"accepted until {accepted.until} ({accepted.reason})"
-        return f"the regression {known} is gone; remove `accepted` from the baseline"
+        known = f"was accepted until {accepted.until} ({accepted.reason})"
+        return f"the regression that {known} is gone; remove `accepted` from the baseline"
     return None
 
 
@@ -168,20 +166,20 @@ def _verdict(name: str, comparison: Comparison, pair: Pair, rule: Rule) -> Verdi
 def failure_of(name: str, comparison: Comparison, pair: Pair, rule: Rule, more: Iterable[str] = ()) -> str:
     """Score, baseline, tolerance, drop and chance; a change of preprocessing, the usual reason, comes first."""
     head = [comparison.preprocessing] if comparison.preprocessing else []
-    drift = f" after {percent(comparison.drift)} for known drift" if comparison.drift else ""
+    drift = f" beyond a known drift of {percent(comparison.drift)}" if comparison.drift else ""
     accepted = comparison.accepted
-    ended = [f"it was accepted until {accepted.until} ({accepted.reason}), which has ended"] if accepted else []
+    ended = [f"its acceptance ended on {accepted.until} ({accepted.reason})"] if accepted else []
     return "\n".join(
         [
             *head,
-            f"{name} regressed: {comparison.metric} {percent(pair.score)}, baseline {percent(pair.baseline)} "
-            f"({points(pair.score - pair.baseline)}), tolerance {percent(rule.tolerance)}{drift}",
+            f"{name} regressed: {comparison.metric} {beside(pair.score, pair.baseline)}, tolerance "
+            f"{percent(rule.tolerance)}{drift}",
             *fits_of(pair.difference),
             *drop_of(pair.difference),
             reason_of(pair, rule),
             *more,
             *ended,
-            "if the drop is meant, record it with --mieb-update",
+            "if the drop is intended, record it with --mieb-update",
         ]
     )
 
@@ -193,11 +191,10 @@ def _failure_by_language(comparison: Comparison, verdict: Verdict, rule: Rule) -
     return "\n".join(
         [
             *worst[:head],
-            f"{comparison.task} regressed in {len(verdict.languages)} of {len(verdict.subsets)} languages: "
+            f"{comparison.task} regressed in {len(verdict.languages)} of {counted(len(verdict.subsets), 'language')}: "
             f"{_listed(verdict)}",
-            f"their mean did not: {comparison.metric} {percent(comparison.score)}, baseline "
-            f"{percent(comparison.baseline)} ({points(comparison.score - comparison.baseline)}), tolerance "
-            f"{percent(rule.tolerance)}",
+            f"their mean did not regress: {comparison.metric} {beside(comparison.score, comparison.baseline)}, "
+            f"tolerance {percent(rule.tolerance)}",
             *worst[head:],
         ]
     )
@@ -209,8 +206,8 @@ def fits_of(difference: Difference) -> list[str]:
         return []
     now = difference.before - difference.drop
     return [
-        f"the score is a single fit, which a restart moves; over {difference.fits} fits that start alike "
-        f"{percent(now)}, baseline {percent(difference.before)} ({points(-difference.drop)})"
+        f"the score is that of a single fit, which changes with every restart; the mean over {difference.fits} fits "
+        f"with matched initial centres is {beside(now, difference.before)}"
     ]
 
 
@@ -221,7 +218,11 @@ def other_than_scores(comparisons: Mapping[str, Comparison]) -> list[str]:
         for name, each in comparisons.items()
         if each.difference.fits and abs(each.baseline - each.score - each.difference.drop) > TOLERANCE
     ]
-    return [f"clustering is judged by fits that start alike, not by its score: {'; '.join(moved)}"] if moved else []
+    return (
+        [f"clustering is judged by fits with matched initial centres, not by its score: {'; '.join(moved)}"]
+        if moved
+        else []
+    )
 
 
 def drop_of(difference: Difference, beyond: str = "") -> list[str]:
@@ -229,15 +230,19 @@ def drop_of(difference: Difference, beyond: str = "") -> list[str]:
     found = interval(difference)
     if found is None:
         return []
-    return [f"drop{beyond} {percent(difference.drop)} points, {100 * CONFIDENCE:g} % interval {between(*found)}"]
+    within = f"with a {100 * CONFIDENCE:g} % confidence interval of {between(*found)}"
+    return [f"the drop{beyond} is {percent(difference.drop)} points, {within}"]
 
 
 def reason_of(pair: Pair, rule: Rule) -> str:
     """What the decision rests on, in a sentence."""
     difference = pair.difference
+    if difference.error_unknown:
+        return "no sampling error is known, so every drop beyond the tolerance and the known drift is a regression"
     how = f"on {difference.examples:,} paired examples" if difference.examples else "by the sampling error of the score"
     how += f" in {difference.fits} fits" if difference.fits else ""
     if rule.policy.kind == "non-inferiority":
-        bound = percent(upper_bound(difference, rule.alpha))
-        return f"with {100 * (1 - rule.alpha):g} % confidence the drop is below {bound} only, {how}"
-    return f"p = {difference.p_drop:.1g} {how}, significant at {rule.level:.1g}"
+        bound = f"the upper {100 * (1 - rule.alpha):g} % confidence bound of the drop"
+        return f"{bound} is {percent(upper_bound(difference, rule.alpha))} {how}, which is not below the tolerance"
+    procedure = " by Holm's procedure" if rule.by_holm else ""
+    return f"the test {how} gives {p_is(difference.p_drop)}, which is significant at {rule.level:.2g}{procedure}"

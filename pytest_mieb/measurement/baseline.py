@@ -73,9 +73,9 @@ class Measurement(Estimate):
     `subsets` are there where the task has several. `tolerance` is the smallest drop that matters, where a person set
     it, and `noise` how far the score moved under changes that must not matter. `dataset` is the head of the dataset's
     revision, `examples` a hash of what was embedded and of the truth, `outcomes` one of the file with the outcomes
-    (empty: there is none), `run` names the context in `Baseline.runs`. `drift` is by how much a score of others may lie
-    too high, for known reasons of data and protocol. `accepted`: it may regress for a while. `part` says how many rows
-    there were where the card expects others ("30 of 8000 rows"); empty where it is the whole.
+    (empty: there is none), `run_id` names the context in `Baseline.runs`. `drift` is by how much a score of others may
+    lie too high, for known reasons of data and protocol. `accepted`: it may regress for a while. `part` says how many
+    rows there were where the card expects others ("30 of 8000 rows"); empty where it is the whole.
     """
 
     subsets: Mapping[str, Estimate] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class Measurement(Estimate):
     dataset: str = ""
     examples: str = ""
     outcomes: str = ""
-    run: str = ""
+    run_id: str = ""
     drift: float = 0.0
     part: str = ""
 
@@ -111,7 +111,7 @@ class Baseline:
 
     def context(self, task: str) -> Context | None:
         """What the task was measured with, where that is known."""
-        return self.runs.get(self.tasks[task].run)
+        return self.runs.get(self.tasks[task].run_id)
 
     def updated(self, newer: Baseline) -> Baseline:
         """With the tasks of `newer` over this one's; a tolerance that a person set, and a measured noise, stay.
@@ -122,7 +122,7 @@ class Baseline:
         for name, task in newer.tasks.items():
             old = self.tasks.get(name)
             tasks[name] = replace(task, tolerance=old.tolerance, noise=task.noise or old.noise) if old else task
-        used = {task.run for task in tasks.values()}
+        used = {task.run_id for task in tasks.values()}
         runs = {name: run for name, run in {**self.runs, **newer.runs}.items() if name in used}
         return replace(newer, tasks=tasks, runs=runs)
 
@@ -157,9 +157,9 @@ class _Reader:
         tasks = {
             name: self.task(f"tasks.{name}", entry) for name, entry in self.mapping(content, "tasks", "tasks").items()
         }
-        lost = next((name for name, task in tasks.items() if task.run and task.run not in runs), None)
+        lost = next((name for name, task in tasks.items() if task.run_id and task.run_id not in runs), None)
         if lost:
-            raise self.refuse(f"tasks.{lost}.run", f"{shown(tasks[lost].run)} is not among the runs")
+            raise self.refuse(f"tasks.{lost}.run", f"{shown(tasks[lost].run_id)} is not among the runs")
         return Baseline(
             model=self.text(content, "model", "model") or self.path.stem,
             data=self.text(content, "data", "data") or "hub",
@@ -177,7 +177,7 @@ class _Reader:
             raise self.refuse(f"runs.{name}", "not a context as --mieb-update writes it") from error
 
     def task(self, key: str, entry: Any) -> Measurement:
-        own = self.mark(key, entry)
+        own = self.estimate(key, entry)
         self.known(entry, _TASK, f"{key}.")
         for name in ("tolerance", "noise", "spread"):
             value = entry.get(name)
@@ -202,7 +202,7 @@ class _Reader:
             part=self.text(entry, "part", f"{key}.part"),
             examples=self.text(entry, "examples", f"{key}.examples"),
             outcomes=self.text(entry, "outcomes", f"{key}.outcomes"),
-            run=self.text(entry, "run", f"{key}.run"),
+            run_id=self.text(entry, "run", f"{key}.run"),
         )
 
     def accepted(self, key: str, entry: Any) -> Acceptance:
@@ -217,11 +217,11 @@ class _Reader:
         return Acceptance(until, " ".join(reason.split()))
 
     def subset(self, key: str, entry: Any) -> Estimate:
-        own = self.mark(key, entry)
+        own = self.estimate(key, entry)
         self.known(entry, _SUBSET, f"{key}.")
         return own
 
-    def mark(self, key: str, entry: Any) -> Estimate:
+    def estimate(self, key: str, entry: Any) -> Estimate:
         if not isinstance(entry, dict):
             raise self.refuse(key, "not a mapping with a score")
         score, error = entry.get("score"), entry.get("error", 0.0)
@@ -247,9 +247,9 @@ class _Reader:
         value = entry.get(name)
         if not isinstance(value, dict | None):
             raise self.refuse(key, "not a mapping")
-        strange = [each for each in value or {} if not isinstance(each, str | int) or isinstance(each, bool)]
-        if strange:
-            raise self.refuse(key, f"the name {shown(strange[0])} is not text; put it in quotes")
+        odd = [each for each in value or {} if not isinstance(each, str | int) or isinstance(each, bool)]
+        if odd:
+            raise self.refuse(key, f"the name {shown(odd[0])} is not text; put it in quotes")
         return {str(each): content for each, content in (value or {}).items()}
 
     def known(self, entry: Mapping[str, Any], legal: tuple[str, ...], key: str) -> None:
@@ -301,7 +301,7 @@ def _text(baseline: Baseline) -> str:
             continue
         lines += [f"  {scalar(name)}:", *(f"    {key}: {flow(value)}" for key, value in entry.items())]
         lines.append("    subsets:")
-        lines += [f"      {scalar(subset)}: {flow(_numbers(mark))}" for subset, mark in task.subsets.items()]
+        lines += [f"      {scalar(subset)}: {flow(_numbers(estimate))}" for subset, estimate in task.subsets.items()]
     return "\n".join(line.removesuffix("\n...") for line in lines) + "\n"
 
 
@@ -309,13 +309,14 @@ def _entry(task: Measurement) -> dict[str, Any]:
     by_hand: dict[str, Any] = {} if task.tolerance is None else {"tolerance": task.tolerance}
     if task.accepted:
         by_hand["accepted"] = {"until": task.accepted.until, "reason": task.accepted.reason}
-    others = {name: getattr(task, name) for name in ("dataset", "part", "examples", "outcomes", "run")}
+    others = {name: getattr(task, name) for name in ("dataset", "part", "examples", "outcomes")}
+    others["run"] = task.run_id
     others["noise"] = round(task.noise, 6)
     return _numbers(task) | by_hand | {name: value for name, value in others.items() if value}
 
 
-def _numbers(mark: Estimate) -> dict[str, float]:
-    return {"score": round(mark.score, 6), "error": round(mark.error, 6)}
+def _numbers(estimate: Estimate) -> dict[str, float]:
+    return {"score": round(estimate.score, 6), "error": round(estimate.error, 6)}
 
 
 def _plain(value: Any) -> Any:

@@ -63,8 +63,9 @@ def refusal(old: Context, new: Context) -> str | None:
         )
     if old.canary != new.canary:
         return (
-            f"the environment moved, not the model: of the canary {_stations(old.canary)} differed when the baseline "
-            f"was recorded, {_stations(new.canary)} now; compare in the environment of the baseline, or record it anew"
+            f"the environment moved, not the model: the canary differed at {_stations(old.canary)} when the baseline "
+            f"was recorded, and differs at {_stations(new.canary)} now; compare in the environment of the baseline, or "
+            "record it anew"
         )
     return None
 
@@ -77,10 +78,10 @@ def differences(old: Context, new: Context) -> Iterator[str]:
         ("batch size", old.batch_size, new.batch_size),
     ):
         if before and now and before != now:
-            yield f"{name} {now}, the baseline's was {before}"
+            yield f"the {name} is {now}, the baseline's was {before}"
     if old.store_dtype != new.store_dtype:
         stored = (context.store_dtype or "float32" for context in (new, old))
-        yield "embeddings stored in {}, the baseline's in {}".format(*stored)
+        yield "the embeddings are stored in {}, the baseline's in {}".format(*stored)
     if new.canary:
         yield f"the canary differs from the package's at {_stations(new.canary)}, as when the baseline was recorded"
     moved = [
@@ -89,7 +90,7 @@ def differences(old: Context, new: Context) -> Iterator[str]:
         if new.versions.get(library, version) != version
     ]
     if moved:
-        yield f"other versions than the baseline's: {', '.join(moved)}"
+        yield f"versions differ from the baseline's: {', '.join(moved)}"
 
 
 def preprocessing_change(old: Context, new: Context) -> str | None:
@@ -110,7 +111,7 @@ def preprocessing_change(old: Context, new: Context) -> str | None:
 
 
 def _stations(moved: tuple[str, ...]) -> str:
-    return ", ".join(moved) or "nothing"
+    return ", ".join(moved) or "no station"
 
 
 def _plain(value: Any) -> Any:

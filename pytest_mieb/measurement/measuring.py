@@ -27,7 +27,7 @@ def _examples(subset: SubsetResult) -> Examples:
     return known if repeats is None else replace(known, fits=repeats.fits, restarts=repeats.restarts)
 
 
-def measured(result: TaskResult, run: str = "") -> Measurement:
+def measured(result: TaskResult, run_id: str = "") -> Measurement:
     """A result with its sampling error, in the form in which it is recorded and compared.
 
     The error is 0, unknown, where the score is in a metric that the outcomes do not make up.
@@ -49,7 +49,7 @@ def measured(result: TaskResult, run: str = "") -> Measurement:
         subsets=subsets,
         dataset=result.task.dataset.revision[:REVISION_SHOWN],
         examples=blake2b(content.encode(), digest_size=8).hexdigest(),
-        run=run,
+        run_id=run_id,
         part=part_of(result),
     )
 

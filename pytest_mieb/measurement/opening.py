@@ -165,7 +165,7 @@ def _results(folder: Path) -> Baseline:
     return Baseline(model, kind, revision, runs=runs, tasks=tasks, folder=folder)
 
 
-def _task(content: Mapping[str, Any], digest: str, run: str) -> Measurement:
+def _task(content: Mapping[str, Any], digest: str, run_id: str) -> Measurement:
     scores, errors = content["subsets"], content["errors"]
     several = scores.items() if len(scores) > 1 else ()
     return Measurement(
@@ -175,6 +175,6 @@ def _task(content: Mapping[str, Any], digest: str, run: str) -> Measurement:
         dataset=content["dataset_revision"][:12],
         examples=content["examples"],
         outcomes=digest,
-        run=run,
+        run_id=run_id,
         part=content.get("part", ""),
     )

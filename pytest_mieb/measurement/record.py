@@ -49,6 +49,6 @@ class TaskRecord:
     def from_json(cls, content: Mapping[str, Any]) -> TaskRecord:
         """What `dataclasses.asdict` and JSON made of one."""
         measured = dict(content["measured"])
-        measured["subsets"] = {name: Estimate(**mark) for name, mark in measured["subsets"].items()}
+        measured["subsets"] = {name: Estimate(**estimate) for name, estimate in measured["subsets"].items()}
         found = {"measured": Measurement(**measured), "findings": tuple(content["findings"])}
         return cls(**{**content, **found})

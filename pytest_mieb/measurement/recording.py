@@ -13,7 +13,7 @@ from pytest_mieb.measurement.changing import Lock, change, exclusive
 from pytest_mieb.measurement.context import Context
 from pytest_mieb.measurement.outcomes import digest
 from pytest_mieb.support.atomic import written
-from pytest_mieb.support.numbers import percent, points
+from pytest_mieb.support.numbers import counted, percent, points
 
 
 def record(
@@ -50,7 +50,9 @@ def record(
         revision=revision or "",
         date=(today or date.today()).isoformat(),
         runs={context.name: context},
-        tasks={name: replace(task, outcomes=digest(sources[name]), run=context.name) for name, task in tasks.items()},
+        tasks={
+            name: replace(task, outcomes=digest(sources[name]), run_id=context.name) for name, task in tasks.items()
+        },
     )
     old = replace(new, tasks={})
 
@@ -63,7 +65,7 @@ def record(
         return old.updated(new)
 
     change(path, edit, lambda: _held(old, new, path), lock)
-    return [*_changes(old, new), f"recorded {len(tasks)} tasks in {path}"]
+    return [*_changes(old, new), f"recorded {counted(len(tasks), 'task')} in {path}"]
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -76,7 +78,7 @@ def _held(old: Baseline, new: Baseline, path: Path) -> bool:
     found, folder = read(path).tasks, path.with_suffix("")
     for name, task in new.tasks.items():
         entry = found.get(name)
-        own = entry is not None and (entry.outcomes, entry.run) == (task.outcomes, task.run)
+        own = entry is not None and (entry.outcomes, entry.run_id) == (task.outcomes, task.run_id)
         if entry is None or (entry == old.tasks.get(name) and not own):
             return False
         if digest(folder / f"{name}.npz") != entry.outcomes:

@@ -148,7 +148,7 @@ def _content(
             if subset.findings
         },
         "subsets": {name: subset.score for name, subset in result.subsets.items()},
-        "errors": {name: mark.error for name, mark in measured.subsets.items()},
+        "errors": {name: estimate.error for name, estimate in measured.subsets.items()},
         "metrics": {name: _finite(subset.scored.metrics) for name, subset in result.subsets.items()},
         "details": {name: dict(subset.scored.details) for name, subset in result.subsets.items()},
         "counts": {

@@ -28,7 +28,7 @@ def impossible(task: Task, measured: Measurement) -> str | None:
         if not low - ROUNDING <= score <= high + ROUNDING:
             return f"{key}: {score} is no {task.metric}, which lies between {low:g} and {high:g}"
     if measured.subsets and set(measured.subsets) == set(task.subsets):
-        mean = sum(mark.score for mark in measured.subsets.values()) / len(measured.subsets)
+        mean = sum(estimate.score for estimate in measured.subsets.values()) / len(measured.subsets)
         if abs(mean - measured.score) > ROUNDING:
             return f"score: {measured.score} is not the mean of its subsets, {mean:.6f}"
     return None
@@ -36,8 +36,8 @@ def impossible(task: Task, measured: Measurement) -> str | None:
 
 def _scores(measured: Measurement) -> Iterator[tuple[str, float]]:
     yield "score", measured.score
-    for name, mark in measured.subsets.items():
-        yield f"subsets.{name}.score", mark.score
+    for name, estimate in measured.subsets.items():
+        yield f"subsets.{name}.score", estimate.score
 
 
 def contradiction(task: Task, measured: Measurement, examples: Mapping[str, Examples]) -> str | None:
@@ -52,7 +52,9 @@ def contradiction(task: Task, measured: Measurement, examples: Mapping[str, Exam
         made_up = {name: float(contributions(estimator, each).mean()) for name, each in examples.items()}
     except ValueError as problem:
         return f"{task.name}: the outcomes make up no score ({problem})"
-    pairs = {f"{task.name} [{name}]": (mark.score, made_up.get(name)) for name, mark in measured.subsets.items()}
+    pairs = {
+        f"{task.name} [{name}]": (estimate.score, made_up.get(name)) for name, estimate in measured.subsets.items()
+    }
     pairs[task.name] = measured.score, sum(made_up.values()) / len(made_up)
     for name, (stored, found) in pairs.items():
         if found is not None and abs(stored - found) > ROUNDING:

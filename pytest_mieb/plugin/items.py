@@ -28,14 +28,16 @@ def conclude(run: Run, session: pytest.Session) -> None:
 
 
 def reports_of(decision: Decision) -> Iterator[list[pytest.TestReport]]:
-    """The reports of one entry at a time: every mean, and every task that regressed only beside the others.
+    """The reports of one entry at a time: every mean, and every task that regressed by Holm's procedure only.
 
     A regression is a failure; a mean without all of its tasks is an error, as that of a test whose setup fails.
     """
     for name in decision.regressed_by_holm:
-        yield _reports(f"{name}, beside all others", decision.verdicts[name].failure, "call")
+        yield _reports(f"{name}, by Holm's procedure", decision.verdicts[name].failure, "call")
     for mean in decision.means:
-        yield _reports(mean.name, mean.failure, "setup" if mean.status == "incomplete" else "call", mean.without)
+        yield _reports(
+            mean.name, mean.failure, "setup" if mean.status == "incomplete" else "call", mean.acceptance_note
+        )
 
 
 def _reports(

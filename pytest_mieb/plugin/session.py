@@ -49,16 +49,16 @@ class MiebSession:
         if self.stored and self.stored.data != settings.data_kind:
             named = self.stored.model if self.stored.indicative else settings.baseline
             raise pytest.UsageError(
-                f"{named}: recorded on {self.stored.data} data, while this run reads {settings.data_kind} "
-                "data; scores of different data do not compare: choose another --mieb-baseline, or none"
+                f"{named} was recorded on {self.stored.data} data, while this run reads {settings.data_kind} "
+                "data; scores of different data cannot be compared: choose another --mieb-baseline, or none"
             )
-        self._refuse_strange_tolerances()
+        self._refuse_unknown_tolerances()
 
-    def _refuse_strange_tolerances(self) -> None:
-        from pytest_mieb.gate.policy import refuse_strange_tolerances
+    def _refuse_unknown_tolerances(self) -> None:
+        from pytest_mieb.gate.policy import refuse_unknown_tolerances
 
         try:
-            refuse_strange_tolerances(self.settings.policy, self.tasks, "--mieb-")
+            refuse_unknown_tolerances(self.settings.policy, self.tasks, "--mieb-")
         except ValueError as error:
             raise pytest.UsageError(str(error)) from error
 
@@ -78,7 +78,7 @@ class MiebSession:
             return self.tasks[name]
         except KeyError:
             near = ", ".join(difflib.get_close_matches(name, self.tasks, n=3))
-            raise pytest.UsageError(f"no MIEB task {name!r}{f'; near are {near}' if near else ''}") from None
+            raise pytest.UsageError(f"there is no MIEB task {name!r}{f'; near are {near}' if near else ''}") from None
 
     def header(self) -> str:
         """The one line at the top of a run."""
@@ -189,7 +189,7 @@ class MiebSession:
         try:
             run.notes += self.record({record.task: record.measured for record in run.ordered}, run.context)
         except (BaselineError, OSError) as error:
-            run.unrecorded = f"nothing was recorded: {error}\nthe results lie in {self.settings.results_of_model}"
+            run.unrecorded = f"nothing was recorded: {error}\nthe results are in {self.settings.results_of_model}"
 
     def finish(self, run: Run) -> View:
         """Write the verdict on the run; the view is of all that there is to say of it."""
@@ -240,13 +240,14 @@ class MiebSession:
         from pytest_mieb.gate.comparison import IncomparableError, Measured, compare
         from pytest_mieb.measurement.measuring import examples_of
         from pytest_mieb.measurement.opening import examples_behind
+        from pytest_mieb.support.numbers import percent
 
         baseline, task = self.baseline, result.task
         if baseline is None or task.name in baseline.unusable:
             return None
         if task.name not in baseline.tasks:
             raise IncomparableError(
-                f"{task.name}: no baseline in {self._named()}; scored {100 * result.score:.2f}\n"
+                f"{task.name}: there is no baseline in {self._named()}; it scored {percent(result.score)}\n"
                 f"record it with --mieb-update -k {task.name}"
             )
         recorded, context = baseline.context(task.name), self.evaluator.context

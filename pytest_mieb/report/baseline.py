@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pytest_mieb.gate.stored import Stored
 from pytest_mieb.measurement import published
-from pytest_mieb.measurement.baseline import Baseline, BaselineError, read
+from pytest_mieb.measurement.baseline import Baseline, BaselineError, Estimate, read
 from pytest_mieb.measurement.drift import NOT_COMPARABLE
 from pytest_mieb.measurement.opening import examples_behind, examples_of
 from pytest_mieb.report.table import aligned
@@ -95,7 +95,7 @@ def _head(stored: Stored) -> list[str]:
     }
     lines = [f"{name:<12}  {value}" for name, value in facts.items() if value]
     for name, run in baseline.runs.items():
-        own = sum(task.run == name for task in baseline.tasks.values())
+        own = sum(task.run_id == name for task in baseline.tasks.values())
         place = ", ".join(
             filter(None, (run.device, run.dtype, f"batches of {run.batch_size}" if run.batch_size else ""))
         )
@@ -112,7 +112,7 @@ def _head(stored: Stored) -> list[str]:
 
 def _rows(baseline: Baseline, names: list[str], problems: Mapping[str, str]) -> list[tuple[str, ...]]:
     """Scores and errors in percent; `noise` is how far the score moved under changes that must not matter."""
-    rows: list[tuple[str, ...]] = [("task", "score", "+-", "tolerance", "noise", "dataset", "outcomes")]
+    rows: list[tuple[str, ...]] = [("task", "score", "error", "tolerance", "noise", "dataset", "outcomes")]
     for name in names:
         task = baseline.tasks[name]
         there = "none" if not task.outcomes or baseline.folder is None else "damaged" if name in problems else "checked"
@@ -120,7 +120,7 @@ def _rows(baseline: Baseline, names: list[str], problems: Mapping[str, str]) -> 
             (
                 name,
                 percent(task.score),
-                percent(task.error),
+                _error(task),
                 "-" if task.tolerance is None else percent(task.tolerance),
                 percent(task.noise) if task.noise else "-",
                 ", ".join(filter(None, (task.dataset, task.part))) or "-",
@@ -128,10 +128,14 @@ def _rows(baseline: Baseline, names: list[str], problems: Mapping[str, str]) -> 
             )
         )
         rows += [
-            (f"  {subset}", percent(mark.score), percent(mark.error), "", "", "", "")
-            for subset, mark in task.subsets.items()
+            (f"  {subset}", percent(estimate.score), _error(estimate), "", "", "", "")
+            for subset, estimate in task.subsets.items()
         ]
     return rows
+
+
+def _error(estimate: Estimate) -> str:
+    return percent(estimate.error) if estimate.error else "-"
 
 
 def _published_rows(baseline: Baseline, names: list[str]) -> list[tuple[str, ...]]:
@@ -142,7 +146,7 @@ def _published_rows(baseline: Baseline, names: list[str]) -> list[tuple[str, ...
         task, source = baseline.tasks[name], measured[name]
         drift = "not comparable" if task.drift >= NOT_COMPARABLE else percent(task.drift)
         rows.append((name, percent(task.score), source.mteb, source.dataset_revision[:12], drift))
-        rows += [(f"  {subset}", percent(mark.score), "", "", "") for subset, mark in task.subsets.items()]
+        rows += [(f"  {subset}", percent(estimate.score), "", "", "") for subset, estimate in task.subsets.items()]
     return rows
 
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-
 from pytest_mieb.gate.statistics.interval import CONFIDENCE
 from pytest_mieb.report.table import aligned, github
-from pytest_mieb.report.view import Row, Side, View
-from pytest_mieb.support.numbers import between, counted, percent, points
+from pytest_mieb.report.view import MeasurementFacts, Row, View, basis_lines, by_reason
+from pytest_mieb.support.numbers import between, counted, p_value, percent, points
 
 _KINDS = {"run": "run", "results": "results", "recorded": "recorded baseline", "published": "published scores"}
 _DROP = f"drop, {100 * CONFIDENCE:g} %"
-_SHOWN = 10
 
 
 def text(view: View, *, everything: bool = False) -> list[str]:
     """For a terminal: the tasks that changed, or all with `everything`, the means, and what is to be known of them."""
-    lines = [*(f"{name}  {_side(side)}" for name, side in _sides(view)), *view.preprocessing, "", view.headline]
+    lines = [
+        *(f"{name}  {_described(facts)}" for name, facts in _old_and_new(view)),
+        *view.preprocessing,
+        "",
+        view.headline,
+    ]
     for table in _tables(view, everything):
         lines += ["", *aligned(table, left=2)]
     return lines + [line for section in _sections(view) if section for line in ("", *section)]
@@ -24,54 +26,54 @@ def text(view: View, *, everything: bool = False) -> list[str]:
 
 def markdown(view: View, *, everything: bool = False) -> list[str]:
     """The same, to be pasted into a pull request."""
-    (_, old), (_, new) = _sides(view)
+    (_, old), (_, new) = _old_and_new(view)
     lines = [f"### MIEB: `{new.name}` against `{old.name}`", "", f"**{view.headline}**"]
     lines += [line for change in view.preprocessing for line in ("", change)]
     for table in _tables(view, everything):
         bold = [("**regressed**" if verdict == "regressed" else verdict, *rest) for verdict, *rest in table]
         lines += ["", *github(bold, left=2)]
-    notes = [f"{name}: {_side(side)}" for name, side in _sides(view)]
+    notes = [f"{name}: {_described(facts)}" for name, facts in _old_and_new(view)]
     notes += [note for section in _sections(view) for note in section]
     return [*lines, "", *(f"- {note}" for note in notes)]
 
 
-def _sides(view: View) -> list[tuple[str, Side]]:
+def _old_and_new(view: View) -> list[tuple[str, MeasurementFacts]]:
     assert view.old is not None
     return [("old", view.old), ("new", view.new)]
 
 
-def _side(side: Side) -> str:
-    facts = [
-        f"{_KINDS[side.kind]} of {side.model}",
-        f"revision {side.revision[:12]}" if side.revision else "",
-        f"{side.data} data",
-        side.date,
-        counted(side.tasks, "task"),
+def _described(facts: MeasurementFacts) -> str:
+    parts = [
+        f"{_KINDS[facts.kind]} of {facts.model}",
+        f"revision {facts.revision[:12]}" if facts.revision else "",
+        f"{facts.data} data",
+        facts.date,
+        counted(facts.tasks, "task"),
     ]
-    return f"{side.name}: {', '.join(filter(None, facts))}"
+    return f"{facts.name}: {', '.join(filter(None, parts))}"
 
 
 def _tables(view: View, everything: bool) -> list[list[tuple[str, ...]]]:
     """The tasks and the means, as far as there are any, in percent; `drop` is the confidence interval, `bound` the
     upper one by which non-inferiority decides."""
     assert view.basis is not None
-    chance = "bound" if view.basis.policy.kind == "non-inferiority" else "p"
+    by_bound = view.basis.policy.kind == "non-inferiority"
+    chance = "bound" if by_bound else "p"
     heading = ("verdict", "name", "old", "new", "change", _DROP, chance, "tolerance", "detectable")
     tables = (view.changes(everything=everything), view.verdicts_by_group)
-    return [[heading, *((row.status, row.title, *_numbers(row)) for row in rows)] for rows in tables if rows]
+    return [[heading, *((row.status, row.title, *_numbers(row, by_bound)) for row in rows)] for rows in tables if rows]
 
 
-def _numbers(row: Row) -> tuple[str, ...]:
+def _numbers(row: Row, by_bound: bool) -> tuple[str, ...]:
     if (found := row.compared) is None:
         return ("-",) * 7
-    within = between(*found.interval) if found.interval else "-"
-    chance = "-" if row.chance is None else f"{row.chance:.1g}"
+    p = "-" if row.p_value is None else p_value(row.p_value)
     return (
         percent(found.baseline),
         percent(found.score),
         points(found.change),
-        within,
-        chance if found.bound is None else percent(found.bound),
+        between(*found.interval) if found.interval else "-",
+        _percent(found.bound) if by_bound else p,
         _percent(row.tolerance),
         _percent(row.detectable),
     )
@@ -87,54 +89,9 @@ def _sections(view: View) -> list[list[str]]:
     return [
         [f"{task.name}: {task.blame}" for task in view.tasks if task.blame],
         [
-            *(f"{task.name}: {task.accepted}" for task in view.tasks if task.accepted),
-            *(f"{mean.name}: {mean.without}" for mean in view.judged if mean.without),
+            *(f"{task.name}: {task.acceptance_note}" for task in view.tasks if task.acceptance_note),
+            *(f"{mean.name}: {mean.acceptance_note}" for mean in view.judged if mean.acceptance_note),
         ],
-        [*_by_reason("no verdict", view.incomplete), *_by_reason("not compared", view.unusable)],
-        _basis(view),
+        [*by_reason("no verdict", view.incomplete), *by_reason("not compared", view.unusable)],
+        basis_lines(view),
     ]
-
-
-def _by_reason(title: str, reasons: Mapping[str, str]) -> list[str]:
-    names: dict[str, list[str]] = {}
-    for name, reason in reasons.items():
-        names.setdefault(" ".join(reason.split()), []).append(name)
-    return [f"{title} ({len(own)}): {_listed(own)}: {reason}" for reason, own in names.items()]
-
-
-def _basis(view: View) -> list[str]:
-    """By what was decided, what could have been found, and what is to be known of the two sides."""
-    basis, (_, old) = view.basis, _sides(view)[0]
-    assert basis is not None
-    policy, family = basis.policy, basis.family
-    counts = {"tasks": family.tasks, "subsets": family.subsets, "means": family.means}
-    parts = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
-    if basis.detectable:
-        found = (
-            f"the smallest detectable drop of a task is {between(basis.detectable.least, basis.detectable.largest)}, "
-            f"{percent(basis.detectable.median)} in the median"
-        )
-    else:
-        reason = "no sampling error is known" if basis.blind else "no outcome changed"
-        found = f"the smallest detectable drop cannot be told, for {reason}"
-    lines = [f"decided by {policy.kind} at {100 * policy.alpha:g} % ({parts}); {found}"]
-    lines += [
-        f"indicative: the scores of {side.model} were published without outcomes and partly on earlier revisions of "
-        "the data"
-        for _, side in _sides(view)
-        if side.kind == "published"
-    ]
-    if basis.blind:
-        tasks = counted(basis.blind, "task")
-        lines.append(f"no sampling error is known of {tasks}: there every drop beyond tolerance and drift counts")
-    if view.left_out:
-        lines.append(
-            f"{old.name} has {counted(len(view.left_out), 'task')} more than was asked for: "
-            f"{_listed(view.left_out)}; --select names those that must be there"
-        )
-    return [*lines, *basis.by_fits, *(f"warning: {sentence}" for sentence in basis.warnings)]
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more

@@ -25,7 +25,7 @@ def junit(view: View) -> str:
             if task.failure:
                 languages = [each.failure for each in task.subsets if each.failure]
                 _add(case, "failure", "\n\n".join([task.failure, *languages]))
-            _note(case, task.accepted)
+            _note(case, task.acceptance_note)
         elif task.status == "incomplete":
             _add(case, "error", f"{task.name}: {task.reason}")
         else:
@@ -34,7 +34,7 @@ def junit(view: View) -> str:
         case = SubElement(suite, "testcase", classname="mieb.means", name=_legal(mean.name))
         if mean.failure:
             _add(case, "error" if mean.status == "incomplete" else "failure", mean.failure)
-        _note(case, mean.without)
+        _note(case, mean.acceptance_note)
     suite.set("tests", str(len(suite)))
     for attribute, kind in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         suite.set(attribute, str(len(suite.findall(f"testcase/{kind}"))))

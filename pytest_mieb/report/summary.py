@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Sequence
 
 from pytest_mieb.gate.standing import standing_lines
 from pytest_mieb.gate.statistics.interval import CONFIDENCE
 from pytest_mieb.models.api import dollars
 from pytest_mieb.report.table import aligned
-from pytest_mieb.report.view import Basis, Compared, MeanRow, Row, RunFacts, View, with_status
-from pytest_mieb.support.numbers import between, percent, points
+from pytest_mieb.report.view import Compared, MeanRow, Row, RunFacts, View, basis_lines, by_reason, listed, with_status
+from pytest_mieb.support.numbers import beside, between, p_is, percent, points
 
 _SHOWN = 20
 
@@ -26,16 +25,18 @@ def summary_lines(view: View) -> list[str]:
         *_suspects(view),
         *_named("errors", run.errors),
         *_named("did not run", run.not_run),
-        *_named("in the baseline, but not applicable now", run.lost),
+        *_named("in the baseline, but not applicable now", run.no_longer_applicable),
         *_table(view),
         *_means(view),
-        *_named("improved", _changes(with_status(view.tasks, "improved")), blank=False),
-        *_by_reason("not applicable", view.not_applicable.values()),
+        *_named("improved", _changes(view, "improved"), blank=False),
+        *by_reason("not applicable", view.not_applicable),
+        *by_reason("not compared", view.unusable),
         *_noise(view, run),
-        *_named("measured on a part of the data", run.parts, blank=False),
+        *_named("measured on a part of the data", run.partial, blank=False),
         *_named("part of the data does not fit, see the warnings or the result files", run.unfit, blank=False),
         *(standing_lines(run.standing) if run.standing else ()),
-        *(_basis(view, view.basis) if view.basis and view.basis.compared else _canary(run)),
+        *basis_lines(view),
+        *(() if view.basis and view.basis.compared else _canary(run)),
         *run.model,
         *_work(view, run),
         *_spent(run),
@@ -45,27 +46,27 @@ def summary_lines(view: View) -> list[str]:
 
 def _regressions(view: View) -> list[str]:
     means = with_status(view.judged, "regressed")
-    lines = [f"  {mean.title}: {_moved(mean)}{_then(mean.without)}" for mean in means]
+    lines = [f"  {mean.title}: {_moved(mean)}{_then(mean.acceptance_note)}" for mean in means]
     for task in view.failed:
-        late = ", by Holm's procedure" if task.by_holm else ""
-        over = f"was accepted until {task.acceptance.until}" if task.acceptance else None
-        lines.append(f"  {task.name}: {_moved(task)}{late}{_then(task.blame, over)}")
+        procedure = ", significant by Holm's procedure" if task.regressed_by_holm else ""
+        over = f"its acceptance ended on {task.acceptance.until}" if task.acceptance else None
+        lines.append(f"  {task.name}: {_moved(task)}{procedure}{_then(task.blame, over)}")
     return [*view.preprocessing, f"regressed ({len(lines)}):", *lines, ""] if lines else []
 
 
 def _accepted(view: View) -> list[str]:
     """Regressions that fail nothing yet, and those that are accepted and gone."""
     means = with_status(view.judged, "accepted")
-    lines = [f"  {mean.title}: {_change(mean)}{_then(mean.without)}" for mean in means]
-    lines += [f"  {task.name}: {_moved(task)}{_then(task.blame, task.accepted)}" for task in view.accepted]
-    gone = [f"  {task.name}: {task.accepted}" for task in view.recovered]
+    lines = [f"  {mean.title}: {_change(mean)}{_then(mean.acceptance_note)}" for mean in means]
+    lines += [f"  {task.name}: {_moved(task)}{_then(task.blame, task.acceptance_note)}" for task in view.accepted]
+    gone = [f"  {task.name}: {task.acceptance_note}" for task in view.recovered]
     return [*([f"accepted ({len(lines)}):", *lines, ""] if lines else ()), *([*gone, ""] if gone else ())]
 
 
 def _suspects(view: View) -> list[str]:
     count = view.basis.family.size if view.basis else 0
     title = f"suspect, worse alone, but not after correcting for {count} comparisons"
-    return _named(title, _changes([*with_status(view.judged, "suspect"), *with_status(view.tasks, "suspect")]))
+    return _named(title, _changes(view, "suspect"))
 
 
 def _then(*sentences: str | None) -> str:
@@ -79,29 +80,29 @@ def _compared(row: Row) -> Compared:
 
 def _change(row: Row) -> str:
     found = _compared(row)
-    return f"{percent(found.score)} from {percent(found.baseline)} ({points(found.change)})"
+    return beside(found.score, found.baseline)
 
 
 def _moved(row: Row) -> str:
     found = _compared(row)
-    within = f"{100 * CONFIDENCE:g} % interval of the drop {between(*found.interval)}, " if found.interval else ""
-    over = f"over {found.fits} fits that start alike {points(-found.drop)}, " if found.fits else ""
-    return f"{_change(row)}, {over}{within}p = {found.p_drop:.1g}"
+    within = ""
+    if found.interval:
+        within = f"{100 * CONFIDENCE:g} % confidence interval of the drop {between(*found.interval)}, "
+    over = f"mean over {found.fits} fits {points(-found.drop)}, " if found.fits else ""
+    p = "no sampling error is known" if found.p_drop is None else p_is(found.p_drop)
+    return f"{_change(row)}, {over}{within}{p}"
 
 
-def _changes(rows: Iterable[Row]) -> list[str]:
+def _changes(view: View, status: str) -> list[str]:
+    """The means with this verdict, then the tasks."""
+    rows = [*with_status(view.judged, status), *with_status(view.tasks, status)]
     return [f"{row.name} {points(_compared(row).change)}" for row in rows]
 
 
-def _named(title: str, names: Collection[str], *, blank: bool = True) -> list[str]:
+def _named(title: str, names: Sequence[str], *, blank: bool = True) -> list[str]:
     if not names:
         return []
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return [f"{title} ({len(names)}): {', '.join(list(names)[:_SHOWN])}{more}", *([""] if blank else [])]
-
-
-def _by_reason(title: str, reasons: Iterable[str]) -> list[str]:
-    return [f"{title} ({count}): {reason}" for reason, count in Counter(reasons).items()]
+    return [f"{title} ({len(names)}): {listed(names, _SHOWN)}", *([""] if blank else [])]
 
 
 def _table(view: View) -> list[str]:
@@ -129,10 +130,8 @@ def _mean(row: MeanRow) -> str:
         return f"{title}: incomplete"
     if row.baseline is None:
         return f"{title}: {percent(row.score)}"
-    found = "" if row.detectable is None else f"; a drop of {percent(row.detectable)} would be found"
-    return (
-        f"{title}: {percent(row.score)}, baseline {percent(row.baseline)} ({points(row.score - row.baseline)}){found}"
-    )
+    found = "" if row.detectable is None else f"; the smallest detectable drop is {percent(row.detectable)}"
+    return f"{title}: {beside(row.score, row.baseline)}{found}"
 
 
 def _noise(view: View, run: RunFacts) -> list[str]:
@@ -142,40 +141,22 @@ def _noise(view: View, run: RunFacts) -> list[str]:
     return [f"calibration: {len(run.noise)} of {view.scored} tasks moved under changes that must not matter: {shown}"]
 
 
-def _basis(view: View, basis: Basis) -> list[str]:
-    """What the verdicts rest on, and what is to be known of them."""
-    policy, family = basis.policy, basis.family
-    counts = {"tasks": family.tasks, "languages": family.subsets, "means": family.means}
-    parts = ", ".join(f"{name} {count}" for name, count in counts.items() if count)
-    found = "no outcome differs from the baseline's"
-    if basis.detectable:
-        found = (
-            f"the smallest drop found in a task is {between(basis.detectable.least, basis.detectable.largest)}, "
-            f"{percent(basis.detectable.median)} in the median"
-        )
-    lines = [f"verdict: {policy.kind} at {100 * policy.alpha:g} % ({parts}); {found}"]
-    if view.old and view.old.indicative:
-        lines.append(
-            f"indicative: the scores of {view.old.model} were published without outcomes and partly on earlier "
-            "revisions of the data; record a baseline of your own for a verdict to rely on"
-        )
-        lines += _by_reason("not compared", view.unusable.values())
-    return [*lines, *basis.by_fits, *(f"warning: {sentence}" for sentence in basis.warnings)]
-
-
 def _canary(run: RunFacts) -> list[str]:
-    known = "warning: this environment is not the one that the package knows"
+    if not run.canary:
+        return []
     where = ", ".join(run.canary)
-    return [f"{known}, at {where}; python -m pytest_mieb.canary shows how far"] if run.canary else []
+    return [f"warning: the canary differs from the package's at {where}; python -m pytest_mieb.canary shows how far"]
 
 
 def _work(view: View, run: RunFacts) -> list[str]:
     if not view.scored:
         return []
-    lines = [f"embedded {run.embedded:,} items, {run.reused:,} taken from the store"]
+    lines = [f"{run.embedded:,} items were embedded, {run.reused:,} were taken from the store"]
     if run.taken_over:
         tasks = f"{run.taken_over} of {view.scored} tasks"
-        lines.append(f"{tasks} taken over from an earlier run, for nothing has changed; --mieb-fresh does all again")
+        lines.append(
+            f"{tasks} were taken over from an earlier run, because nothing has changed; --mieb-fresh scores all again"
+        )
     return lines
 
 

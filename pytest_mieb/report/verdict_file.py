@@ -9,13 +9,14 @@ from typing import Any
 from pytest_mieb.gate.decision import EXIT_CODES
 from pytest_mieb.report.view import MeanRow, Row, TaskRow, View
 
-FORMAT = 2
+FORMAT = 3
 
 
 def content(view: View) -> dict[str, Any]:
     """All of the verdict; scores, drops and tolerances 0..1, null where there is no number.
 
-    `interval` is the 95 % confidence interval of the drop, [low, high]. `languages` are those that a task failed in, or
+    `interval` is the 95 % confidence interval of the drop, [low, high]; it, the error and the p-values are null where
+    no sampling error is known. `languages` are those that a task failed in, or
     where none did by itself those that most of its drop comes from, the largest drop first. `accepted` is what the
     baseline says of a regression of the task; of a mean, it names the tasks that count as unchanged in it.
     """
@@ -31,7 +32,7 @@ def content(view: View) -> dict[str, Any]:
         "tasks": {task.name: _task(task) for task in view.tasks if task.compared},
         "means": {mean.name: _mean(mean) for mean in view.judged},
         "incomplete": dict(view.incomplete),
-        "beside_all_others": sorted(task.name for task in view.tasks if task.by_holm),
+        "regressed_by_holm": [task.name for task in view.tasks if task.regressed_by_holm],
     }
 
 
@@ -88,6 +89,6 @@ def _numbers(row: Row) -> dict[str, Any]:
     }
 
 
-def _finite(value: float) -> float | None:
+def _finite(value: float | None) -> float | None:
     """JSON knows neither infinity nor NaN."""
-    return value if math.isfinite(value) else None
+    return value if value is not None and math.isfinite(value) else None

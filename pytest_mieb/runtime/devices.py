@@ -21,7 +21,7 @@ _held: list[IO[str]] = []
 class Worker:
     """This process as one of `count` that share a run and a machine."""
 
-    run: str
+    run_id: str
     count: int
 
 
@@ -36,7 +36,7 @@ def choose_device(asked: str, worker: Worker | None) -> str:
     if worker and asked in ("auto", "cuda"):
         gpus = visible_gpus(os.environ)
         if len(gpus) > 1:
-            folder = Path(tempfile.gettempdir()) / f"{PREFIX}{worker.run}"
+            folder = Path(tempfile.gettempdir()) / f"{PREFIX}{worker.run_id}"
             os.environ["CUDA_VISIBLE_DEVICES"] = lease(gpus, folder)
     if asked == "cpu":
         return asked

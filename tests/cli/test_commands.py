@@ -143,7 +143,7 @@ def test_comparing_exits_as_a_run_does(arguments: str, code: int, capsys: pytest
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        ("goof good", "goof: no results folder"),
+        ("goof good", "goof is no results folder"),
         ("good openai/clip-vit-base-patch32", "good was measured on miniature data, openai/clip-vit-base-patch32 on"),
         ("good good --tolerance x", "--tolerance=x: give points"),
         ("good good --tolerance CIFAR=1", "--tolerance=CIFAR=...: no category or task 'CIFAR'"),
@@ -198,4 +198,4 @@ def test_showing_a_measurement_and_all_of_them(here: Path, capsys: pytest.Captur
     assert main(["show"]) == 0
     assert "published: 55" in capsys.readouterr().out
     assert main(["show", "nothing"]) == 4
-    assert capsys.readouterr().err.startswith("pytest-mieb show: nothing: no results folder")
+    assert capsys.readouterr().err.startswith("pytest-mieb show: nothing is no results folder")

@@ -30,7 +30,7 @@ THERE = Context(
     batch_size=64,
     versions={"torch": "2.6"},
 )
-KNOWN = Measurement(0.7, 0.02, dataset="0123", examples="ab", outcomes="cd", run="ef")
+KNOWN = Measurement(0.7, 0.02, dataset="0123", examples="ab", outcomes="cd", run_id="ef")
 SUBSETS = {"en": Estimate(0.8, 0.04), "no": Estimate(0.6, 0.05)}
 
 
@@ -49,54 +49,61 @@ def side(
         (
             side(dataset="0000"),
             side(),
-            ("Some: measured on revision 0123 of org/Some, the baseline on 0000", "--mieb-update"),
+            ("Some: the score was measured on revision 0123 of org/Some, the baseline's on 0000", "--mieb-update"),
         ),
         (
             side(examples="xx"),
             side(),
-            ("Some: the examples are not those of the baseline, though", "--mieb-update, or restore the data"),
+            ("Some: the examples differ from the baseline's, although", "--mieb-update, or restore the data"),
         ),
         (
             side(subsets=SUBSETS),
             side(subsets={"en": Estimate(0.8)}),
-            ("Some: lost the subsets no that", "--mieb-update"),
+            ("Some: the score lacks the subsets no of", "--mieb-update"),
         ),
-        (side(subsets={**SUBSETS, "de": Estimate(0.1)}), side(), ("Some: lost the subsets de that", "--mieb-update")),
+        (
+            side(subsets={**SUBSETS, "de": Estimate(0.1)}),
+            side(),
+            ("Some: the score lacks the subsets de of", "--mieb-update"),
+        ),
         # The hash of the examples differs then too; the subsets say more.
         (
             side(subsets=SUBSETS, examples="xx"),
             side(subsets={"no": Estimate(0.6)}),
-            ("Some: lost the subsets en that",),
+            ("Some: the score lacks the subsets en of",),
         ),
         (
             side(subsets=SUBSETS, examples="xx"),
             side(subsets={**SUBSETS, "de": Estimate(0.1), "fr": Estimate(0.2)}),
-            ("Some: the baseline lacks the subsets de, fr;", "--mieb-update"),
+            ("Some: the baseline lacks the subsets de, fr of", "--mieb-update"),
         ),
-        (side(), side(subsets=SUBSETS), ("Some: the baseline lacks the subsets en, no;",)),
+        (side(), side(subsets=SUBSETS), ("Some: the baseline lacks the subsets en, no of",)),
         # The hash of the examples differs then too; the number of rows says more.
         (
             side(examples="xx"),
             side(part="30 of 40 rows"),
             (
-                "Some: measured on 30 of 40 rows of org/Some, the baseline on the whole; scores of a part",
+                "Some: the score was measured on 30 of 40 rows of org/Some, the baseline's on the whole; a part",
                 "--mieb-update",
             ),
         ),
         (
             side(part="30 of 40 rows"),
             side(),
-            ("Some: measured on the whole of org/Some, the baseline on 30 of 40 rows;", "measure the same rows"),
+            (
+                "Some: the score was measured on the whole of org/Some, the baseline's on 30 of 40 rows;",
+                "measure the same rows",
+            ),
         ),
         (
             side(part="30 of 40 rows"),
             side(part="20 of 40 rows"),
-            ("Some: measured on 20 of 40 rows of org/Some, the baseline on 30 of 40 rows;",),
+            ("Some: the score was measured on 20 of 40 rows of org/Some, the baseline's on 30 of 40 rows;",),
         ),
         (
             Measured(Measurement(0.75, drift=0.01)),  # published
             side(part="30 of 40 rows"),
-            ("Some: measured on 30 of 40 rows of org/Some, the baseline on the whole;",),
+            ("Some: the score was measured on 30 of 40 rows of org/Some, the baseline's on the whole;",),
         ),
         (
             side(context=replace(THERE, protocol=2)),
@@ -106,22 +113,22 @@ def side(
         (
             side(),
             side(context=replace(THERE, canary=("pixels",))),
-            ("Some: the environment moved, not the model:", "pixels now", "record it anew"),
+            ("Some: the environment moved, not the model:", "and differs at pixels now", "record it anew"),
         ),
         (
             side(right={"default": hits(70)}),
             side(right={"default": hits(60, 101)}),
-            ("Some: the outcomes are not those of the same examples", "default", "--mieb-update"),
+            ("Some: the outcomes belong to different examples", "default", "--mieb-update"),
         ),
         (
             side(right={"default": replace(hits(70), clusters=np.arange(100))}),
             side(right={"default": hits(60)}),
-            ("Some: the outcomes are not those of the same examples", "not the same clusters", "--mieb-update"),
+            ("Some: the outcomes belong to different examples", "not the same clusters", "--mieb-update"),
         ),
         (
             side(subsets=SUBSETS, right={"en": hits(80)}),
             side(subsets=SUBSETS, right={"en": hits(80), "no": hits(60)}),
-            ("Some: the outcomes are not those of the same examples", "subset no", "--mieb-update"),
+            ("Some: the outcomes belong to different examples", "subset no", "--mieb-update"),
         ),
     ],
 )
@@ -147,7 +154,7 @@ def test_a_part_compares_with_the_same_part() -> None:
         ({}, {"dataset": ""}),
         ({"examples": ""}, {}),
         ({}, {"examples": ""}),
-        ({"outcomes": "yy", "run": "yy"}, {}),
+        ({"outcomes": "yy", "run_id": "yy"}, {}),
     ],
 )
 def test_what_is_not_known_is_no_reason(old: dict[str, Any], new: dict[str, Any]) -> None:
@@ -166,7 +173,7 @@ def test_few_training_draws_are_warned_of(draws: int, warned: bool) -> None:
     task = zero_shot("Some", protocol="linear_probe", scoring={"n_experiments": draws, "samples_per_label": 4})
     rows = {"default": Examples(np.arange(60).reshape(-1, 1) % (2 + np.arange(draws)) > 0)}
     found = compare(task, side(right=rows), side(right=rows), Policy())
-    assert any("training draws, whose spread is hardly known" in each for each in found.warnings) is warned
+    assert any("training draws, too few to know their variance" in each for each in found.warnings) is warned
 
 
 CLUSTERING = zero_shot("Some", protocol="clustering", metric="nmi")
@@ -194,7 +201,9 @@ def test_a_metric_without_a_test_over_fits_is_compared_by_one_fit_and_says_so() 
     found = compare(task, side(right=clustered(0.9)), side(right=clustered(0.9, seed=1)), Policy())
     assert not found.paired and found.difference.fits == 0
     (warning,) = found.warnings
-    assert warning.startswith("Some is compared by one fit") and warning.endswith("ari has no test over several fits")
+    assert warning.startswith("Some is compared by a single fit") and warning.endswith(
+        "ari has no test over several fits"
+    )
 
 
 @pytest.mark.parametrize("lone", ["old", "new", "both"])
@@ -204,14 +213,14 @@ def test_a_single_fit_raises_no_alarm_that_a_restart_would_raise(lone: str) -> N
     found = compare(CLUSTERING, old, new, Policy())
     assert not found.paired and found.difference.fits == 0
     (warning,) = found.warnings
-    assert warning.startswith("Some is compared by one fit of k-means on either side") and "--mieb-update" in warning
+    assert warning.startswith("Some is compared by a single fit of k-means") and "--mieb-update" in warning
     if lone == "both":
         assert found.difference.standard_error == pytest.approx(0.02)
         return
     restarts = (new if lone == "old" else old).examples["default"].restarts  # type: ignore[index]
     assert restarts is not None
     moves = restarts.std(ddof=1)
-    assert f"which moves by {100 * moves:.2f} points" in warning
+    assert f"which varies by {100 * moves:.2f} points" in warning
     assert found.difference.standard_error == pytest.approx(np.hypot(0.02, np.sqrt(2) * moves))
     assert found.difference.freedom > 7
     assert found.difference.p_drop > 0.1
@@ -228,10 +237,10 @@ def test_published_scores_of_clusterings_allow_for_a_restart() -> None:
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"device": "NVIDIA H100"}, "device NVIDIA H100, the baseline's was cpu"),
-        ({"dtype": "float16"}, "dtype float16, the baseline's was float32"),
-        ({"batch_size": 8}, "batch size 8, the baseline's was 64"),
-        ({"versions": {"torch": "2.7"}}, "other versions than the baseline's: torch 2.7 (was 2.6)"),
+        ({"device": "NVIDIA H100"}, "the device is NVIDIA H100, the baseline's was cpu"),
+        ({"dtype": "float16"}, "the dtype is float16, the baseline's was float32"),
+        ({"batch_size": 8}, "the batch size is 8, the baseline's was 64"),
+        ({"versions": {"torch": "2.7"}}, "versions differ from the baseline's: torch 2.7 (was 2.6)"),
     ],
 )
 def test_another_context_is_a_warning_or_an_error_where_it_is_strict(change: dict[str, Any], sentence: str) -> None:

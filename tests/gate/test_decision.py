@@ -52,7 +52,7 @@ def chances(a: float, b: float, c: float, d: float = 0.5) -> list[Comparison]:
 
 
 @pytest.mark.parametrize(
-    ("p", "found", "late"),
+    ("p", "found", "by_holm"),
     [
         # 5 % / 4 = 0.0125, / 3 = 0.0167, / 2 = 0.025
         ((0.001, 0.016, 0.03), {"A": "regressed", "B": "regressed", "C": "suspect"}, ("B",)),
@@ -63,14 +63,17 @@ def chances(a: float, b: float, c: float, d: float = 0.5) -> list[Comparison]:
     ],
 )
 def test_holm_adds_what_regressed_beside_the_others(
-    p: tuple[float, float, float], found: dict[str, str], late: tuple[str, ...]
+    p: tuple[float, float, float], found: dict[str, str], by_holm: tuple[str, ...]
 ) -> None:
     decision = decided(chances(*p))
     assert outcomes(decision) == {**found, "D": "passed"}
-    assert decision.regressed_by_holm == late
-    for name in late:
+    assert decision.regressed_by_holm == by_holm
+    for name in by_holm:
         failure = decision.verdicts[name].failure
         assert failure is not None and failure.startswith(f"{name} regressed: accuracy 68.00, baseline 70.00 (-2.00)")
+        assert "which is significant at 0.05 by Holm's procedure" in failure
+    # The smallest drop that a task would have failed for is told at one level, not by what the others did.
+    assert len({decision.verdicts[name].detectable for name in found}) == 1
     assert decision.state == ("regressed" if "regressed" in found.values() else "passed")
 
 
@@ -109,8 +112,8 @@ def test_many_small_drops_fail_the_mean() -> None:
     assert mean.failure is not None
     assert mean.failure.splitlines() == [
         f"{CATEGORY} regressed: mean of 4 tasks 69.60, baseline 70.00 (-0.40), tolerance 0.25",
-        "drop 0.40 points, 95 % interval 0.20 to 0.60",
-        "p = 3e-05 on 4,000 paired examples, significant at 0.02",
+        "the drop is 0.40 points, with a 95 % confidence interval of 0.20 to 0.60",
+        "the test on 4,000 paired examples gives p = 3.2e-05, which is significant at 0.017",
     ]
     assert decision.state == "regressed"
 
@@ -161,7 +164,7 @@ def test_the_interval_of_a_mean_is_of_what_exceeds_the_drift() -> None:
     assert mean.failure is not None
     assert mean.failure.splitlines()[:2] == [
         f"{CATEGORY} regressed: mean of 4 tasks 68.00, baseline 70.00 (-2.00), tolerance 0.25",
-        "drop beyond known drift 1.00 points, 95 % interval 0.80 to 1.20",
+        "the drop beyond known drift is 1.00 points, with a 95 % confidence interval of 0.80 to 1.20",
     ]
 
 
@@ -183,7 +186,7 @@ def test_a_mean_by_non_inferiority_needs_to_be_shown() -> None:
 
 
 UNTIL = Acceptance(date(2027, 3, 1), "a new tokenizer")
-WITHOUT_A = "decided without A, of which a drop is accepted"
+WITHOUT_A = "A counts as unchanged, because its drop is accepted"
 
 
 @pytest.mark.parametrize("policy", [Policy(), Policy("non-inferiority")])
@@ -192,13 +195,13 @@ def test_an_accepted_regression_fails_no_mean(policy: Policy) -> None:
     decision = decided(own, TOGETHER, policy=policy)
     (mean,) = decision.means
     assert (decision.state, decision.verdicts["A"].status) == ("passed", "accepted")
-    assert (mean.status, mean.failure, mean.accepted, mean.without) == ("accepted", None, ("A",), WITHOUT_A)
+    assert (mean.status, mean.failure, mean.accepted, mean.acceptance_note) == ("accepted", None, ("A",), WITHOUT_A)
     assert mean.pair is not None
     assert (mean.pair.score, mean.pair.baseline) == pytest.approx((0.675, 0.7))  # as measured
     assert mean.pair.difference.drop == pytest.approx(0.0)
     ended = [replace(own[0], accepted=replace(UNTIL, ended=True)), *own[1:]]
     (mean,) = decided(ended, TOGETHER, policy=policy).means
-    assert (mean.status, mean.accepted, mean.without) == ("regressed", (), None)
+    assert (mean.status, mean.accepted, mean.acceptance_note) == ("regressed", (), None)
 
 
 def test_a_mean_that_dropped_for_other_reasons_fails_beside_an_accepted_regression() -> None:
@@ -212,8 +215,8 @@ def test_a_mean_that_dropped_for_other_reasons_fails_beside_an_accepted_regressi
     assert mean.pair.difference.standard_error == pytest.approx(sqrt(3) * 0.001)
     assert (mean.failure or "").splitlines() == [
         f"{CATEGORY} regressed: mean of 4 tasks 66.00, baseline 70.00 (-4.00), tolerance 0.25",
-        "drop 1.50 points, 95 % interval 1.16 to 1.84",
-        "p = 2e-18 on 3,000 paired examples, significant at 0.02",
+        "the drop is 1.50 points, with a 95 % confidence interval of 1.16 to 1.84",
+        "the test on 3,000 paired examples gives p < 1e-15, which is significant at 0.017",
         WITHOUT_A,
     ]
 
@@ -257,7 +260,7 @@ def test_a_mean_with_a_task_missing_is_incomplete_and_fails_without_numbers() ->
         CATEGORY,
         4,
         "incomplete",
-        failure=f"{CATEGORY}: incomplete, for 2 of 4 tasks have no verdict: C, D",
+        failure=f"{CATEGORY} is incomplete, because 2 of 4 tasks have no verdict: C, D",
         missing=("C", "D"),
     )
     assert decision.state == "regressed"  # A and B did; that goes first
@@ -384,7 +387,7 @@ def test_one_of_38_languages_that_collapses_is_named(
     if outcome == "regressed":
         assert lines[3] == "1 of 38 languages regressed: l17 0.00, baseline 60.00 (-60.00)"
     else:
-        assert lines[1].startswith("their mean did not: hit_rate_at_1 ")
+        assert lines[1].startswith("their mean did not regress: hit_rate_at_1 ")
 
 
 def test_a_task_that_fails_beside_the_others_names_its_languages_too() -> None:

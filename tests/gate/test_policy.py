@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_mieb.gate.policy import ComparisonFamily, Policy, judged_means, parse_policy, refuse_strange_tolerances
+from pytest_mieb.gate.policy import ComparisonFamily, Policy, judged_means, parse_policy, refuse_unknown_tolerances
 from pytest_mieb.measurement.baseline import Measurement
 from pytest_mieb.suite import CATEGORIES, Task
 from pytest_mieb.suite.cards import load_tasks
@@ -219,6 +219,6 @@ def test_what_cannot_be_meant_is_refused(facts: dict[str, Any], sentence: str) -
 
 def test_a_tolerance_of_nothing_is_refused_with_near_names() -> None:
     tasks = load_tasks()
-    refuse_strange_tolerances(Policy(named={"STL10": 0.01, "clustering": 0.01, "means": 0.01}), tasks)
+    refuse_unknown_tolerances(Policy(named={"STL10": 0.01, "clustering": 0.01, "means": 0.01}), tasks)
     with pytest.raises(ValueError, match=r"^--tolerance=STL1=\.\.\.: no category or task 'STL1'; near are STL10"):
-        refuse_strange_tolerances(Policy(named={"STL1": 0.01}), tasks)
+        refuse_unknown_tolerances(Policy(named={"STL1": 0.01}), tasks)

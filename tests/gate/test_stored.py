@@ -95,7 +95,7 @@ def test_a_task_that_a_side_lacks_makes_the_verdict_incomplete(tmp_path: Path) -
     outcome = decided(tmp_path, f"{A},{B},{C},CIFAR10")
     assert outcome.decision.state == "incomplete"
     assert outcome.decision.incomplete == {
-        "CIFAR10": "measured on neither side",
+        "CIFAR10": "neither side has a score of it",
         B: f"{tmp_path / 'new'} has no score of it",
         C: f"no baseline: {tmp_path / 'old'} has no score of it",
     }
@@ -124,7 +124,7 @@ def test_what_the_run_itself_did_not_finish_is_missing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["[]", "{}", '{"incomplete": [1]}'])
 def test_a_verdict_that_cannot_be_read_is_refused(tmp_path: Path, text: str) -> None:
     (a_run(tmp_path / "new", {A: 0.9}) / "verdict.json").write_text(text)
-    with pytest.raises(BaselineError, match=r"verdict\.json: not the verdict on a run"):
+    with pytest.raises(BaselineError, match=r"verdict\.json is not the verdict on a run"):
         open_stored(str(tmp_path / "new"), tmp_path, TASKS)
 
 
@@ -132,7 +132,7 @@ def test_other_examples_have_no_verdict(tmp_path: Path) -> None:
     a_run(tmp_path / "old", {A: 0.9})
     a_run(tmp_path / "new", {A: 0.9}, examples="other")
     (reason,) = decided(tmp_path).decision.incomplete.values()
-    assert reason.startswith("the examples are not those of the baseline")
+    assert reason.startswith("the examples differ from the baseline's")
 
 
 def test_a_part_has_no_verdict_against_the_whole(tmp_path: Path) -> None:
@@ -140,7 +140,9 @@ def test_a_part_has_no_verdict_against_the_whole(tmp_path: Path) -> None:
     a_run(tmp_path / "old", {A: 0.9})
     a_run(tmp_path / "new", {A: 0.9}, part=part)
     reason = decided(tmp_path).decision.incomplete[A]
-    assert reason.startswith(f"measured on 30 of 40 rows of {TASKS[A].dataset.path}, the baseline on the whole;")
+    assert reason.startswith(
+        f"the score was measured on 30 of 40 rows of {TASKS[A].dataset.path}, the baseline's on the"
+    )
     a_run(tmp_path / "old", {A: 0.9}, part=part)
     assert decided(tmp_path).decision.state == "passed"
 
@@ -148,7 +150,7 @@ def test_a_part_has_no_verdict_against_the_whole(tmp_path: Path) -> None:
 def test_a_part_has_no_verdict_against_published_scores(tmp_path: Path) -> None:
     new = open_stored(str(a_run(tmp_path / "new", {A: 0.9}, part="30 of 40 rows", data="hub")), tmp_path, TASKS)
     old = open_stored("openai/clip-vit-base-patch32", tmp_path, TASKS)
-    assert "the baseline on the whole" in decide_stored(old, new, TASKS, Policy()).decision.incomplete[A]
+    assert "the baseline's on the whole" in decide_stored(old, new, TASKS, Policy()).decision.incomplete[A]
 
 
 def test_damaged_outcomes_have_no_verdict(tmp_path: Path) -> None:
@@ -173,7 +175,7 @@ def test_a_score_that_its_outcomes_contradict_has_no_verdict(tmp_path: Path, sid
 def test_another_context_is_a_warning_or_with_strict_context_no_verdict(tmp_path: Path) -> None:
     a_run(tmp_path / "old", {A: 0.9})
     a_run(tmp_path / "new", {A: 0.9}, context=Context("f2f2", device="H100", dtype="float32", batch_size=64))
-    assert decided(tmp_path).comparisons[A].warnings == ("device H100, the baseline's was cpu",)
+    assert decided(tmp_path).comparisons[A].warnings == ("the device is H100, the baseline's was cpu",)
     assert decided(tmp_path, policy=Policy(strict_context=True)).decision.state == "incomplete"
 
 
@@ -255,7 +257,7 @@ def test_names_lead_to_recorded_baselines_before_published_ones(tmp_path: Path) 
     assert open_stored("mine", tmp_path, TASKS).kind == "recorded"
     published = open_stored("openai/clip-vit-base-patch32", tmp_path, TASKS)
     assert (published.kind, len(published.baseline.tasks)) == ("published", 130)
-    with pytest.raises(BaselineError, match=r"^mime: no results folder, .*; did you mean mine\?$"):
+    with pytest.raises(BaselineError, match=r"^mime is no results folder, .*; did you mean mine\?$"):
         open_stored("mime", tmp_path, TASKS)
     with pytest.raises(BaselineError, match="`pytest-mieb show` lists the baselines"):
         open_stored("?", tmp_path, TASKS)

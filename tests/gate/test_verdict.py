@@ -130,13 +130,13 @@ OTHERS = {f"l{number}": pair(0.0) for number in range(30)}
             0.02,
             {"no": pair(0.05), "en": pair(0.04), "de": pair(-0.2), "fr": pair(0.0)},
             ("no",),
-            "no language regressed by itself; most of the drop comes from no 65.00, baseline 70.00 (-5.00)",
+            "no single language regressed; most of the drop comes from no 65.00, baseline 70.00 (-5.00)",
         ),
         (
             0.02,
             {"no": pair(0.03), "en": pair(0.03), "de": pair(0.03), "fr": pair(0.03)},
             ("no", "en"),
-            "no language regressed by itself; most of the drop comes from no 67.00, baseline 70.00 (-3.00); "
+            "no single language regressed; most of the drop comes from no 67.00, baseline 70.00 (-3.00); "
             "en 67.00, baseline 70.00 (-3.00)",
         ),
         (0.0, {"no": pair(0.05), "en": pair(0.04)}, (), None),  # nothing failed
@@ -174,11 +174,11 @@ def test_where_only_languages_regressed_the_text_says_so_and_all_of_the_worst() 
     assert verdict.failure.splitlines() == [
         change,
         "Some regressed in 2 of 3 languages: no 65.00, baseline 70.00 (-5.00); en 67.00, baseline 70.00 (-3.00)",
-        "their mean did not: accuracy 70.00, baseline 70.00 (0.00), tolerance 0.50",
+        "their mean did not regress: accuracy 70.00, baseline 70.00 (0.00), tolerance 0.50",
         "Some [no] regressed: accuracy 65.00, baseline 70.00 (-5.00), tolerance 1.00",
-        "drop 5.00 points, 95 % interval 3.04 to 6.96",
-        "p = 1e-06 on 1,000 paired examples, significant at 0.006",
-        "if the drop is meant, record it with --mieb-update",
+        "the drop is 5.00 points, with a 95 % confidence interval of 3.04 to 6.96",
+        "the test on 1,000 paired examples gives p = 1e-06, which is significant at 0.0056",
+        "if the drop is intended, record it with --mieb-update",
     ]
 
 
@@ -241,9 +241,9 @@ def test_a_regression_says_score_baseline_drop_tolerance_and_chance() -> None:
     verdict = judge(comparison("CIFAR10", 0.0488, 0.00012), Policy(), TEN)
     assert verdict.failure == (
         "CIFAR10 regressed: accuracy 65.12, baseline 70.00 (-4.88), tolerance 0.50\n"
-        "drop 4.88 points, 95 % interval 2.92 to 6.84\n"
-        "p = 0.0001 on 1,000 paired examples, significant at 0.005\n"
-        "if the drop is meant, record it with --mieb-update"
+        "the drop is 4.88 points, with a 95 % confidence interval of 2.92 to 6.84\n"
+        "the test on 1,000 paired examples gives p = 0.00012, which is significant at 0.005\n"
+        "if the drop is intended, record it with --mieb-update"
     )
 
 
@@ -254,11 +254,12 @@ def test_where_fits_are_compared_the_text_tells_them_from_the_score() -> None:
     lines = verdict.failure.splitlines()
     assert lines[0] == "Some regressed: accuracy 65.00, baseline 70.00 (-5.00), tolerance 0.50"
     assert lines[1].startswith(
-        "the score is a single fit, which a restart moves; over 16 fits that start alike 73.00, "
+        "the score is that of a single fit, which changes with every restart; the mean over 16 fits with matched "
+        "initial centres is 73.00, "
     )
     assert lines[1].endswith("baseline 75.00 (-2.00)")
-    assert lines[2].startswith("drop 2.00 points, 95 % interval 1.2")
-    assert lines[3] == "p = 1e-09 on 1,000 paired examples in 16 fits, significant at 0.005"
+    assert lines[2].startswith("the drop is 2.00 points, with a 95 % confidence interval of 1.2")
+    assert lines[3] == "the test on 1,000 paired examples in 16 fits gives p = 1e-09, which is significant at 0.005"
 
 
 @pytest.mark.parametrize(
@@ -276,7 +277,8 @@ def test_scores_that_moved_otherwise_than_what_is_compared_are_told(fits: int, d
     told = other_than_scores({"Some": moved, "Other": comparison(drop=0.02)})
     assert len(told) == lines
     assert all(
-        "by fits that start alike" in line and f"Some -1.00, over its fits {points(-drop)}" in line for line in told
+        "by fits with matched initial centres" in line and f"Some -1.00, over its fits {points(-drop)}" in line
+        for line in told
     )
 
 
@@ -296,24 +298,28 @@ def test_a_regression_by_scores_alone_names_drift_and_error() -> None:
     failure = judge(own, Policy(), TEN).failure
     assert failure is not None
     assert failure.splitlines()[:3] == [
-        "Some regressed: accuracy 65.00, baseline 70.00 (-5.00), tolerance 0.50 after 1.00 for known drift",
-        "drop 5.00 points, 95 % interval 3.04 to 6.96",
-        "p = 0.0001 by the sampling error of the score, significant at 0.005",
+        "Some regressed: accuracy 65.00, baseline 70.00 (-5.00), tolerance 0.50 beyond a known drift of 1.00",
+        "the drop is 5.00 points, with a 95 % confidence interval of 3.04 to 6.96",
+        "the test by the sampling error of the score gives p = 0.0001, which is significant at 0.005",
     ]
 
 
-def test_a_regression_of_which_no_error_is_known_has_no_interval() -> None:
-    failure = judge(comparison(drop=0.05, p_drop=0.0, error=0.0), Policy(), TEN).failure
+@pytest.mark.parametrize("policy", [Policy(), STRICT])
+def test_a_regression_of_which_no_error_is_known_has_no_interval_no_bound_and_no_p_value(policy: Policy) -> None:
+    failure = judge(comparison(drop=0.05, p_drop=0.0, error=0.0), policy, TEN).failure
     assert failure is not None
-    assert failure.splitlines()[1].startswith("p = 0 on 1,000 paired examples")
+    assert failure.splitlines()[1:-1] == [
+        "no sampling error is known, so every drop beyond the tolerance and the known drift is a regression"
+    ]
 
 
 def test_a_failure_of_non_inferiority_names_the_bound_beside_the_interval() -> None:
     failure = judge(comparison(drop=0.001, error=0.01), Policy("non-inferiority", alpha=0.01), TEN).failure
     assert failure is not None
     assert failure.splitlines()[1:3] == [
-        "drop 0.10 points, 95 % interval -1.86 to 2.06",
-        "with 99 % confidence the drop is below 2.43 only, on 1,000 paired examples",
+        "the drop is 0.10 points, with a 95 % confidence interval of -1.86 to 2.06",
+        "the upper 99 % confidence bound of the drop is 2.43 on 1,000 paired examples, which is not below the "
+        "tolerance",
     ]
 
 
@@ -330,7 +336,7 @@ def test_an_accepted_regression_passes_and_says_so(policy: Policy) -> None:
         "en": ("passed", None),
         "no": ("accepted", None),
     }
-    assert acceptance_of(verdict) == "accepted until 2027-03-01: a new tokenizer"
+    assert acceptance_of(verdict) == "the regression is accepted until 2027-03-01: a new tokenizer"
     assert blame(verdict) == "1 of 2 languages regressed: no 50.00, baseline 70.00 (-20.00)"
     assert not verdict.recovered
 
@@ -339,19 +345,22 @@ def test_a_regression_in_a_language_alone_is_accepted_with_its_task() -> None:
     own = comparison(drop=0.0, subsets={"en": pair(0.0), "no": pair(0.2, 1e-9)}, accepted=UNTIL)
     verdict = judge(own, Policy(), ComparisonFamily(1, 2))
     assert (verdict.status, verdict.subsets["no"].status, verdict.failure) == ("passed", "accepted", None)
-    assert (verdict.languages, acceptance_of(verdict)) == (("no",), "accepted until 2027-03-01: a new tokenizer")
+    assert (verdict.languages, acceptance_of(verdict)) == (
+        ("no",),
+        "the regression is accepted until 2027-03-01: a new tokenizer",
+    )
 
 
 def test_an_acceptance_that_ended_fails_and_says_so() -> None:
     subsets = {"en": pair(0.0), "no": pair(0.2, 1e-9)}
-    ended = "it was accepted until 2027-03-01 (a new tokenizer), which has ended"
+    ended = "its acceptance ended on 2027-03-01 (a new tokenizer)"
     for drop in (0.1, 0.0):
         own = comparison(drop=drop, p_drop=1e-9 if drop else 0.5, subsets=subsets, accepted=OVER)
         verdict = judge(own, Policy(), ComparisonFamily(1, 2))
         assert verdict.status == ("regressed" if drop else "passed")
         for failure in (verdict.failure, verdict.subsets["no"].failure):
             assert failure is not None
-            assert failure.splitlines()[-2:] == [ended, "if the drop is meant, record it with --mieb-update"]
+            assert failure.splitlines()[-2:] == [ended, "if the drop is intended, record it with --mieb-update"]
         assert acceptance_of(verdict) is None
 
 
@@ -360,7 +369,8 @@ def test_an_accepted_regression_that_is_gone_is_to_be_removed(accepted: Acceptan
     gone = judge(comparison(subsets={"no": pair(-0.1, 1 - 1e-9)}, accepted=accepted), Policy(), ComparisonFamily(1, 1))
     assert gone.recovered
     assert acceptance_of(gone) == (
-        "the regression accepted until 2027-03-01 (a new tokenizer) is gone; remove `accepted` from the baseline"
+        "the regression that was accepted until 2027-03-01 (a new tokenizer) is gone; remove `accepted` from the "
+        "baseline"
     )
     suspect = judge(comparison(drop=0.02, p_drop=0.04, accepted=accepted), Policy(), TEN)
     assert (suspect.status, suspect.recovered, acceptance_of(suspect)) == ("suspect", False, None)

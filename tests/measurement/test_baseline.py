@@ -32,7 +32,7 @@ FULL = Baseline(
     date="2026-01-31",
     runs={"12345678": OLD, "0123e456": NEW},
     tasks={
-        "CIFAR10": Measurement(0.5, 0.0125, tolerance=0.01, noise=0.002, run="12345678"),
+        "CIFAR10": Measurement(0.5, 0.0125, tolerance=0.01, noise=0.002, run_id="12345678"),
         "no": Measurement(
             -0.25,
             0.03,
@@ -54,7 +54,7 @@ FULL = Baseline(
             dataset="012345678901",
             examples="1234567890123456",
             outcomes="0000000000000012",
-            run="0123e456",
+            run_id="0123e456",
         ),
     },
 )
@@ -98,7 +98,7 @@ def test_plain_yaml_reads_names_and_hashes_as_text(tmp_path: Path) -> None:
 
 def test_a_file_has_one_line_a_task_sorted_and_six_digits(tmp_path: Path) -> None:
     tasks = {
-        "b": Measurement(1 / 3, 0.3, noise=1 / 700, run="1a"),
+        "b": Measurement(1 / 3, 0.3, noise=1 / 700, run_id="1a"),
         "A": Measurement(0.1 + 0.2, 0.29, tolerance=0.01, part="30 of 40 rows"),
         "c": Measurement(
             0.5,
@@ -332,7 +332,7 @@ def test_updating_keeps_other_tasks_what_a_person_set_and_the_runs_that_are_refe
         "2026-01-01",
         runs={"one": OLD, "two": OLD},
         tasks={
-            "A": Measurement(0.9, run="one", accepted=Acceptance(date(2027, 3, 1), "x")),
+            "A": Measurement(0.9, run_id="one", accepted=Acceptance(date(2027, 3, 1), "x")),
             "B": Measurement(
                 0.9,
                 0.1,
@@ -341,9 +341,9 @@ def test_updating_keeps_other_tasks_what_a_person_set_and_the_runs_that_are_refe
                 noise=0.003,
                 examples="old",
                 outcomes="old",
-                run="two",
+                run_id="two",
             ),
-            "C": Measurement(0.9, tolerance=0.0, noise=0.003, run="two"),
+            "C": Measurement(0.9, tolerance=0.0, noise=0.003, run_id="two"),
         },
     )
     newer = Baseline(
@@ -353,9 +353,9 @@ def test_updating_keeps_other_tasks_what_a_person_set_and_the_runs_that_are_refe
         "2026-02-02",
         runs={"three": NEW},
         tasks={
-            "B": Measurement(0.1, 0.2, examples="new", outcomes="new", run="three"),
-            "C": Measurement(0.1, noise=0.001, run="three"),
-            "D": Measurement(0.1, run="three"),
+            "B": Measurement(0.1, 0.2, examples="new", outcomes="new", run_id="three"),
+            "C": Measurement(0.1, noise=0.001, run_id="three"),
+            "D": Measurement(0.1, run_id="three"),
         },
     )
     updated = old.updated(newer)

@@ -82,12 +82,12 @@ def test_what_is_no_context_is_a_type_error(content: Any) -> None:
             {},
             {"canary": ("pixels", "tokens")},
             (
-                "the environment moved, not the model: of the canary nothing differed",
-                "pixels, tokens now",
+                "the environment moved, not the model: the canary differed at no station when",
+                "differs at pixels, tokens now",
                 "record it anew",
             ),
         ),
-        ({"canary": ("pixels",)}, {}, ("of the canary pixels differed", "nothing now")),
+        ({"canary": ("pixels",)}, {}, ("the canary differed at pixels", "differs at no station now")),
         # Another protocol counts whatever the environment.
         ({"protocol": 2}, {"canary": ("pixels",)}, ("by version 2 of the protocols",)),
     ],
@@ -105,21 +105,21 @@ def test_what_is_refused(old: dict[str, Any], new: dict[str, Any], sentences: tu
     [
         ({}, []),
         ({"fingerprint": "xyz", "preprocessing": {}}, []),  # another model is what is being compared
-        ({"device": "cpu"}, ["device cpu, the baseline's was NVIDIA H100"]),
-        ({"dtype": "float32"}, ["dtype float32, the baseline's was float16"]),
-        ({"batch_size": 32}, ["batch size 32, the baseline's was 64"]),
-        ({"store_dtype": "float16"}, ["embeddings stored in float16, the baseline's in float32"]),
+        ({"device": "cpu"}, ["the device is cpu, the baseline's was NVIDIA H100"]),
+        ({"dtype": "float32"}, ["the dtype is float32, the baseline's was float16"]),
+        ({"batch_size": 32}, ["the batch size is 32, the baseline's was 64"]),
+        ({"store_dtype": "float16"}, ["the embeddings are stored in float16, the baseline's in float32"]),
         ({"device": "", "dtype": "", "batch_size": 0}, []),  # not known
         (
             {"versions": {"torch": "2.7", "numpy": "2.2", "timm": "1"}},
-            ["other versions than the baseline's: torch 2.7 (was 2.6), numpy 2.2 (was 2.1)"],
+            ["versions differ from the baseline's: torch 2.7 (was 2.6), numpy 2.2 (was 2.1)"],
         ),
         ({"versions": {"torch": "2.6"}}, []),
         (
             {"device": "cpu", "versions": {"torch": "2.7"}},
             [
-                "device cpu, the baseline's was NVIDIA H100",
-                "other versions than the baseline's: torch 2.7 (was 2.6)",
+                "the device is cpu, the baseline's was NVIDIA H100",
+                "versions differ from the baseline's: torch 2.7 (was 2.6)",
             ],
         ),
     ],

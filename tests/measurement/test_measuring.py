@@ -36,7 +36,7 @@ def result(subsets: Mapping[str, SubsetResult]) -> TaskResult:
 
 def test_one_subset_is_the_task_itself() -> None:
     found = measured(result({"default": subset(0.75)}), "1a2b3c4d")
-    assert (found.score, found.subsets, found.run) == (0.75, {}, "1a2b3c4d")
+    assert (found.score, found.subsets, found.run_id) == (0.75, {}, "1a2b3c4d")
     assert found.dataset == "0123456789ab"
     assert (found.tolerance, found.noise, found.outcomes, found.drift) == (None, 0.0, "", 0.0)
     # 3 of 4: variance of the mean with n - 1, and one example more.
@@ -49,7 +49,7 @@ def test_several_subsets_have_a_score_and_an_error_each() -> None:
     own = {name: sampling_error("mean", {name: Examples(each.scored.outcomes)}) for name, each in subsets.items()}
     assert found.subsets == {"en": Estimate(0.75, own["en"]), "no": Estimate(0.5, own["no"])}
     assert own["en"] < own["no"]
-    assert (found.score, found.run) == (0.625, "")
+    assert (found.score, found.run_id) == (0.625, "")
     both = {name: Examples(each.scored.outcomes) for name, each in subsets.items()}
     assert found.error == pytest.approx(sampling_error("mean", both))
 

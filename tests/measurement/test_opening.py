@@ -224,7 +224,7 @@ def test_every_published_score_that_is_usable_compares_with_a_run_of_today() -> 
         for name, old in baseline.tasks.items():
             task = SUITE[name]
             marks = {subset: Estimate(0.5, 0.01) for subset in task.subsets} if len(task.subsets) > 1 else {}
-            now = Measurement(0.5, 0.01, subsets=marks, dataset=task.dataset.revision[:12], examples="1", run="2")
+            now = Measurement(0.5, 0.01, subsets=marks, dataset=task.dataset.revision[:12], examples="1", run_id="2")
             found = compare(task, Measured(old), Measured(now, Context(), {}), Policy())
             assert found.subsets.keys() == (old.subsets.keys() if old.subsets else set())
             assert not found.paired and found.drift == old.drift
@@ -262,7 +262,7 @@ def test_the_results_of_a_run_are_a_baseline(tmp_path: Path) -> None:
     for name in found.tasks:
         own = a_result(name)
         kept = outcomes.digest(folder / f"{name}.npz")
-        assert found.tasks[name] == replace(measured(own), run=CONTEXT.name, outcomes=kept)
+        assert found.tasks[name] == replace(measured(own), run_id=CONTEXT.name, outcomes=kept)
         old = Measured(found.tasks[name], found.context(name), examples_of(found, name))
         compared = compare(
             own.task, old, Measured(measured(own), CONTEXT, examples_in(own)), Policy(strict_context=True)

@@ -18,7 +18,7 @@ MEASURED = Measurement(
     dataset="0123",
     examples="12",
     outcomes="34",
-    run="56",
+    run_id="56",
     drift=0.005,
     part="30 of 40 rows",
 )

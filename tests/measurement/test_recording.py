@@ -139,7 +139,7 @@ def test_the_same_scores_again_change_nothing(tmp_path: Path) -> None:
     path = tmp_path / "exp7.yaml"
     recorded(path, {"A": 1 / 3})  # which is rounded in the file
     before = path.read_bytes()
-    assert recorded(path, {"A": 1 / 3}) == ["  no score changed", f"recorded 1 tasks in {path}"]
+    assert recorded(path, {"A": 1 / 3}) == ["  no score changed", f"recorded 1 task in {path}"]
     assert path.read_bytes() == before
 
 

@@ -86,7 +86,7 @@ def test_a_test_may_name_its_task(own: pytest.RunResult) -> None:
 
 def test_a_misspelt_task_is_an_error_that_suggests_near_names(own: pytest.RunResult) -> None:
     assert outcomes(own, "test_misspelt") == {"ToyZeroShott": "ERROR"}
-    own.stdout.fnmatch_lines(["*no MIEB task 'ToyZeroShott'; near are ToyZeroShot*"])
+    own.stdout.fnmatch_lines(["*there is no MIEB task 'ToyZeroShott'; near are ToyZeroShot*"])
     assert not any("UsageError" in line for line in own.outlines)
 
 
@@ -102,4 +102,4 @@ def test_the_results_lie_in_the_folder_that_was_asked_for(own: pytest.RunResult,
 
 
 def test_a_task_that_several_tests_ask_for_is_run_once(own: pytest.RunResult) -> None:
-    assert "embedded 422 items, 200 taken from the store" in summary(own)
+    assert "422 items were embedded, 200 were taken from the store" in summary(own)

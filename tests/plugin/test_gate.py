@@ -16,6 +16,7 @@ from tests.plugin.toy import MEAN, TASKS
 
 Ran = tuple[Toys, pytest.RunResult]
 
+HALF = "95 % confidence interval of the drop 37.28 to 62.72"
 REGRESSED = ("ToyLanguages", "ToyShades", "ToyZeroShot", "ToyChoice")
 
 
@@ -55,7 +56,7 @@ def test_the_result_files_hold_what_a_later_reader_needs(recorded: Ran) -> None:
         assert {"python", "pytest-mieb", "torch", "datasets", "numpy"} <= set(content["context"]["versions"])
     assert contents["ToyProbe"]["counts"]["rows"] == {"default": {"test": 64, "train": 48}}
     embedded, reused = (sum(content["work"][kind] for content in contents.values()) for kind in ("embedded", "reused"))
-    assert f"embedded {embedded} items, {reused} taken from the store" in summary(result)
+    assert f"{embedded} items were embedded, {reused} were taken from the store" in summary(result)
     assert not list(here.folder.rglob("*.tmp"))
 
 
@@ -80,14 +81,14 @@ def test_a_failure_says_score_baseline_difference_tolerance_reason_and_remedy(da
     _, result = damaged
     place = result.outlines.index("ToyZeroShot regressed: accuracy 50.00, baseline 100.00 (-50.00), tolerance 0.50")
     assert result.outlines[place + 1 : place + 4] == [
-        "drop 50.00 points, 95 % interval 37.28 to 62.72",
-        "p = 2e-10 on 64 paired examples, significant at 0.003",
-        "if the drop is meant, record it with --mieb-update",
+        "the drop is 50.00 points, with a 95 % confidence interval of 37.28 to 62.72",
+        "the test on 64 paired examples gives p = 2.3e-10, which is significant at 0.0031",
+        "if the drop is intended, record it with --mieb-update",
     ]
     sentence = f"{MEAN} regressed: mean of 2 tasks 50.00, baseline 100.00 (-50.00), tolerance 0.25"
     place = result.outlines.index(sentence)
-    assert result.outlines[place + 1] == "drop 50.00 points, 95 % interval 37.28 to 62.72"
-    assert result.outlines[place + 2].startswith("p = 7e-15 on 128 paired examples")
+    assert result.outlines[place + 1] == "the drop is 50.00 points, with a 95 % confidence interval of 37.28 to 62.72"
+    assert result.outlines[place + 2].startswith("the test on 128 paired examples gives p = 6.6e-15, ")
     start = next(place for place, line in enumerate(result.outlines) if line.strip("= ") == "FAILURES")
     assert_no_traceback(result.outlines[start : result.outlines.index(summary(result)[0])])
 
@@ -105,19 +106,20 @@ def test_the_summary_starts_with_the_regressions_and_ends_with_the_next_command(
     lines = [line for line in summary(result) if line]
     assert lines[:7] == [
         "regressed (5):",
-        f"  {MEAN}, 2 tasks: 50.00 from 100.00 (-50.00), 95 % interval of the drop 37.28 to 62.72, p = 7e-15",
-        "  ToyLanguages: 12.50 from 100.00 (-87.50), 95 % interval of the drop 79.34 to 95.66, p = 1e-19; 3 of 3 "
-        "languages regressed: en 12.50, baseline 100.00 (-87.50); de 12.50, baseline 100.00 (-87.50); fr 12.50, "
-        "baseline 100.00 (-87.50)",
-        "  ToyShades: 50.00 from 100.00 (-50.00), 95 % interval of the drop 37.28 to 62.72, p = 2e-10",
-        "  ToyZeroShot: 50.00 from 100.00 (-50.00), 95 % interval of the drop 37.28 to 62.72, p = 2e-10",
-        "  ToyChoice: 37.50 from 100.00 (-62.50), 95 % interval of the drop 41.10 to 83.90, p = 3e-05",
+        f"  {MEAN}, 2 tasks: 50.00, baseline 100.00 (-50.00), {HALF}, p = 6.6e-15",
+        "  ToyLanguages: 12.50, baseline 100.00 (-87.50), 95 % confidence interval of the drop 79.34 to 95.66, p < "
+        "1e-15; 3 of 3 languages regressed: en 12.50, baseline 100.00 (-87.50); de 12.50, baseline 100.00 (-87.50); fr "
+        "12.50, baseline 100.00 (-87.50)",
+        f"  ToyShades: 50.00, baseline 100.00 (-50.00), {HALF}, p = 2.3e-10",
+        f"  ToyZeroShot: 50.00, baseline 100.00 (-50.00), {HALF}, p = 2.3e-10",
+        "  ToyChoice: 37.50, baseline 100.00 (-62.50), 95 % confidence interval of the drop 41.10 to 83.90, "
+        "p = 3.1e-05",
         "suspect, worse alone, but not after correcting for 12 comparisons (1): ToyPairs -25.00",
     ]
     assert lines[7].split() == ["category", "tasks", "mean", "baseline", "change", "detectable"]
     assert [MEAN, "2", "50.00", "100.00", "-50.00"] in [line.split()[:5] for line in lines]
-    (basis,) = (line for line in lines if line.startswith("verdict: "))
-    assert basis.startswith("verdict: significance at 5 % (tasks 8, languages 3, means 1); the smallest drop found in ")
+    (basis,) = (line for line in lines if line.startswith("the verdict rests on "))
+    assert basis.partition("(")[2].startswith("8 tasks, 3 languages, 1 mean); the smallest detectable drop of a task ")
     assert lines[-1].startswith("next: pytest --mieb-model=toymodels:swapped_channels ")
     assert lines[-1].endswith(f"-k '{' or '.join(REGRESSED)}'")
     assert "-k Toy" not in lines[-1]
@@ -179,7 +181,7 @@ mieb_trust_remote_code = false
     result.assert_outcomes(passed=9, deselected=132)  # the mean is one of them
     assert f"data {toys.mirror}, baseline toymodels:sound, device cpu" in header(result)
     lines = summary(result)
-    assert "embedded 0 items, 622 taken from the store" in lines
+    assert "0 items were embedded, 622 were taken from the store" in lines
     assert not any("taken over" in line for line in lines)  # this one names its dtype, which is another context
     assert {line.split()[-1] for line in lines if len(line.split()) == 5} == {"change", "0.00"}
     assert not any(line.startswith(("regressed", "next")) for line in lines)
@@ -198,11 +200,13 @@ def test_one_language_lost_names_that_language_and_a_stopped_run_what_is_left(re
     lines = summary(result)
     german = "1 of 3 languages regressed: de 4.17, baseline 100.00 (-95.83)"
     assert (
-        f"  ToyLanguages: 68.06 from 100.00 (-31.94), 95 % interval of the drop 28.12 to 35.77, p = 1e-07; {german}"
+        "  ToyLanguages: 68.06, baseline 100.00 (-31.94), 95 % confidence interval of the drop 28.12 to 35.77, "
+        f"p = 1.2e-07; {german}"
     ) in lines
     assert f"did not run (7): {', '.join(TASKS[1:])}" in lines
-    assert f"ERROR mieb::{MEAN} - {MEAN}: incomplete, for 2 of 2 tasks have no verdict: ToyShades, ToyZeroShot" in (
-        result.outlines
+    assert (
+        f"ERROR mieb::{MEAN} - {MEAN} is incomplete, because 2 of 2 tasks have no verdict: ToyShades, ToyZeroShot"
+        in (result.outlines)
     )
     assert here.verdict("without_german")["incomplete"] == dict.fromkeys(TASKS[1:], "did not run")
     assert lines[-1].endswith(f"-k '{' or '.join(TASKS)}'")
@@ -218,7 +222,7 @@ def test_a_language_that_regresses_alone_fails_its_task_by_name(recorded: Ran) -
     said = f"ToyLanguages regressed in 1 of 3 languages: {german}"
     place = result.outlines.index(said)
     assert result.outlines[place + 1] == (
-        "their mean did not: hit_rate_at_1 68.06, baseline 100.00 (-31.94), tolerance 40.00"
+        "their mean did not regress: hit_rate_at_1 68.06, baseline 100.00 (-31.94), tolerance 40.00"
     )
     assert f"FAILED test_mieb.py::test_mieb[ToyLanguages] - Failed: {said}" in result.outlines
     assert any(line.endswith(f"; 1 of 3 languages regressed: {german}") for line in summary(result))
@@ -239,22 +243,21 @@ def test_a_finished_task_is_taken_over_until_something_changes_or_all_is_asked_f
     def work(*options: str) -> list[str]:
         result = apart.run("sound", f"--mieb-cache={tmp_path / 'cache'}", "-k", "ToyShades or ToyPairs", *options)
         assert result.ret == pytest.ExitCode.OK
-        return [line for line in summary(result) if line.startswith("embedded") or "taken over" in line]
+        return [line for line in summary(result) if "items were embedded" in line or "taken over" in line]
 
     def over(count: int) -> list[str]:
-        said = (
-            f"{count} of 2 tasks taken over from an earlier run, for nothing has changed; --mieb-fresh does all again"
-        )
+        why = "because nothing has changed; --mieb-fresh scores all again"
+        said = f"{count} of 2 tasks were taken over from an earlier run, {why}"
         return [said] if count else []
 
     first, *more = work("--mieb-baseline=toymodels__sound")
-    assert not first.startswith("embedded 0 items") and more == over(0)
+    assert not first.startswith("0 items") and more == over(0)
     scores = apart.results().contents
     assert work("--mieb-baseline=toymodels__sound")[1:] == over(2)
     cache = located(str(tmp_path / "cache"))
     (holding,) = inventory(cache)
     assert holding.label == Label("toymodels:sound", 64)
-    assert f"embedded {holding.n_items} items" in first
+    assert first.startswith(f"{holding.n_items} items were embedded")
     assert len(list(Path(holding.folder, "finished").iterdir())) == 2
     assert {name: own["score"] for name, own in apart.results().contents.items()} == {
         name: own["score"] for name, own in scores.items()

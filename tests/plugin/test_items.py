@@ -36,7 +36,7 @@ def test_a_mean_is_a_report_that_passes_fails_or_errors_as_a_test_does() -> None
     assert reports == [
         [(f"mieb::{name}", when, outcome), (f"mieb::{name}", "teardown", "passed")]
         for name, when, outcome in (
-            ("A, beside all others", "call", "failed"),
+            ("A, by Holm's procedure", "call", "failed"),
             ("clustering", "call", "passed"),
             ("retrieval", "call", "failed"),
             ("Mean (m)", "setup", "failed"),
@@ -49,7 +49,7 @@ def test_a_failing_report_says_why() -> None:
     texts = {entry[0].nodeid: entry[0].longreprtext for entry in reports_of(DECISION)}
     assert texts["mieb::retrieval"] == "retrieval regressed: 30.00"
     assert texts["mieb::Mean (m)"] == "Mean (m): incomplete"
-    assert texts["mieb::A, beside all others"] == "A regressed: 40.00"
+    assert texts["mieb::A, by Holm's procedure"] == "A regressed: 40.00"
     assert texts["mieb::clustering"] == ""
 
 
@@ -57,7 +57,7 @@ def test_what_a_mean_leaves_out_is_a_property_of_its_report_as_junit_reads_it() 
     mean = MeanVerdict("clustering", 2, "accepted", accepted=("A", "B"))
     decision = replace(DECISION, means=(mean,), regressed_by_holm=())
     (entry,) = reports_of(decision)
-    said = "decided without A, B, of which a drop is accepted"
+    said = "A, B count as unchanged, because their drops are accepted"
     assert [(each.outcome, each.user_properties) for each in entry] == [("passed", [("mieb_accepted", said)])] * 2
 
 

@@ -149,7 +149,7 @@ REFUSED = {
     ),
     "a baseline of other data": (
         ["--mieb-model=toymodels:sound", "--mieb-baseline=of-miniature", "--mieb-data=hub"],
-        ["of-miniature.yaml: recorded on miniature data, while this run reads hub data", "choose another"],
+        ["of-miniature.yaml was recorded on miniature data, while this run reads hub data", "choose another"],
     ),
     "a baseline with a word for a number": (
         [MODEL, "--mieb-baseline=broken"],
@@ -161,7 +161,7 @@ REFUSED = {
     ),
     "an update of a baseline of other data": (
         ["--mieb-model=toymodels:sound", "--mieb-baseline=of-miniature", "--mieb-update"],
-        ["of-miniature.yaml: recorded on miniature data, while this run reads hub data"],
+        ["of-miniature.yaml was recorded on miniature data, while this run reads hub data"],
     ),
     "an update of a baseline that cannot be read": (
         [MODEL, "--mieb-baseline=broken", "--mieb-update"],
@@ -173,7 +173,7 @@ REFUSED = {
     ),
     "a published baseline on the miniature": (
         [MODEL, "--mieb-baseline=openai/clip-vit-base-patch32"],
-        ["recorded on hub data, while this run reads miniature data", "scores of different data do not compare"],
+        ["recorded on hub data, while this run reads miniature data", "scores of different data cannot be compared"],
     ),
     "near names of a published baseline": (
         [MODEL, "--mieb-baseline=openai/clip-vit-base-patch23"],

@@ -78,8 +78,8 @@ def test_a_part_is_not_compared_with_the_whole(short: Toys, apart: Toys, tmp_pat
     result = here.run("sound", ANY, "-k", "ToyZeroShot")
     assert result.ret == INCOMPLETE
     sentence = (
-        "ToyZeroShot: measured on {} of toy/colours, the baseline on {}; scores of a part compare with those of the "
-        "same part only: measure the same rows, or record a baseline of these with --mieb-update"
+        "ToyZeroShot: the score was measured on {} of toy/colours, the baseline's on {}; a part can only be compared "
+        "with the same part: measure the same rows, or record a baseline of these with --mieb-update"
     )
     assert sentence.format(PART, "the whole") in result.outlines
     assert here.verdict()["incomplete"] == {"ToyZeroShot": sentence.format(PART, "the whole")}

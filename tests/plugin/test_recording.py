@@ -132,8 +132,8 @@ def test_scores_that_cannot_be_recorded_fail_the_run_and_leave_the_baseline(apar
     result.assert_outcomes(passed=1, failed=1, deselected=137)
     (said,) = (line for line in result.outlines if line.startswith("nothing was recorded: "))
     assert str(apart.baseline.with_suffix("")) in said
-    assert f"the results lie in {apart.folder / 'mieb-results' / SOUND}" in result.outlines
+    assert f"the results are in {apart.folder / 'mieb-results' / SOUND}" in result.outlines
     assert apart.junit()["mieb::recording"] == "failure"
-    assert any(line.startswith("embedded ") for line in summary(result))
+    assert any(" items were embedded, " in line for line in summary(result))
     assert_no_traceback([line for line in result.outlines if "test_mieb.py" not in line])
     assert apart.baseline.read_bytes() == before

@@ -20,7 +20,7 @@ def machine(toys: Toys, folder: Path, ini: str = "") -> Toys:
 
 def work(result: pytest.RunResult) -> list[int]:
     """How many items were embedded, and how many were not."""
-    (line,) = (line for line in summary(result) if line.startswith("embedded "))
+    (line,) = (line for line in summary(result) if " items were embedded, " in line)
     return [int(word) for word in line.replace(",", "").split() if word.isdecimal()][:2]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pytest_mieb.gate.stored import open_stored
-from pytest_mieb.measurement.baseline import Acceptance, read, write
+from pytest_mieb.measurement.baseline import Acceptance, Estimate, read, write
 from pytest_mieb.measurement.context import Context
 from pytest_mieb.measurement.opening import open_baseline
 from pytest_mieb.measurement.recording import record
@@ -25,7 +25,7 @@ CONTEXT = Context("f1f1f1f1f1f1f1f1", {"size": [64, 64]}, device="cpu", dtype="f
 
 @pytest.fixture
 def baselines(tmp_path: Path) -> Path:
-    """A folder with the baseline `mine` of three tasks, one with a tolerance and a spread."""
+    """A folder with the baseline `mine` of three tasks, one with a tolerance and a noise, one accepted."""
     run = a_run(tmp_path / "run", {A: 0.9, B: 0.7, WIT: LANGUAGES}, context=CONTEXT)
     path = tmp_path / "baselines" / "mine.yaml"
     measured = open_baseline(run, TASKS).tasks
@@ -56,6 +56,15 @@ def test_a_recorded_baseline_says_scores_errors_tolerances_and_outcomes(baseline
     assert row(lines, B)[3:5] == ["-", "-"]
     assert row(lines, "ko")[1] == "60.00"
     assert f"{B}: may regress until 2027-03-01: known" in lines
+
+
+def test_an_error_that_is_not_known_is_a_dash(baselines: Path) -> None:
+    known = read(baselines / "mine.yaml")
+    languages = {name: Estimate(each.score) for name, each in known.tasks[WIT].subsets.items()}
+    tasks = {WIT: replace(known.tasks[WIT], error=0.0, subsets=languages)}
+    write(replace(known, tasks=tasks), baselines / "mine.yaml")
+    lines, _ = page(open_stored("mine", baselines, TASKS), TASKS)
+    assert [row(lines, name)[2] for name in ("task", WIT, "ko")] == ["error", "-", "-"]
 
 
 def test_a_part_of_the_data_is_told_beside_the_revision(baselines: Path) -> None:

@@ -55,10 +55,10 @@ def test_an_accepted_regression_passes_with_a_note() -> None:
     noted = ["properties", "system-out"]
     assert notes == {A: noted, B: [], "zero_shot_classification": noted}
     (case, _, mean) = suite
-    said = "accepted until 9999-12-31: known"
+    said = "the regression is accepted until 9999-12-31: known"
     assert [(each.get("name"), each.get("value")) for each in case.iter("property")] == [("mieb_accepted", said)]
     assert case.findtext("system-out") == said
-    assert mean.findtext("system-out") == f"decided without {A}, of which a drop is accepted"
+    assert mean.findtext("system-out") == f"{A} counts as unchanged, because its drop is accepted"
 
 
 def test_what_needs_no_verdict_is_skipped() -> None:

@@ -41,7 +41,9 @@ def a_verdict(*, incomplete: bool = True, lost: bool = True) -> dict[str, Any]:
     """Of a run in which A dropped, C lost Norwegian, and D has no score."""
     comparisons = {
         "A": a_comparison("A", 0.4 if lost else 0.5, 0.5, tolerance=0.02, preprocessing="size 224 -> 336"),
-        "B": a_comparison("B", 0.6, 0.5, paired=False, drift=0.01, warnings=("device cpu, the baseline's was mps",)),
+        "B": a_comparison(
+            "B", 0.6, 0.5, paired=False, drift=0.01, warnings=("the device is cpu, the baseline's was mps",)
+        ),
         "C": a_comparison("C", 0.5, 0.5, subsets={"en": a_pair(0.6, 0.5), "no": a_pair(0.4 if lost else 0.5, 0.5)}),
     }
     missing = {"D": "gated"} if incomplete else {}
@@ -67,7 +69,7 @@ def test_the_state_goes_with_the_exit_code(facts: Any, state: str) -> None:
 
 def test_it_says_what_was_compared_by_which_rules() -> None:
     verdict = a_verdict()
-    assert verdict["format"] == 2
+    assert verdict["format"] == 3
     assert verdict["baseline"] == {"model": "exp6", "date": "2026-01-31", "indicative": False}
     assert verdict["policy"] == {
         "kind": "significance",
@@ -108,7 +110,7 @@ def test_a_task_has_its_numbers_and_what_they_rest_on() -> None:
     assert tasks["C"]["interval"] is None  # no outcome changed
     assert len(tasks["C"]["subsets"]["no"]["interval"]) == len(a_verdict()["means"]["clustering"]["interval"]) == 2
     assert (tasks["B"]["status"], tasks["B"]["paired"], tasks["B"]["drift"]) == ("improved", False, 0.01)
-    assert tasks["B"]["warnings"] == ["device cpu, the baseline's was mps"]
+    assert tasks["B"]["warnings"] == ["the device is cpu, the baseline's was mps"]
     subsets = {name: each["status"] for name, each in tasks["C"]["subsets"].items()}
     assert tasks["C"]["languages"] == [{"language": "no"} | tasks["C"]["subsets"]["no"]]
     assert (tasks["C"]["languages"][0]["score"], tasks["C"]["languages"][0]["baseline"]) == (0.4, 0.5)
@@ -163,11 +165,20 @@ def test_an_infinite_number_is_null_for_json_knows_none() -> None:
     json.dumps(written, allow_nan=False)
 
 
-def test_what_failed_only_beside_the_others_is_named() -> None:
+def test_where_no_sampling_error_is_known_it_and_what_rests_on_it_are_null() -> None:
+    own = a_comparison("A", 0.4, 0.5)
+    own = replace(own, difference=replace(own.difference, standard_error=0.0, p_drop=0.0, p_gain=1.0))
+    written = content_of(decide({"A": own}, {}, {"A"}, TASKS, Policy()), {"A": own}, Policy())["tasks"]["A"]
+    unknown = ("standard_error", "p_drop", "p_gain", "interval", "detectable")
+    assert (written["status"], written["drop"]) == ("regressed", pytest.approx(0.1))
+    assert {name: written[name] for name in unknown} == dict.fromkeys(unknown)
+
+
+def test_what_regressed_by_holms_procedure_only_is_named() -> None:
     """By Holm's procedure: 0.01 is above the first level of 0.05 / 6, and below that of the second."""
     comparisons = {"A": a_comparison("A", 0.4, 0.5), "B": a_comparison("B", 0.4, 0.5, 0.02)}
     chosen = {name: TASKS[name] for name in comparisons}
     decision = decide(comparisons, {}, set(chosen), chosen, Policy())
     written = content_of(decision, comparisons, Policy())
-    assert written["beside_all_others"] == ["B"]
+    assert written["regressed_by_holm"] == ["B"]
     assert written["tasks"]["B"]["status"] == "regressed"

@@ -1,4 +1,4 @@
-"""Pseudo-values: what one example adds to a score; their mean is the score, their spread gives its sampling error."""
+"""Pseudo-values: what one example adds to a score; their mean is the score, their variance gives its sampling error."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from pytest_mieb.gate.statistics.influence import Examples, Values, contribution
 from pytest_mieb.gate.statistics.sign_flip import tails
 from pytest_mieb.gate.statistics.variance import clustered, crossed, crossed_tail, repeated
 
-# Of so many groups of examples at least is the spread between groups taken.
+# The variance between groups of examples is estimated from so many groups at least.
 GROUPS = 10
 
 
@@ -37,6 +37,12 @@ class Difference:
     freedom: float = float("inf")
     fits: int = 0
     before: float = 0.0
+
+    @property
+    def error_unknown(self) -> bool:
+        """Whether the score changed and no error of it is known: then there is no p-value and no interval either, and
+        `p_drop` and `p_gain` only say what the gate makes of the change."""
+        return self.drop != 0 and self.standard_error == 0
 
 
 def compare(estimator: str, old: Mapping[str, Examples], new: Mapping[str, Examples]) -> Difference:
@@ -90,10 +96,10 @@ def compare_fits(old: Mapping[str, Examples], new: Mapping[str, Examples]) -> Di
 
     A single fit of k-means says little: it settles elsewhere when the embeddings move by a thousandth, and hundreds of
     images change their cluster at once, whereby every test that takes images as independent is sure of nothing. The
-    mean over fits moves little, and its spread has two sources, taken together as in `variance.repeated`: the fits, and
-    the images. These move together where they belong together, so what they add to the drop (pseudo-values, as of one
-    score) is summed by class, or by pieces of a class where there are fewer than `GROUPS` classes: the cluster-robust
-    variance of Liang and Zeger (1986), with a degree of freedom less than there are groups.
+    mean over fits moves little, and its variance has two sources, taken together as in `variance.repeated`: the fits,
+    and the images. These move together where they belong together, so what they add to the drop (pseudo-values, as of
+    one score) is summed by class, or by pieces of a class where there are fewer than `GROUPS` classes: the
+    cluster-robust variance of Liang and Zeger (1986), with a degree of freedom less than there are groups.
 
     Raises:
         ValueError: one of the two holds no such fits, or another number of them.
@@ -143,14 +149,14 @@ def restart_error(examples: Mapping[str, Examples] | None) -> tuple[float, float
     """The standard error that a score has for being one fit of several, and its degrees of freedom (Satterthwaite's); 0
     and infinite where it is no fit, where it was not done again, or where that moved nothing.
     """
-    spreads = [each.restarts for each in (examples or {}).values() if each.restarts is not None]
-    if not spreads:
+    restarts = [each.restarts for each in (examples or {}).values() if each.restarts is not None]
+    if not restarts:
         return 0.0, float("inf")
-    variances = [float(np.var(each, ddof=1)) for each in spreads]
+    variances = [float(np.var(each, ddof=1)) for each in restarts]
     whole = sum(variances)
     if not whole:
         return 0.0, float("inf")
-    freedom = whole**2 / sum(own**2 / (len(each) - 1) for own, each in zip(variances, spreads, strict=True))
+    freedom = whole**2 / sum(own**2 / (len(each) - 1) for own, each in zip(variances, restarts, strict=True))
     return float(np.sqrt(whole)) / len(examples or {}), freedom
 
 

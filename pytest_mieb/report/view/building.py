@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from statistics import median
-from typing import Any
+from typing import Any, TypeVar
 
 from pytest_mieb.gate.comparison import Comparison
 from pytest_mieb.gate.decision import Decision, MeanVerdict
@@ -18,9 +18,11 @@ from pytest_mieb.measurement.baseline import Baseline, Estimate, Measurement
 from pytest_mieb.report.next_command import next_command
 from pytest_mieb.report.run import Run
 from pytest_mieb.report.view.rows import Compared, MeanRow, Row, TaskRow, Unjudged
-from pytest_mieb.report.view.view import Basis, Detectable, RunFacts, Side, SideKind, View
+from pytest_mieb.report.view.view import Basis, Detectable, MeasurementFacts, MeasurementKind, RunFacts, View
 from pytest_mieb.suite import Task
 from pytest_mieb.suite.means import GROUPS, OVERALL, group_of, means
+
+Fact = TypeVar("Fact")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,28 +59,36 @@ class _Known:
 
 def of_run(run: Run) -> View:
     """What a run has to say once all reports are in and it has been decided."""
-    baseline, records = run.baseline, run.records
-    unusable = {name: why for name, why in (baseline.unusable if baseline else {}).items() if name in records}
+    baseline, records = run.baseline, _in_order(run.tasks, run.records)
+    comparisons, skipped = _in_order(run.tasks, run.comparisons), _in_order(run.tasks, run.skipped)
+    unusable = _in_order(records, baseline.unusable if baseline else {})
     incomplete = run.decision.incomplete if run.decision else run.incomplete
-    named = {*run.selected, *records, *run.comparisons, *incomplete, *run.skipped}
+    named = {*run.selected, *records, *comparisons, *incomplete, *skipped}
     known = _Known(
         tasks=run.tasks,
         named=[name for name in run.tasks if name in named],
         selected=run.selected or set(records),
         measured={name: record.measured for name, record in records.items()},
         before={name: each for name, each in (baseline.tasks if baseline else {}).items() if name not in run.errors},
-        comparisons=run.comparisons,
+        comparisons=comparisons,
         policy=run.policy,
         decision=run.decision,
-        reasons={"incomplete": incomplete, "not applicable": run.skipped, "not comparable": unusable},
+        reasons={"incomplete": incomplete, "not applicable": skipped, "not comparable": unusable},
     )
     return _view(
         known,
-        new=Side(run.model_name, "run", run.model_name, len(records), data=baseline.data if baseline else ""),
-        old=baseline and _side(baseline.model, "published" if baseline.indicative else "recorded", baseline),
+        new=MeasurementFacts(
+            run.model_name, "run", run.model_name, len(records), data=baseline.data if baseline else ""
+        ),
+        old=baseline and _facts_of(baseline.model, "published" if baseline.indicative else "recorded", baseline),
         notes=tuple(run.notes),
-        run=_facts(run),
+        run=_run_facts(run),
     )
+
+
+def _in_order(names: Iterable[str], facts: Mapping[str, Fact]) -> dict[str, Fact]:
+    """In the order of the suite: workers report in any."""
+    return {name: facts[name] for name in names if name in facts}
 
 
 def of_stored(found: StoredDecision) -> View:
@@ -95,7 +105,7 @@ def of_stored(found: StoredDecision) -> View:
         decision=found.decision,
         reasons={"incomplete": incomplete, "not applicable": {}, "not comparable": found.unusable},
     )
-    sides = {"new": _side(new.name, new.kind, new.baseline), "old": _side(old.name, old.kind, old.baseline)}
+    sides = {"new": _facts_of(new.name, new.kind, new.baseline), "old": _facts_of(old.name, old.kind, old.baseline)}
     return _view(known, **sides, left_out=found.left_out)
 
 
@@ -119,9 +129,9 @@ def _view(known: _Known, **facts: Any) -> View:
     )
 
 
-def _side(name: str, kind: SideKind, baseline: Baseline) -> Side:
+def _facts_of(name: str, kind: MeasurementKind, baseline: Baseline) -> MeasurementFacts:
     facts = (baseline.revision, baseline.data, baseline.date, baseline.indicative)
-    return Side(name, kind, baseline.model, len(baseline.tasks), *facts)
+    return MeasurementFacts(name, kind, baseline.model, len(baseline.tasks), *facts)
 
 
 def _task(known: _Known, name: str) -> TaskRow:
@@ -143,7 +153,7 @@ def _task(known: _Known, name: str) -> TaskRow:
         row,
         **_judged(verdict, known.policy),
         tolerance=comparison.tolerance,
-        by_holm=name in known.decision.regressed_by_holm,
+        regressed_by_holm=name in known.decision.regressed_by_holm,
         paired=comparison.paired,
         drift=comparison.drift,
         preprocessing=comparison.preprocessing,
@@ -151,7 +161,7 @@ def _task(known: _Known, name: str) -> TaskRow:
         languages=verdict.languages,
         blame=blame(verdict),
         acceptance=verdict.accepted,
-        accepted=acceptance_of(verdict),
+        acceptance_note=acceptance_of(verdict),
         recovered=verdict.recovered,
     )
 
@@ -228,7 +238,7 @@ def _mean(known: _Known, name: str, members: Sequence[str], score: float | None,
         tasks=mean.tasks,
         missing=mean.missing,
         accepted=mean.accepted,
-        without=mean.without,
+        acceptance_note=mean.acceptance_note,
     )
 
 
@@ -244,22 +254,22 @@ def _basis(known: _Known, decision: Decision, tasks: Sequence[TaskRow]) -> Basis
         family=decision.family,
         compared=len(compared),
         detectable=Detectable(min(drops), max(drops), median(drops)) if drops else None,
-        blind=sum(each.blind for each in compared),
+        error_unknown=sum(each.error_unknown for each in compared),
         by_fits=tuple(other_than_scores(known.comparisons)),
         warnings=tuple(dict.fromkeys(each for own in known.comparisons.values() for each in own.warnings)),
     )
 
 
-def _facts(run: Run) -> RunFacts:
-    records = run.records.values()
+def _run_facts(run: Run) -> RunFacts:
+    records = run.ordered
     noise = {record.task: record.measured.noise for record in records if record.measured.noise}
     return RunFacts(
         errors=tuple(name for name in run.tasks if name in run.errors),
         not_run=tuple(run.not_run),
-        lost=tuple(name for name in run.incomplete if name in run.skipped) if run.decision else (),
+        no_longer_applicable=tuple(name for name in run.incomplete if name in run.skipped) if run.decision else (),
         noise=dict(sorted(noise.items(), key=lambda each: -each[1])),
-        parts=tuple(each.task for each in run.ordered if each.measured.part),
-        unfit=tuple(each.task for each in run.ordered if each.findings),
+        partial=tuple(each.task for each in records if each.measured.part),
+        unfit=tuple(each.task for each in records if each.findings),
         standing=_standing(run),
         model=tuple(run.model.lines) if run.model and records else (),
         canary=run.context.canary if run.context else (),

@@ -21,16 +21,17 @@ class Compared:
 
     `drop` is what the verdict rests on: the baseline's score minus the new one, but with `fits` how far the mean over
     so many repeated fits fell, and for a mean without known drift and without what is accepted. `p_drop` and `p_gain`
-    are one-sided. `interval` is the 95 % confidence interval of the drop, None where no error is known; `bound` its
-    upper confidence bound at 1 - alpha, None unless non-inferiority decides by it.
+    are one-sided. `interval` is the 95 % confidence interval of the drop; `bound` its upper confidence bound at
+    1 - alpha, None unless non-inferiority decides by it. Where the score changed and no error of it is known, the
+    error, the p-values, the interval and the bound are None; where no outcome changed, the interval is.
     """
 
     score: float
     baseline: float
     drop: float
-    standard_error: float
-    p_drop: float
-    p_gain: float
+    standard_error: float | None
+    p_drop: float | None
+    p_gain: float | None
     examples: int
     fits: int
     interval: Interval | None
@@ -41,9 +42,19 @@ class Compared:
         if pair is None:
             return None
         found = pair.difference
-        chance = (found.drop, found.standard_error, found.p_drop, found.p_gain, found.examples, found.fits)
-        bound = upper_bound(found, policy.alpha) if policy.kind == "non-inferiority" else None
-        return cls(pair.score, pair.baseline, *chance, interval(found), bound)
+        known = not found.error_unknown
+        return cls(
+            pair.score,
+            pair.baseline,
+            found.drop,
+            standard_error=found.standard_error if known else None,
+            p_drop=found.p_drop if known else None,
+            p_gain=found.p_gain if known else None,
+            examples=found.examples,
+            fits=found.fits,
+            interval=interval(found),
+            bound=upper_bound(found, policy.alpha) if known and policy.kind == "non-inferiority" else None,
+        )
 
     @property
     def change(self) -> float:
@@ -51,9 +62,9 @@ class Compared:
         return self.score - self.baseline
 
     @property
-    def blind(self) -> bool:
-        """Whether the score dropped or rose without anything known of chance."""
-        return self.drop != 0 and self.standard_error == 0
+    def error_unknown(self) -> bool:
+        """Whether the score changed and no error of it is known."""
+        return self.standard_error is None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +88,10 @@ class Row:
     failure: str | None = None
 
     @property
-    def chance(self) -> float | None:
-        """The p-value of the change in the direction that it took; None where nothing is known of chance."""
-        if self.compared is None or self.compared.blind:
+    def p_value(self) -> float | None:
+        """The one-sided p-value: of a gain where the status is `improved`, else of a drop; None where no error is
+        known."""
+        if self.compared is None:
             return None
         return self.compared.p_gain if self.status == "improved" else self.compared.p_drop
 
@@ -88,15 +100,15 @@ class Row:
 class TaskRow(Row):
     """A task.
 
-    `reason` is why it has no verdict. `by_holm`: it regressed beside the others only. `languages` names those of its
-    `subsets` to look at, and `blame` is the sentence on them. `acceptance` is what the baseline says of a regression,
-    `accepted` the sentence on what became of it, `recovered` whether it is gone.
+    `reason` is why it has no verdict. `regressed_by_holm`: it regressed by Holm's procedure only. `languages` names
+    those of its `subsets` to look at, and `blame` is the sentence on them. `acceptance` is what the baseline says of a
+    regression, `acceptance_note` the sentence on what became of it, `recovered` whether it is gone.
     """
 
     category: str
     group: str
     reason: str = ""
-    by_holm: bool = False
+    regressed_by_holm: bool = False
     paired: bool = False
     drift: float = 0.0
     preprocessing: str | None = None
@@ -105,7 +117,7 @@ class TaskRow(Row):
     languages: tuple[str, ...] = ()
     blame: str | None = None
     acceptance: Acceptance | None = None
-    accepted: str | None = None
+    acceptance_note: str | None = None
     recovered: bool = False
 
 
@@ -115,7 +127,8 @@ class MeanRow(Row):
 
     It is over `tasks` tasks. The mean of a group counts those `scored`; an overall mean has a score only where no task
     lacks one. Of a single scored task, `detectable` is that task's. `suite` is what an overall mean is over. `missing`
-    are tasks without a verdict, `accepted` those that count as unchanged, and `without` is the sentence on these.
+    are tasks without a verdict, `accepted` those that count as unchanged, and `acceptance_note` is the sentence on
+    these.
     """
 
     tasks: int
@@ -123,4 +136,4 @@ class MeanRow(Row):
     suite: Literal["", "MIEB", "MIEB-lite"] = ""
     missing: tuple[str, ...] = ()
     accepted: tuple[str, ...] = ()
-    without: str | None = None
+    acceptance_note: str | None = None

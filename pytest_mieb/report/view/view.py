@@ -14,12 +14,12 @@ from pytest_mieb.suite.means import GROUPS
 from pytest_mieb.support.numbers import counted
 
 _ORDER = ("regressed", "accepted", "suspect", "improved", "incomplete", "passed")
-SideKind = Literal["run", "results", "recorded", "published"]
+MeasurementKind = Literal["run", "results", "recorded", "published"]
 AnyRow = TypeVar("AnyRow", bound=Row)
 
 
 @dataclass(frozen=True)
-class Side:
+class MeasurementFacts:
     """One of the two measurements that are compared, as it was asked for by `name`; `tasks` counts what it has.
 
     `data` is hub or miniature. `revision`, `data` and `date` are empty where they are not known. `indicative`: measured
@@ -27,7 +27,7 @@ class Side:
     """
 
     name: str
-    kind: SideKind
+    kind: MeasurementKind
     model: str
     tasks: int
     revision: str = ""
@@ -48,7 +48,8 @@ class Detectable(NamedTuple):
 class Basis:
     """What the verdicts rest on, and what is to be known of them.
 
-    `compared` counts the tasks with a verdict, `blind` those that changed without any sampling error known. `by_fits`
+    `compared` counts the tasks with a verdict, `error_unknown` those that changed without a known
+    sampling error. `by_fits`
     says which clusterings moved otherwise than their scores, `warnings` what differs between the two sides.
     """
 
@@ -56,7 +57,7 @@ class Basis:
     family: ComparisonFamily
     compared: int
     detectable: Detectable | None
-    blind: int
+    error_unknown: int
     by_fits: tuple[str, ...]
     warnings: tuple[str, ...]
 
@@ -67,16 +68,16 @@ class RunFacts:
 
     The first three name the tasks that ended in an error, those that did not run, and those that are not applicable now
     though the baseline has them. `noise` is by how much (0..1) a score moved under changes that must not matter, the
-    largest first. `parts` were measured on a part of their data; some data of `unfit` does not fit. `canary` are the
+    largest first. `partial` were measured on a part of their data; some data of `unfit` does not fit. `canary` are the
     stations at which the environment moved. `embedded` and `reused` count items, `taken_over` tasks. `spent` is US
     dollars, for what an API answered and at most for the rest; it is empty where nothing is paid for.
     """
 
     errors: tuple[str, ...]
     not_run: tuple[str, ...]
-    lost: tuple[str, ...]
+    no_longer_applicable: tuple[str, ...]
     noise: Mapping[str, float]
-    parts: tuple[str, ...]
+    partial: tuple[str, ...]
     unfit: tuple[str, ...]
     standing: Standing | None
     model: tuple[str, ...]
@@ -99,8 +100,8 @@ class View:
     side has and that were not asked for.
     """
 
-    new: Side
-    old: Side | None
+    new: MeasurementFacts
+    old: MeasurementFacts | None
     state: State | None
     tasks: tuple[TaskRow, ...]
     groups: tuple[MeanRow, ...]
@@ -125,9 +126,9 @@ class View:
             of_means = f" and {means} of {counted(len(self.judged), 'mean')}" if self.judged else ""
             return f"regressed: {len(self.failed)} of {compared}{of_means}{f'; {missing}' if self.incomplete else ''}"
         if self.state == "incomplete":
-            return f"incomplete: no regression seen, but {missing}"
+            return f"incomplete: no regression was seen, but {missing}"
         accepted = len(self.accepted)
-        but = f" but {accepted} that {'is' if accepted == 1 else 'are'} accepted" if accepted else ""
+        but = f", except {accepted} that {'is' if accepted == 1 else 'are'} accepted" if accepted else ""
         return f"passed: no regression in {compared}{but}" if self.state else ""
 
     @property
@@ -143,7 +144,7 @@ class View:
     @property
     def accepted(self) -> list[TaskRow]:
         """The tasks that regressed, which the baseline accepts for a while."""
-        return [row for row in self.tasks if row.accepted and not row.recovered]
+        return [row for row in self.tasks if row.acceptance_note and not row.recovered]
 
     @property
     def recovered(self) -> list[TaskRow]:

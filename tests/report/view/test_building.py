@@ -16,7 +16,7 @@ from pytest_mieb.measurement.baseline import Baseline, Estimate, Measurement
 from pytest_mieb.measurement.context import Context
 from pytest_mieb.measurement.record import TaskRecord
 from pytest_mieb.report.run import Run
-from pytest_mieb.report.view import Detectable, MeanRow, Side, TaskRow, View, of_run, of_stored
+from pytest_mieb.report.view import Detectable, MeanRow, MeasurementFacts, TaskRow, View, of_run, of_stored
 from pytest_mieb.suite.cards import load_tasks
 from tests.report.builders import BASELINE, TASKS, UNTIL, a_comparison, a_pair, a_record, a_run
 
@@ -61,14 +61,17 @@ def test_a_run_and_a_stored_comparison_of_the_same_measurements_say_the_same() -
 
 def test_a_task_has_its_numbers_and_what_they_rest_on() -> None:
     own = a_comparison(
-        "Fashion", 0.3, 0.5, drift=0.01, preprocessing="size 1 -> 2", warnings=("device cpu",), accepted=UNTIL
+        "Fashion", 0.3, 0.5, drift=0.01, preprocessing="size 1 -> 2", warnings=("the device is cpu",), accepted=UNTIL
     )
     view = of_run(a_run({"Fashion": 0.3}, comparisons={"Fashion": own}))
     row = task(view, "Fashion")
     assert (row.category, row.group, row.status, row.failure) == ("retrieval", "retrieval", "accepted", None)
     assert (row.score, row.baseline, row.tolerance, row.drift) == (0.3, 0.5, 0.005, 0.01)
-    assert (row.preprocessing, row.warnings, row.paired) == ("size 1 -> 2", ("device cpu",), True)
-    assert (row.acceptance, row.accepted) == (UNTIL, "accepted until 2027-03-01: a new tokenizer")
+    assert (row.preprocessing, row.warnings, row.paired) == ("size 1 -> 2", ("the device is cpu",), True)
+    assert (row.acceptance, row.acceptance_note) == (
+        UNTIL,
+        "the regression is accepted until 2027-03-01: a new tokenizer",
+    )
     found = row.compared
     assert found and found.interval
     assert (found.drop, found.change) == (pytest.approx(0.2), pytest.approx(-0.2))
@@ -131,19 +134,19 @@ def test_a_task_without_a_verdict_says_why() -> None:
     }
     assert list(view.incomplete) == ["CIFAR10Clustering", "CIFAR100Clustering", "XFlickr"]
     assert (view.unusable, view.not_applicable) == ({"Fashion": "older rows"}, {"XFlickr": "no text"})
-    assert view.run and (view.run.errors, view.run.not_run, view.run.lost) == (
+    assert view.run and (view.run.errors, view.run.not_run, view.run.no_longer_applicable) == (
         ("CIFAR10Clustering",),
         ("CIFAR100Clustering",),
         ("XFlickr",),
     )
     without = of_run(a_run({}, None, selected=set(TASKS), **{name: {"XFlickr": "x"} for name in facts}))
-    assert without.run and without.run.lost == ()
+    assert without.run and without.run.no_longer_applicable == ()
 
 
 def test_a_regression_that_only_the_others_make_one_is_marked() -> None:
     scores, p = {"CIFAR10Clustering": 0.3, "CIFAR100Clustering": 0.1}, {"CIFAR100Clustering": 0.02}
     view = of_run(a_run(scores, p=p))
-    assert {row.name: (row.status, row.by_holm) for row in view.tasks} == {
+    assert {row.name: (row.status, row.regressed_by_holm) for row in view.tasks} == {
         "CIFAR10Clustering": ("regressed", False),
         "CIFAR100Clustering": ("regressed", True),
     }
@@ -186,9 +189,9 @@ def test_a_judged_mean_has_the_numbers_of_its_verdict() -> None:
     assert run.decision and row.failure == run.decision.means[0].failure
     assert (row.title, row.status, row.tolerance) == ("clustering, 2 tasks", "regressed", 0.0025)
     assert row.compared and (row.compared.score, row.compared.drop) == (pytest.approx(0.1), pytest.approx(0.05))
-    assert (row.accepted, row.without) == (
+    assert (row.accepted, row.acceptance_note) == (
         ("CIFAR10Clustering",),
-        "decided without CIFAR10Clustering, of which a drop is accepted",
+        "CIFAR10Clustering counts as unchanged, because its drop is accepted",
     )
 
 
@@ -233,9 +236,27 @@ def test_the_basis_counts_what_was_compared_and_says_each_warning_once() -> None
     }
     basis = of_run(a_run({"Fashion": 0.4, "CIFAR10Clustering": 0.4}, comparisons=own)).basis
     assert basis and basis.detectable
-    assert (basis.policy, basis.family, basis.compared, basis.blind) == (Policy(), ComparisonFamily(2, 0, 1), 2, 0)
+    assert (basis.policy, basis.family) == (Policy(), ComparisonFamily(2, 0, 1))
+    assert (basis.compared, basis.error_unknown) == (2, 0)
     assert basis.warnings == ("device", "dtype")
     assert basis.detectable.least == basis.detectable.median == basis.detectable.largest  # the other did not change
+
+
+def test_the_order_in_which_reports_arrive_changes_nothing() -> None:
+    arrived = ["XFlickr", "CIFAR100Clustering", "CIFAR10Clustering", "Fashion"]
+    views = []
+    for names in (arrived, arrived[::-1]):
+        own = {name: a_comparison(name, 0.3, 0.4, preprocessing=name, warnings=(f"of {name}",)) for name in names}
+        for name in names:
+            own[name] = replace(own[name], difference=replace(own[name].difference, drop=0.01, fits=16))
+        run = a_run(dict.fromkeys(names, 0.3), comparisons=own, skipped=dict.fromkeys(names, "no text"))
+        run.records = {name: a_record(name, 0.3, noise=0.001, findings=("one",)) for name in names}
+        run.comparisons = {name: run.comparisons[name] for name in names}
+        views.append(of_run(run))
+    assert repr(views[0]) == repr(views[1])
+    basis = views[0].basis
+    assert basis and basis.warnings == tuple(f"of {name}" for name in TASKS)
+    assert (views[0].preprocessing, tuple(views[0].not_applicable)) == (tuple(TASKS), tuple(TASKS))
 
 
 def test_the_smallest_drops_are_told_by_their_range_and_median() -> None:
@@ -253,12 +274,12 @@ def test_the_smallest_drops_are_told_by_their_range_and_median() -> None:
 
 def test_the_sides_are_told_apart() -> None:
     view = of_run(a_run({"Fashion": 0.5}, replace(BASELINE, date="2026-01-31"), model_name="exp7"))
-    assert view.new == Side("exp7", "run", "exp7", 1, data="hub")
-    assert view.old == Side("exp6", "recorded", "exp6", 4, data="hub", date="2026-01-31")
+    assert view.new == MeasurementFacts("exp7", "run", "exp7", 1, data="hub")
+    assert view.old == MeasurementFacts("exp6", "recorded", "exp6", 4, data="hub", date="2026-01-31")
     old = Stored("a/b", "published", Path(), Baseline("a/b", "hub", "abc", tasks=measured(0.5), indicative=True))
     new = Stored("new", "results", Path(), Baseline("exp7", "hub", tasks=measured(0.5)))
     view = of_stored(decide_stored(old, new, TASKS, Policy()))
-    assert view.old == Side("a/b", "published", "a/b", 1, "abc", "hub", "", indicative=True)
+    assert view.old == MeasurementFacts("a/b", "published", "a/b", 1, "abc", "hub", "", indicative=True)
 
 
 def test_tasks_that_only_the_old_side_has_are_left_out() -> None:

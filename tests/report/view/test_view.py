@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from pytest_mieb.gate.policy import Policy
 from pytest_mieb.report.view import View, of_run, with_status
 from tests.report.builders import TASKS, UNTIL, a_comparison, a_pair, a_run
 
@@ -26,11 +27,11 @@ LOST = {"CIFAR10Clustering": 0.3, "CIFAR100Clustering": 0.1}
         (view_of({"Fashion": 0.6}), "passed: no regression in 1 task"),
         (
             view_of({"Fashion": 0.3}, a_comparison("Fashion", 0.3, 0.5, accepted=UNTIL)),
-            "passed: no regression in 1 task but 1 that is accepted",
+            "passed: no regression in 1 task, except 1 that is accepted",
         ),
         (
             view_of(LOST, *(a_comparison(name, score, 0.5, accepted=UNTIL) for name, score in LOST.items())),
-            "passed: no regression in 2 tasks but 2 that are accepted",
+            "passed: no regression in 2 tasks, except 2 that are accepted",
         ),
         (
             view_of({"Fashion": 0.5}, a_comparison("Fashion", 0.5, 0.5, accepted=UNTIL)),  # it is gone
@@ -44,7 +45,7 @@ LOST = {"CIFAR10Clustering": 0.3, "CIFAR100Clustering": 0.1}
         ),
         (
             view_of({"Fashion": 0.5}, selected={"Fashion", "XFlickr"}),
-            "incomplete: no regression seen, but 1 of 2 tasks have no verdict",
+            "incomplete: no regression was seen, but 1 of 2 tasks have no verdict",
         ),
         (view_of({"Fashion": 0.5}, baseline=None), ""),
     ],
@@ -118,18 +119,25 @@ def test_a_mean_without_numbers_has_none_of_its_verdict() -> None:
 
 
 @pytest.mark.parametrize(
-    ("score", "chance"),
+    ("score", "p"),
     [(0.4, 1e-9), (0.6, 1e-9), (0.5, 1.0)],
     ids=["worse", "better", "the same"],
 )
-def test_the_chance_is_that_of_the_direction(score: float, chance: float) -> None:
+def test_the_p_value_is_that_of_the_direction(score: float, p: float) -> None:
     (row,) = view_of({"Fashion": score}).tasks
-    assert row.chance == chance
+    assert row.p_value == p
 
 
-def test_of_a_change_without_any_error_no_chance_is_known() -> None:
-    unsure = replace(a_comparison("Fashion", 0.4, 0.5), difference=a_pair(0.4, 0.5, error=0.0).difference)
-    view = view_of({"Fashion": 0.4}, unsure)
+@pytest.mark.parametrize("policy", [Policy(), Policy("non-inferiority")])
+def test_where_no_error_is_known_there_is_no_number_that_rests_on_one(policy: Policy) -> None:
+    """The gate itself counts with 0 there, or with 1."""
+    known = a_pair(0.4, 0.5).difference
+    unknown = a_comparison("Fashion", 0.4, 0.5)
+    unknown = replace(unknown, difference=replace(known, standard_error=0.0, p_drop=0.0, p_gain=1.0))
+    view = view_of({"Fashion": 0.4}, unknown, policy=policy)
     (row,) = view.tasks
-    assert (row.status, row.chance) == ("regressed", None)
-    assert view.basis and view.basis.blind == 1
+    assert (row.status, row.p_value, row.detectable) == ("regressed", None, None)
+    found = row.compared
+    assert found and found.drop == pytest.approx(0.1)
+    assert (found.standard_error, found.p_drop, found.p_gain, found.interval, found.bound) == (None,) * 5
+    assert view.basis and view.basis.error_unknown == 1
