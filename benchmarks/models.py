@@ -20,7 +20,12 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 from typing import Any, NamedTuple
 
-TEXT = {"hidden_size": 512, "intermediate_size": 2048, "num_hidden_layers": 12, "num_attention_heads": 8}
+TEXT: dict[str, Any] = {
+    "hidden_size": 512,
+    "intermediate_size": 2048,
+    "num_hidden_layers": 12,
+    "num_attention_heads": 8,
+}
 IMAGE = {
     "hidden_size": 768,
     "intermediate_size": 3072,
@@ -57,10 +62,10 @@ def siglip(folder: Path) -> None:
     from tests.parity.models import siglip_tokenizer
 
     tokenizer = siglip_tokenizer(folder)
-    towers = {"text_config": TEXT | {"hidden_size": 768} | _ids(tokenizer), "vision_config": IMAGE}
-    towers["text_config"] |= {"num_attention_heads": 12, "intermediate_size": 3072, "max_position_embeddings": 64}
+    text = TEXT | _ids(tokenizer) | {"hidden_size": 768, "intermediate_size": 3072, "num_attention_heads": 12}
+    config = SiglipConfig(text_config=text | {"max_position_embeddings": 64}, vision_config=IMAGE)
     processor = SiglipProcessor(SiglipImageProcessor(size={"height": 224, "width": 224}), tokenizer)
-    _write(folder, SiglipModel(SiglipConfig(**towers)), processor)
+    _write(folder, SiglipModel(config), processor)
 
 
 def open_clip(folder: Path) -> None:
@@ -103,7 +108,7 @@ def timm(folder: Path) -> None:
     from timm import create_model
     from timm.models import save_for_hf
 
-    save_for_hf(create_model("vit_base_patch32_224"), folder, safe_serialization=True)
+    save_for_hf(create_model("vit_base_patch32_224"), str(folder), safe_serialization=True)
 
 
 FAMILIES: dict[str, Callable[[Path], None]] = {

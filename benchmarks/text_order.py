@@ -20,24 +20,21 @@ from numpy.typing import NDArray
 
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.embedding import Pipeline
-from pytest_mieb.models import Embedder
+from pytest_mieb.models import FunctionEmbedder
 from pytest_mieb.models.batching import embed_by_length, token_lengths
 
 MAX_LENGTH = 512
-SIZE = {"hidden_size": 256, "intermediate_size": 1024, "num_hidden_layers": 4, "num_attention_heads": 4}
+SIZE: dict[str, Any] = {"hidden_size": 256, "intermediate_size": 1024, "num_hidden_layers": 4, "num_attention_heads": 4}
 VOCABULARY = 16384
 
 
-class Encoder(Embedder):
+class Encoder(FunctionEmbedder):
     """A small BERT that counts what it computes."""
-
-    modalities = frozenset({"text"})
-    dimension = SIZE["hidden_size"]
-    fingerprint = None
 
     def __init__(self, tokenizer: Any, *, by_tokens: bool) -> None:
         from transformers import BertConfig, BertModel
 
+        super().__init__(texts=self._embed_all, dimension=SIZE["hidden_size"])
         config = BertConfig(vocab_size=VOCABULARY, max_position_embeddings=MAX_LENGTH, **SIZE)
         self._tokenizer, self._by_tokens = tokenizer, by_tokens
         self._model = BertModel(config).eval()
@@ -46,7 +43,7 @@ class Encoder(Embedder):
     def text_lengths(self, texts: Sequence[str]) -> Sequence[int]:
         return token_lengths(self._tokenizer, texts, MAX_LENGTH) if self._by_tokens else super().text_lengths(texts)
 
-    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def _embed_all(self, texts: Sequence[str]) -> NDArray[np.float32]:
         return embed_by_length(self._tokenizer, texts, MAX_LENGTH, self._embed)
 
     def _embed(self, tokens: Mapping[str, Any]) -> NDArray[np.float32]:

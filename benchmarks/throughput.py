@@ -136,7 +136,7 @@ def build(folder: Path) -> Path:
 def loaded(model: Path, options: argparse.Namespace) -> Any:
     from pytest_mieb.models import load_embedder
 
-    embedder = load_embedder(str(model), device=options.device, dtype=options.dtype)
+    embedder: Any = load_embedder(str(model), device=options.device, dtype=options.dtype)
     if options.free:
         embedder.see = lambda pixel_values: pixel_values[:, :, ::32, ::32].flatten(1)
     return embedder

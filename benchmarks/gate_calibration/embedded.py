@@ -20,6 +20,7 @@ from pytest_mieb.runtime.evaluation import Prepared, prepare
 from pytest_mieb.suite import Task
 
 Arrays = Sequence[NDArray[np.float32]]
+Blocks = Sequence[NDArray[np.float32] | NDArray[np.float64]]
 Floats = NDArray[np.float32]
 Generator = np.random.Generator
 # Of the synthetic embeddings; of the classes of a probe; of the candidates of a question.
@@ -55,7 +56,7 @@ class _Table:
     blocks: list[Floats] = field(default_factory=list)
     size: int = 0
 
-    def add(self, block: Floats) -> NDArray[np.int64]:
+    def add(self, block: Floats | NDArray[np.float64]) -> NDArray[np.int64]:
         """The rows that it takes."""
         self.blocks.append(block.astype(np.float32))
         self.size += len(block)
@@ -133,28 +134,29 @@ def _mixture(k: int, count: int, apart: float, generator: Generator) -> tuple[Fl
     return (means[labels] + parts[labels, generator.integers(3, size=count)] + strewn).astype(np.float32), labels
 
 
-def _clustering(task: Task, count: int, generator: Generator) -> tuple[Arrays, Callable[[Arrays], Scored]]:
+def _clustering(task: Task, count: int, generator: Generator) -> tuple[Blocks, Callable[[Arrays], Scored]]:
     from pytest_mieb.protocols import clustering
 
     images, labels = _mixture(CLASSES[task.name], count, generator.uniform(0.8, 1.2), generator)
     return [images], lambda arrays: clustering.cluster(arrays[0], labels.tolist(), task.metric)
 
 
-def _linear_probe(task: Task, count: int, generator: Generator) -> tuple[Arrays, Callable[[Arrays], Scored]]:
+def _linear_probe(task: Task, count: int, generator: Generator) -> tuple[Blocks, Callable[[Arrays], Scored]]:
     from pytest_mieb.protocols import linear_probe
 
     shots, trained = task.scoring["samples_per_label"], 40 * PROBED
     images, labels = _mixture(PROBED, trained + count, generator.uniform(0.4, 0.8), generator)
     images *= 20
-    draws = linear_probe.draw(labels[:trained].tolist(), task.scoring["n_experiments"], shots)
+    learnt, truth = labels[:trained].tolist(), labels[trained:].tolist()
+    draws = linear_probe.draw(learnt, task.scoring["n_experiments"], shots)
 
     def score(arrays: Arrays) -> Scored:
-        return linear_probe.probe(arrays[0], labels[:trained], draws, arrays[1], labels[trained:], shots)
+        return linear_probe.probe(arrays[0], learnt, draws, arrays[1], truth, shots)
 
     return [images[:trained], images[trained:]], score
 
 
-def _multilabel(task: Task, count: int, generator: Generator) -> tuple[Arrays, Callable[[Arrays], Scored]]:
+def _multilabel(task: Task, count: int, generator: Generator) -> tuple[Blocks, Callable[[Arrays], Scored]]:
     from pytest_mieb.protocols import multilabel_linear_probe
 
     shots, trained = task.scoring["samples_per_label"], 40 * PROBED
@@ -169,7 +171,7 @@ def _multilabel(task: Task, count: int, generator: Generator) -> tuple[Arrays, C
     return [images[:trained], images[trained:]], score
 
 
-def _zero_shot(task: Task, count: int, generator: Generator) -> tuple[Arrays, Callable[[Arrays], Scored]]:
+def _zero_shot(task: Task, count: int, generator: Generator) -> tuple[Blocks, Callable[[Arrays], Scored]]:
     from pytest_mieb.protocols import zero_shot
 
     others = 5 * PROBED
@@ -179,7 +181,7 @@ def _zero_shot(task: Task, count: int, generator: Generator) -> tuple[Arrays, Ca
     return [images[others:], prompts], lambda arrays: zero_shot.classify(arrays[0], arrays[1], truth)
 
 
-def _pairs(task: Task, count: int, generator: Generator) -> tuple[Arrays, Callable[[Arrays], Scored]]:
+def _pairs(task: Task, count: int, generator: Generator) -> tuple[Blocks, Callable[[Arrays], Scored]]:
     from pytest_mieb.protocols import pair_classification
 
     images = generator.normal(size=(count, DIMENSION))
@@ -195,7 +197,7 @@ def _pairs(task: Task, count: int, generator: Generator) -> tuple[Arrays, Callab
     return [images, right, wrong, other], score
 
 
-def _sts(task: Task, count: int, generator: Generator) -> tuple[Arrays, Callable[[Arrays], Scored]]:
+def _sts(task: Task, count: int, generator: Generator) -> tuple[Blocks, Callable[[Arrays], Scored]]:
     from pytest_mieb.protocols import sts
 
     human = np.round(generator.uniform(0, 5, count) * 4) / 4
@@ -205,7 +207,7 @@ def _sts(task: Task, count: int, generator: Generator) -> tuple[Arrays, Callable
     return [first, second], lambda arrays: sts.correlate(arrays[0], arrays[1], human)
 
 
-def _retrieval(task: Task, count: int, generator: Generator) -> tuple[Arrays, Callable[[Arrays], Scored]]:
+def _retrieval(task: Task, count: int, generator: Generator) -> tuple[Blocks, Callable[[Arrays], Scored]]:
     from pytest_mieb.protocols import retrieval
 
     documents = generator.normal(size=(count, DIMENSION))
@@ -225,7 +227,7 @@ def _retrieval(task: Task, count: int, generator: Generator) -> tuple[Arrays, Ca
     return [queries, documents], score
 
 
-_MAKERS: Mapping[str, Callable[[Task, int, Generator], tuple[Arrays, Callable[[Arrays], Scored]]]] = {
+_MAKERS: Mapping[str, Callable[[Task, int, Generator], tuple[Blocks, Callable[[Arrays], Scored]]]] = {
     "clustering": _clustering,
     "linear_probe": _linear_probe,
     "multilabel_linear_probe": _multilabel,

@@ -17,6 +17,7 @@ from pytest_mieb.data.sources import Mirror
 from tests.builders import a_task
 
 Columns = Mapping[str, Sequence[Any]]
+Tables = Mapping[str, Mapping[str, Columns]]  # config -> split -> columns
 COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "white": (255, 255, 255), "grey": (9, 9, 9)}
 
 
@@ -51,11 +52,11 @@ def plain(colour: str, form: str = "PNG") -> bytes:
 
 def pictures(*colours: str | None) -> list[dict[str, Any] | None]:
     """Values of an image column, one a colour; None is a missing image."""
-    return [colour and {"bytes": plain(colour), "path": None} for colour in colours]
+    return [{"bytes": plain(colour), "path": None} if colour else None for colour in colours]
 
 
-def write(repository: Path, tables: Mapping[str, Mapping[str, Columns]], images: Sequence[str] = ("image",)) -> None:
-    """Write config -> split -> columns as a repository; of the config "" the files lie in data/."""
+def write(repository: Path, tables: Tables, images: Sequence[str] = ("image",)) -> None:
+    """Write tables as a repository; of the config "" the files lie in data/."""
     head = ["---", "configs:"]
     for config, splits in tables.items():
         folder = config or "data"
@@ -74,7 +75,7 @@ def write(repository: Path, tables: Mapping[str, Mapping[str, Columns]], images:
     (repository / "README.md").write_text("\n".join([*head, "---", ""]))
 
 
-def mirror(folder: Path, tables: Mapping[str, Mapping[str, Columns]], images: Sequence[str] = ("image",)) -> Mirror:
+def mirror(folder: Path, tables: Tables, images: Sequence[str] = ("image",)) -> Mirror:
     """A mirror with one repository, that of `a_task`."""
     write(folder / "mirror" / a_task().dataset.path, tables, images)
     return Mirror(folder / "mirror", folder / "cache")

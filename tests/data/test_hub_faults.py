@@ -112,7 +112,7 @@ def test_what_passes_is_passed_over(root: Path, tmp_path: Path, trouble: dict[st
     assert found.results[0]["rows"] == ROWS, found.results[0]["error"]
 
 
-LASTING = {
+LASTING: dict[str, tuple[dict[str, Any], tuple[str, ...], int]] = {
     "403": ({"status": 403}, ("the hub answered 403: ", "you are not allowed to read it: accept its terms"), 0),
     "401": ({"status": 401}, ("the hub answered 401: ", "log in with `hf auth login`, or set HF_TOKEN"), 0),
     "500": ({"status": 500}, ("the hub answered 500: ", "that is trouble of its own: run again later"), 2),

@@ -8,10 +8,10 @@ import datasets
 import pytest
 
 from pytest_mieb.data.repository import Repository, Split, in_folder, of_listing
-from tests.data.mirrors import pictures, write
+from tests.data.mirrors import Columns, Tables, pictures, write
 
-ROWS = {"image": pictures("red"), "kind": [0]}
-TABLES = {"corpus": {"test": ROWS, "train": ROWS}, "query": {"test": ROWS}}
+ROWS: Columns = {"image": pictures("red"), "kind": [0]}
+TABLES: Tables = {"corpus": {"test": ROWS, "train": ROWS}, "query": {"test": ROWS}}
 
 
 @pytest.fixture

@@ -88,7 +88,9 @@ def test_values_that_mean_nothing_known_are_refused(mode: str, values: list[floa
 def test_what_is_transparent_is_put_on_white_as_transformers_puts_it(case: str) -> None:
     image = TRANSPARENT[case]
     found, opaque = on_white(image), as_rgb(image)
-    assert np.array_equal(np.asarray(found), convert_to_rgb(image, return_numpy=True))
+    expected = convert_to_rgb(image, return_numpy=True)
+    assert isinstance(expected, np.ndarray)
+    assert np.array_equal(np.asarray(found), expected)
     assert found.mode == "RGB"
     assert found.tobytes() != opaque.tobytes()
 

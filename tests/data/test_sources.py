@@ -19,12 +19,12 @@ from pytest_mieb.data.hub import Hub
 from pytest_mieb.data.remedies import translated
 from pytest_mieb.data.sources import Miniature, Mirror, _state
 from tests.builders import a_task
-from tests.data.mirrors import mirror, pictures, plain
+from tests.data.mirrors import Columns, mirror, pictures, plain
 from tests.hub import Hub as HubServer
 
 TASK = a_task("labelled", {"split": "test", "image": "image", "label": "kind"})
 NAMED = "dataset org/some-dataset (revision 0123456789abcdef)"
-ROWS = {"image": pictures("red", "green", "blue"), "kind": [0, 1, 2]}
+ROWS: Columns = {"image": pictures("red", "green", "blue"), "kind": [0, 1, 2]}
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_file_of_the_same_size_and_time_is_another_state(tmp_path: Path, repla
 
 def test_a_damaged_image_is_named_by_column_and_row(tmp_path: Path) -> None:
     broken = plain("red")[:40]
-    rows = {"image": [*pictures("red"), {"bytes": broken, "path": None}], "kind": [0, 1]}
+    rows: Columns = {"image": [*pictures("red"), {"bytes": broken, "path": None}], "kind": [0, 1]}
     found = load_rows(TASK, "default", mirror(tmp_path, {"": {"test": rows}}))
     images = found.test.inputs.images  # type: ignore[union-attr]
     assert images is not None and images[0].size == (4, 4)
@@ -140,8 +140,8 @@ def test_another_number_of_rows_than_the_card_expects_is_refused(tmp_path: Path,
 
 def test_the_expected_number_is_that_of_the_split_that_the_card_names(tmp_path: Path) -> None:
     options = {**TASK.dataset.options, "split": "validation", "train_split": "learn"}
-    tables = {"": {"validation": ROWS, "learn": {"image": pictures("red", "green"), "kind": [0, 1]}}}
-    source = mirror(tmp_path, tables)
+    learnt: Columns = {"image": pictures("red", "green"), "kind": [0, 1]}
+    source = mirror(tmp_path, {"": {"validation": ROWS, "learn": learnt}})
     expected = {"validation": 3, "learn": 2}
     assert load_rows(a_task("labelled", options, expected=expected), "default", source).sizes["train"] == 2
     with pytest.raises(DatasetError, match="learn: 2 rows where the card expects 1"):
@@ -155,12 +155,21 @@ def test_a_row_that_the_card_drops_is_not_missed(tmp_path: Path) -> None:
 
 
 def test_the_expected_number_of_a_subset(tmp_path: Path) -> None:
-    table = {"image_id": ["a", "b"], "image": pictures("red", "green"), "captions": [["one"], ["two", "three"]]}
+    table: Columns = {
+        "image_id": ["a", "b"],
+        "image": pictures("red", "green"),
+        "captions": [["one"], ["two", "three"]],
+    }
     source = mirror(tmp_path, {"": {"en": table}})
-    facts = {"modalities": "t2i", "subsets": {"en": ("eng-Latn",)}, "file": Path("Some.yaml")}
-    sound = a_task("captioned_images_per_language", expected={"en": 5}, **facts)  # type: ignore[arg-type]
+    sound = a_task(
+        "captioned_images_per_language",
+        modalities="t2i",
+        subsets={"en": ("eng-Latn",)},
+        expected={"en": 5},
+        file=Path("Some.yaml"),
+    )
     assert load_rows(sound, "en", source).sizes == {"test": 5}
-    short = a_task("captioned_images_per_language", expected={"en": 6}, **facts)  # type: ignore[arg-type]
+    short = replace(sound, expected={"en": 6})
     with pytest.raises(DatasetError, match="en: 5 rows where the card expects 6"):
         load_rows(short, "en", source)
 
@@ -208,7 +217,7 @@ def test_the_files_of_a_split(tmp_path: Path) -> None:
 
 def test_a_split_whose_columns_are_of_another_type_is_read_by_itself(tmp_path: Path) -> None:
     """`datasets` reads every split as it reads the first, and fails."""
-    texts = {"image": pictures("red"), "kind": ["cat"]}
+    texts: Columns = {"image": pictures("red"), "kind": ["cat"]}
     source = mirror(tmp_path, {"": {"train": ROWS, "test": texts}})
     assert source.columns(TASK.dataset, None, "test").values("kind") == ["cat"]
     assert source.columns(TASK.dataset, None, "train").values("kind") == [0, 1, 2]

@@ -20,7 +20,7 @@ ASKED = ("ls", "find", "exists", "cat_file", "get_file", "put_file", "mv", "make
 class WatchedFileSystem(LocalFileSystem):
     """`asked`: what was asked, and of which file; `fails`: what fails, and how; `cuts`: what breaks off once."""
 
-    protocol = "watched"
+    protocol: str | tuple[str, ...] = "watched"
     cachable = False
 
     def __init__(self, **options: Any) -> None:

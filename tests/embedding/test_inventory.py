@@ -10,8 +10,7 @@ import pytest
 
 from pytest_mieb.embedding import Store, folder_of, generation, label
 from pytest_mieb.embedding.inventory import Holding, Label, damaged, inventory, remove
-from pytest_mieb.embedding.shared import Place, SharedError, located
-from pytest_mieb.embedding.store import SHARD
+from pytest_mieb.embedding.shared import SHARD, Place, SharedError, located
 from pytest_mieb.models.probing import Probes
 from tests.embedding.stored import add, find
 

@@ -17,7 +17,7 @@ from pytest_mieb.data import DatasetError
 from pytest_mieb.data.inputs import Images, Inputs
 from pytest_mieb.data.origin import Origin
 from pytest_mieb.embedding import EmbeddingError, Pipeline, Store
-from pytest_mieb.models import Purpose
+from pytest_mieb.models import Embedder, Purpose
 from pytest_mieb.models.errors import ModelError
 from tests.data.mirrors import COLOURS, encoded, pictures, whole
 from tests.embedding.stored import find
@@ -25,14 +25,15 @@ from tests.embedding.stored import find
 NATIVE = frozenset({"image", "text", "interleaved"})
 
 
-class Toy:
+class Toy(Embedder):
     """A model whose embeddings can be told by heart; it notes what it is given.
 
     A text becomes (length, first letter), an image its colour's (red, green) plus 1; both together (1, length).
     """
 
+    modalities = frozenset({"image", "text"})
     dimension = 2
-    fingerprint = "toy"
+    fingerprint: str | None = "toy"
     takes_any_mode = False
 
     def __init__(self, modalities: frozenset[str] = frozenset({"image", "text"})) -> None:
@@ -60,6 +61,18 @@ class Toy:
     def note(self, items: list[str]) -> None:
         self.batches.append(len(items))
         self.seen += list(dict.fromkeys(items))
+
+
+class Bare:
+    """A model of other make, which has the least that a loaded model must have."""
+
+    modalities = frozenset({"image"})
+    dimension = 2
+    fingerprint = None
+    takes_any_mode = False
+
+    def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
+        return np.array([np.asarray(image)[0, 0, :2] for image in images], np.float32) + 1
 
 
 def texts(*values: str) -> Inputs:
@@ -91,6 +104,12 @@ def test_images_come_in_the_order_of_the_inputs_each_embedded_once() -> None:
     found = Pipeline(toy, batch_size=2).embed(Inputs(images("green", "red", "blue", "green")))
     assert found.tolist() == [[1, 256], [256, 1], [1, 1], [1, 256]]
     assert len(toy.seen) == 3
+
+
+def test_what_has_a_default_may_be_lacking() -> None:
+    bare: Any = Bare()
+    found = Pipeline(bare, batch_size=2).embed(Inputs(images("green", "red", "blue")))
+    assert found.tolist() == [[1, 256], [256, 1], [1, 1]]
 
 
 @pytest.mark.parametrize(

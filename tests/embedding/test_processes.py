@@ -128,7 +128,7 @@ class Plain:
 
 class Held(Plain):
     def preparing_apart(self) -> Any:
-        return partial(print, (each for each in ()))
+        return partial(print, (each for each in ""))
 
 
 @pytest.mark.parametrize("embedder", [Plain(), Held()])

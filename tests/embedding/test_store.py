@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
-from pytest_mieb.embedding.store import DAMAGED, EDITION, SHARD, Store, folder_of
+from pytest_mieb.embedding.shared import DAMAGED, SHARD
+from pytest_mieb.embedding.store import EDITION, Store, folder_of
 from tests.embedding.stored import add, find
 
 A, B, C = (bytes([number]) * 16 for number in range(3))
@@ -48,7 +49,7 @@ def test_what_was_added_is_found_and_nothing_else(tmp_path: Path) -> None:
 def test_a_folder_is_made_when_there_is_something_to_store(tmp_path: Path) -> None:
     store = Store(tmp_path / "a" / "b")
     add(store, [], np.empty((0, 2), np.float32))
-    assert not store.folder.exists()
+    assert store.folder is not None and not store.folder.exists()
     add(store, [A], vectors([1]))
     assert found(store, A) == {A: [1]}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 
@@ -24,12 +25,12 @@ POLICY = Policy()
 
 
 def decided(tmp_path: Path, expression: str | None = None, policy: Policy = POLICY) -> StoredDecision:
-    sides = (open_stored(str(tmp_path / name), tmp_path / "baselines", TASKS) for name in ("old", "new"))
-    return decide_stored(*sides, TASKS, policy, expression)
+    old, new = (open_stored(str(tmp_path / name), tmp_path / "baselines", TASKS) for name in ("old", "new"))
+    return decide_stored(old, new, TASKS, policy, expression)
 
 
-def stored(name: str, kind: str = "recorded", **facts: object) -> Stored:
-    return Stored(name, kind, Path(), Baseline(name, "hub", **facts))  # type: ignore[arg-type]
+def stored(name: str, kind: Literal["results", "recorded", "published"] = "recorded", **facts: Any) -> Stored:
+    return Stored(name, kind, Path(), Baseline(name, "hub", **facts))
 
 
 def test_the_decision_is_that_of_a_run(tmp_path: Path) -> None:

@@ -90,7 +90,11 @@ def test_a_change_is_made_once_where_nobody_interferes(tmp_path: Path) -> None:
         calls.append("edit")
         return with_task(path, "A")()
 
-    change(path, edit, lambda: not calls.append("held"))
+    def held() -> bool:
+        calls.append("held")
+        return True
+
+    change(path, edit, held)
     assert calls == ["edit", "held"]
     assert set(read(path).tasks) == {"A"}
     assert [each.name for each in path.parent.iterdir()] == ["m.yaml"]

@@ -146,7 +146,7 @@ def test_the_verdict_lies_beside_the_results(tmp_path: Path) -> None:
 def test_a_file_is_there_whole_or_not_at_all_and_the_json_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, files_in_place: int
 ) -> None:
-    replace, placed = os.replace, []
+    replace, placed = os.replace, list[str]()
 
     def interrupted(source: Path, target: Path) -> None:
         if len(placed) == files_in_place:

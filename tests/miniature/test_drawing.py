@@ -63,7 +63,9 @@ def test_relation_decides_the_halves(relation: str) -> None:
     scene = Scene(Thing("square", "red", "big"), Thing("circle", "blue", "big"), relation)
     image = draw_scene(scene, generator("halves"), (96, 96))
     at = {"above": (48, 24), "below": (48, 72), "left of": (24, 48), "right of": (72, 48)}[relation]
-    red, _, blue = image.getpixel(at)
+    colour = image.getpixel(at)
+    assert isinstance(colour, tuple)
+    red, _, blue = colour
     assert red > blue + 60
 
 

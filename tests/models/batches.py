@@ -24,11 +24,9 @@ class Batches:
 
 def columns(what: str, images: Sequence[Image.Image], texts: Sequence[str]) -> dict[str, list[Any]]:
     """The columns of a batch of "images", of "texts" or of "both"."""
-    return {
-        "images": {"image": list(images)},
-        "texts": {"text": list(texts)},
-        "both": {"image": list(images), "text": list(texts)},
-    }[what]
+    by_name: dict[str, list[Any]] = {"image": list(images), "text": list(texts)}
+    wanted = {"images": ["image"], "texts": ["text"], "both": ["image", "text"]}[what]
+    return {name: by_name[name] for name in wanted}
 
 
 def embed(model: Embedder, what: str, images: Sequence[Image.Image], texts: Sequence[str]) -> Vectors:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torchvision.transforms.v2 import functional
 
-from pytest_mieb.models import Embedder
+from pytest_mieb.models import Description, Embedder
 from pytest_mieb.models.batching import LENGTH_STEP
 from pytest_mieb.models.local import LocalEmbedder
 
@@ -115,6 +115,12 @@ TINTED = [
 ]
 
 
+def description_of(model: Embedder) -> Description:
+    """What is said of a loaded model: of every family there is something to say."""
+    assert model.description is not None
+    return model.description
+
+
 def assert_same(found: Any, expected: Any) -> None:
     """Row by row: a cosine above 0.99999 and the same length."""
     found, expected = (np.asarray(each, dtype=np.float64) for each in (found, expected))
@@ -145,7 +151,7 @@ def check_images(
         most: how many pixels may be made of a very thin one.
     """
     together = model.embed_images(images)
-    assert (together.dtype, together.shape) == (np.float32, (len(images), model.dimension))
+    assert (together.dtype, together.shape) == (np.dtype(np.float32), (len(images), model.dimension))
     assert np.isfinite(together).all()
     assert_same(np.concatenate([model.embed_images([image]) for image in images]), together)
     assert_same(model.embed_images(images[::-1])[::-1], together)
@@ -180,7 +186,7 @@ def largest_made(model: Embedder, image: Image.Image) -> int:
 def check_texts(model: Embedder, texts: Sequence[str] = TEXTS) -> None:
     """Batch equals single, and order does not matter, whatever the texts."""
     together = model.embed_texts(texts)
-    assert (together.dtype, together.shape) == (np.float32, (len(texts), model.dimension))
+    assert (together.dtype, together.shape) == (np.dtype(np.float32), (len(texts), model.dimension))
     assert np.isfinite(together).all()
     assert_same(np.concatenate([model.embed_texts([text]) for text in texts]), together)
     assert_same(model.embed_texts(texts[::-1])[::-1], together)
@@ -203,7 +209,7 @@ def check_interleaved(
     """Batch equals single, order does not matter, and both the image and the text count."""
     assert "interleaved" in model.modalities
     together = model.embed_interleaved(images, texts)
-    assert (together.dtype, together.shape) == (np.float32, (len(images), model.dimension))
+    assert (together.dtype, together.shape) == (np.dtype(np.float32), (len(images), model.dimension))
     pairs = list(zip(images, texts, strict=True))
     assert_same(np.concatenate([model.embed_interleaved([image], [text]) for image, text in pairs]), together)
     assert_same(model.embed_interleaved(images[::-1], texts[::-1])[::-1], together)

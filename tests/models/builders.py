@@ -6,7 +6,12 @@ from pathlib import Path
 from typing import Any
 
 PIXELS = 32
-CLIP_TOWER = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+CLIP_TOWER: dict[str, Any] = {
+    "hidden_size": 32,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+}
 _LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.,▁"
 
 

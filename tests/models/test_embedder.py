@@ -25,7 +25,7 @@ def lengths(texts: list[str]) -> list[list[float]]:
 def test_images_only() -> None:
     model = FunctionEmbedder(images=widths)
     assert isinstance(model, Embedder)
-    assert (model.modalities, model.takes_any_mode) == ({"image"}, False)
+    assert (model.modalities, model.takes_any_mode) == (frozenset({"image"}), False)
     assert model.embed_images((PICTURE, PICTURE)).tolist() == [[2, 3], [2, 3]]
     with pytest.raises(ModelError, match="this model does not embed texts"):
         model.embed_texts(["a"])
@@ -80,7 +80,7 @@ def test_the_fingerprint_is_what_the_user_says(fingerprint: str | None) -> None:
 def test_whatever_a_function_returns_becomes_float32(embeddings: object) -> None:
     found = as_array(embeddings)
     assert type(found) is np.ndarray
-    assert (found.dtype, found.tolist()) == (np.float32, [[1, 2]])
+    assert (found.dtype, found.tolist()) == (np.dtype(np.float32), [[1, 2]])
 
 
 @pytest.mark.parametrize("metered", [False, True])

@@ -47,7 +47,7 @@ def test_a_steady_model_is_known_by_the_same_numbers_again() -> None:
 
 @pytest.mark.parametrize("modality", ["images", "texts"])
 def test_only_what_the_model_embeds_is_probed(modality: str) -> None:
-    found = probed("m", FunctionEmbedder(**{modality: {"images": pixels, "texts": letters}[modality]}))
+    found = probed("m", FunctionEmbedder(images=pixels) if modality == "images" else FunctionEmbedder(texts=letters))
     assert (found.images.shape[0] > 0, found.texts.shape[0] > 0) == (modality == "images", modality == "texts")
 
 

@@ -59,7 +59,7 @@ def test_a_step_that_is_off_by_default_shows_where_it_is_done_only_once() -> Non
 
 
 def test_a_processor_of_code_that_cannot_be_made_without_arguments() -> None:
-    class Own(transformers.CLIPImageProcessor):  # type: ignore[misc]
+    class Own(transformers.CLIPImageProcessor):
         def __init__(self, *, needed: int, **keywords: Any) -> None:
             super().__init__(**keywords)
 

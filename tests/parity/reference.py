@@ -107,9 +107,10 @@ def _open_clip(folder: Path) -> AbsEncoder:
 
     open_clip.create_model_and_transforms, open_clip.get_tokenizer = map(local, kept)
     try:
-        encoder: AbsEncoder = openclip_loader(str(folder), revision=None, device="cpu")
+        encoder = openclip_loader(str(folder), revision=None, device="cpu")
     finally:
         open_clip.create_model_and_transforms, open_clip.get_tokenizer = kept
+    assert isinstance(encoder, AbsEncoder)
     return encoder
 
 

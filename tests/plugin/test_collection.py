@@ -116,16 +116,17 @@ def test_beside_named_files_and_folders_the_suite_runs_too(
 @pytest.mark.parametrize("spelling", ["folder", "file", "folder and file", "relative", "link", "above", "package"])
 def test_the_suite_that_is_named_itself_runs_once(project: pytest.Pytester, spelling: str) -> None:
     (project.path / "linked").symlink_to(SUITE.parent)
+    above = str(SUITE.parents[1])
     named = {
-        "folder": [SUITE.parent],
-        "file": [SUITE],
-        "folder and file": [SUITE, SUITE.parent],
+        "folder": [str(SUITE.parent)],
+        "file": [str(SUITE)],
+        "folder and file": [str(SUITE), str(SUITE.parent)],
         "relative": [os.path.relpath(SUITE.parent, project.path)],
         "link": ["linked"],
-        "above": [SUITE.parents[1], "--ignore", SUITE.parents[1] / "tests", "--confcutdir", SUITE.parents[1]],
+        "above": [above, "--ignore", str(SUITE.parents[1] / "tests"), "--confcutdir", above],
         "package": ["--pyargs", "pytest_mieb"],
     }[spelling]
-    result = project.runpytest_inprocess(*LIST, *FEW, *map(str, named))
+    result = project.runpytest_inprocess(*LIST, *FEW, *named)
     assert result.ret == pytest.ExitCode.OK
     assert collected(result) == CHOSEN
 

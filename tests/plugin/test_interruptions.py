@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_mieb.embedding.store import SHARD
+from pytest_mieb.embedding.shared import SHARD
 from tests.plugin.running import Toys, assert_no_traceback, environment, summary
 from tests.plugin.toy import TASKS
 

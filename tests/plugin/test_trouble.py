@@ -14,7 +14,7 @@ from PIL import Image
 
 from pytest_mieb.data import Images
 from pytest_mieb.embedding import Store
-from pytest_mieb.embedding.store import SHARD
+from pytest_mieb.embedding.shared import SHARD
 from pytest_mieb.plugin import INCOMPLETE
 from tests.data.mirrors import encoded, whole
 from tests.embedding.stored import find

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pytest_mieb.plugin import INCOMPLETE
-from tests.data.mirrors import Numbered, pictures, write
+from tests.data.mirrors import Numbered, Tables, pictures, write
 from tests.plugin.running import Toys, assert_no_traceback, summary
 from tests.plugin.toy import write_cards
 
@@ -44,10 +44,12 @@ def unfit(toys: Toys, tmp_path_factory: pytest.TempPathFactory) -> Toys:
         ("part", COLOURS[:3]),
         ("none", tuple(f"{colour}.png" for colour in COLOURS)),
     ):
-        corpus = {"id": list(ids), "image": pictures(*COLOURS[: len(ids)])}
         queries = {"id": [f"q{row}" for row in range(4)], "text": [f"a picture in {colour}" for colour in COLOURS]}
-        qrels = {"query-id": queries["id"], "corpus-id": COLOURS, "score": [1] * 4}
-        tables = {"corpus": {"test": corpus}, "queries": {"test": queries}, "qrels": {"test": qrels}}
+        tables: Tables = {
+            "corpus": {"test": {"id": ids, "image": pictures(*COLOURS[: len(ids)])}},
+            "queries": {"test": queries},
+            "qrels": {"test": {"query-id": queries["id"], "corpus-id": COLOURS, "score": [1] * 4}},
+        }
         write(root / "data" / "toy" / name, tables)
     rows = {
         split: {"image": pictures(*names * 2), "label": Numbered([0, 1, 2] * 2, *names)}

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,7 @@ METRICS = ("text_acc", "image_acc", "accuracy")
 EAST, NORTH, NORTHEAST = [1, 0], [0, 1], [1, 1]
 
 
-def scores(images: list[list[list[float]]], texts: list[list[list[float]]]) -> dict[str, float]:
+def scores(images: Sequence[Sequence[Sequence[float]]], texts: Sequence[Sequence[Sequence[float]]]) -> dict[str, float]:
     found = pair_classification.match(np.array(images, np.float32), np.array(texts, np.float32), "accuracy").metrics
     return dict(found)
 

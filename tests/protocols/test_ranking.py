@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from pytest_mieb.protocols import ranking
 from pytest_mieb.protocols.ranking import descending, rank_all, rank_candidates
@@ -63,14 +64,14 @@ def test_chunks_leave_the_ranking_as_it_is(
     queries = corners[[0, 3, 5, 10, 15]]
     ids = [str(number * 7 % 16) for number in range(16)]
     scores = queries @ corners.T / 4
-    expected = []
-    for row in scores:
-        by_id = sorted(range(16), key=lambda place: ids[place], reverse=True)
-        expected.append(sorted(by_id, key=lambda place, row=row: -row[place])[:depth])
+    by_id = sorted(range(16), key=lambda place: ids[place], reverse=True)
+
+    def ranked(row: NDArray[np.float32]) -> list[int]:
+        return sorted(by_id, key=lambda place: -row[place])[:depth]
 
     monkeypatch.setattr(ranking, "DOCUMENTS_AT_ONCE", documents_at_once)
     monkeypatch.setattr(ranking, "QUERIES_AT_ONCE", queries_at_once)
-    assert rank_all(queries, corners, ids, depth).tolist() == expected
+    assert rank_all(queries, corners, ids, depth).tolist() == list(map(ranked, scores))
 
 
 def test_a_ranking_of_many_blocks_is_that_of_all_scores(monkeypatch: pytest.MonkeyPatch) -> None:

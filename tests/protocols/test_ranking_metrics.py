@@ -73,7 +73,7 @@ def test_the_ideal_ranking_is_cut_at_k() -> None:
     found = metrics([0, 3, 4], {0: 1, 1: 1, 2: 1})
     assert found["ndcg_at_1"] == 1
     assert found["ndcg_at_3"] == pytest.approx(1 / (1 + 1 / log2(3) + 1 / 2))
-    assert (found["recall_at_1"], found["map_at_1"]) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
+    assert (found["recall_at_1"], found["map_at_1"]) == pytest.approx((1 / 3, 1 / 3))
 
 
 def test_the_perfect_ranking_of_grades_is_1_and_the_reverse_is_less() -> None:

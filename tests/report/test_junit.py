@@ -23,7 +23,8 @@ def test_regressions_are_failures_and_missing_verdicts_errors(tmp_path: Path) ->
     a_run(tmp_path / "old", {A: 0.9, B: 0.7, C: 0.7, WIT: LANGUAGES})
     new = a_run(tmp_path / "new", {A: 0.7, B: 0.7, WIT: LANGUAGES | {"ko": 0.5}})
     a_verdict(new, {C: "the worker\x1b[0m crashed <&>"})
-    outcome = decide_stored(*(open_stored(str(tmp_path / n), tmp_path, TASKS) for n in ("old", "new")), TASKS, Policy())
+    before, after = (open_stored(str(tmp_path / name), tmp_path, TASKS) for name in ("old", "new"))
+    outcome = decide_stored(before, after, TASKS, Policy())
     (suite,) = fromstring(junit(of_stored(outcome)))
     counts = {name: suite.get(name) for name in ("tests", "failures", "errors", "skipped")}
     assert counts == {"tests": "5", "failures": "2", "errors": "2", "skipped": "0"}

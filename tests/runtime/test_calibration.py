@@ -22,7 +22,7 @@ from pytest_mieb.suite.cards import load_tasks
 
 
 def names(n: int, **given: Any) -> list[str]:
-    run = {"batch_size": 64, "threads": 2, "dtype": "float32", "device": "cpu"} | given
+    run: dict[str, Any] = {"batch_size": 64, "threads": 2, "dtype": "float32", "device": "cpu"} | given
     return [change.name for change in islice(changes(**run), n)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -152,6 +153,6 @@ def see(monkeypatch: pytest.MonkeyPatch, cuda: int, mps: bool) -> None:
 def test_processes_are_started_where_threads_do_not_keep_all_processors_busy(
     monkeypatch: pytest.MonkeyPatch, own: int, workers: int, expected: int
 ) -> None:
-    monkeypatch.setattr(devices.os, "sched_getaffinity", lambda process: range(own), raising=False)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: range(own), raising=False)
     worker = devices.Worker("run", workers) if workers else None
     assert devices.processes(worker) == expected

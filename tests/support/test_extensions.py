@@ -35,7 +35,7 @@ def others(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_own_things_come_first_and_others_after(others: ModuleType) -> None:
-    others.three = Thing("three")
+    vars(others)["three"] = Thing("three")
     assert list(registry("things", OWN, Thing)) == ["one", "two", "three"]
 
 
@@ -47,7 +47,7 @@ def test_own_things_come_first_and_others_after(others: ModuleType) -> None:
     ],
 )
 def test_what_cannot_be_used_is_refused(others: ModuleType, given: object, sentence: str) -> None:
-    others.three = given
+    vars(others)["three"] = given
     with pytest.raises(ExtensionError) as refusal:
         registry("things", OWN, Thing)
     assert str(refusal.value) == f"entry point three = others_things:three in things: {sentence}"

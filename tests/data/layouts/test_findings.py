@@ -28,14 +28,13 @@ from tests.data.layouts.test_refusals import (
     SHADES,
     TAGGED,
     VIDORE,
-    Tables,
     beir,
     imagecode,
     kinds,
     one,
     vidore,
 )
-from tests.data.mirrors import Numbered, mirror, pictures, write
+from tests.data.mirrors import Numbered, Tables, mirror, pictures, write
 
 QUERIES = {"id": ["q", "r", "s"], "text": ["one", "two", "three"]}
 NOT_THERE = "judged queries are not among the queries"

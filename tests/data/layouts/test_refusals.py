@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,9 +11,8 @@ import pytest
 from pytest_mieb.data import DatasetError, Images, Inputs, load_rows
 from pytest_mieb.suite import Task
 from tests.builders import a_task
-from tests.data.mirrors import Columns, Numbered, mirror, pictures, plain
+from tests.data.mirrors import Columns, Numbered, Tables, mirror, pictures, plain
 
-Tables = Mapping[str, Mapping[str, Columns]]
 REMEDY = "; check the card against the dataset, or download it again"
 
 KINDS = {"split": "test", "image": "image", "label": "kind"}
@@ -529,7 +527,7 @@ def test_a_dataset_that_cannot_be_used(tmp_path: Path, case: str) -> None:
     assert str(refusal.value) == f"dataset org/some-dataset (revision 0123456789abcdef), {where}: {sentence}{remedy}"
 
 
-BROKEN = {
+BROKEN: dict[str, tuple[Task, Tables, str]] = {
     "captions that are none": (
         CAPTIONS,
         {"": {"en": {"image_id": ["a"], "image": RED, "captions": [None]}}},
@@ -615,14 +613,16 @@ def damaged(*colours: str | None) -> list[dict[str, Any] | None]:
 
 
 def memes(column: str, **changes: Any) -> Tables:
-    sound = {"id": [1, 2, 3], "image": pictures("red", "green", "blue"), column: ["one", "two", "three"]}
+    sound: Columns = {"id": [1, 2, 3], "image": pictures("red", "green", "blue"), column: ["one", "two", "three"]}
     splits = {name: dict(sound) for name in ("train", "validation", "test")}
     for split, columns in changes.items():
         splits[split] |= columns
     return {"": splits}
 
 
-DROPPED = replace(PROBED, dataset=replace(PROBED.dataset, options=PROBED.dataset.options | {"drop_train_rows": (0, 2)}))
+DROPPED = replace(
+    PROBED, dataset=replace(PROBED.dataset, options={**PROBED.dataset.options, "drop_train_rows": (0, 2)})
+)
 # What is wrong lies elsewhere than in the dataset: rows were left out before it, or those of other splits put there.
 MOVED: dict[str, tuple[Task, Tables, str, str]] = {
     "rows of the training split that the card drops": (

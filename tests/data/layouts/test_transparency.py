@@ -14,12 +14,12 @@ from pytest_mieb.data import load_rows
 from pytest_mieb.data.layouts import known
 from pytest_mieb.suite import Task
 from tests.data.layouts import test_refusals as sound
-from tests.data.layouts.test_refusals import Tables, pictures_of
-from tests.data.mirrors import encoded, mirror
+from tests.data.layouts.test_refusals import pictures_of
+from tests.data.mirrors import Tables, encoded, mirror
 
 FILE = encoded(Image.new("RGBA", (4, 4), (200, 0, 0, 9)))
 SEEN = [{"bytes": FILE, "path": None}]
-CAPTIONED = {"": {"en": {"image_id": ["a"], "image": [FILE], "captions": [["one"]]}}}
+CAPTIONED: Tables = {"": {"en": {"image_id": ["a"], "image": [FILE], "captions": [["one"]]}}}
 SPLITS = ("train", "validation", "test")
 TABLES: list[tuple[Task, Tables, str]] = [
     (sound.LABELLED, sound.one(image=SEEN * 2, kind=[1, 2]), "RGBA"),

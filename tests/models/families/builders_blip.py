@@ -31,8 +31,9 @@ def build_blip(folder: Path, class_name: str = "BlipForImageTextRetrieval") -> P
         image_text_hidden_size=24,
         initializer_range=0.3,  # what a checkpoint lacks is drawn with it; by default the text encoder collapses
     )
-    config.text_config.encoder_hidden_size = TOWER["hidden_size"]
-    config.text_config.initializer_range = 0.3
+    text = config.text_config
+    assert isinstance(text, transformers.BlipTextConfig)
+    text.encoder_hidden_size, text.initializer_range = TOWER["hidden_size"], 0.3
     images = transformers.BlipImageProcessor(size={"height": PIXELS, "width": PIXELS})
     model = getattr(transformers, class_name)(config)
     return _saved(model, transformers.BlipProcessor(images, tokenizer), folder)

@@ -9,7 +9,7 @@ from typing import Any
 from tests.models.builders import CLIP_TOWER, PIXELS, clip_tokenizer, saved
 from tests.models.families.builders_blip import bert_tokenizer
 
-_PATCHES = {"image_size": PIXELS, "patch_size": 16}
+_PATCHES: dict[str, Any] = {"image_size": PIXELS, "patch_size": 16}
 _XLM_SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 
 

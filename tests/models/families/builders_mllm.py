@@ -84,7 +84,7 @@ def build_paligemma(folder: Path, seed: int = 0) -> Path:
     )
 
     words = tokenizer(("<image>",), 4000, bos_token="<bos>", eos_token="<eos>")
-    images = SiglipImageProcessor(size={"height": 28, "width": 28})
+    images: Any = SiglipImageProcessor(size={"height": 28, "width": 28})
     images.image_seq_length = 4
     processor = PaliGemmaProcessor(images, words)
     tower = {

@@ -75,10 +75,10 @@ if not timm.is_model(EVA):
 def build(config: Mapping[str, Any], seed: int = 0) -> Any:
     """A model by open_clip's own classes; as initialised, all its embeddings would lie close together."""
     torch.manual_seed(seed)
-    config = json.loads(json.dumps(config))
-    custom = config.pop("custom_text", False)
-    model_class = open_clip.CoCa if "multimodal_cfg" in config else open_clip.CustomTextCLIP
-    model = (model_class if custom else open_clip.CLIP)(**config).eval()
+    parts: dict[str, Any] = json.loads(json.dumps(config))
+    custom = parts.pop("custom_text", False)
+    model_class = open_clip.CoCa if "multimodal_cfg" in parts else open_clip.CustomTextCLIP
+    model = (model_class if custom else open_clip.CLIP)(**parts).eval()
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.ndim > 1:

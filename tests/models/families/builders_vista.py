@@ -10,7 +10,12 @@ import torch
 PATCH, GRID, WIDTH, HEAD = 8, 4, 32, 16
 PIXELS = PATCH * GRID
 POSITIONS = 64
-LAYERS = {"hidden_size": WIDTH, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+LAYERS: dict[str, Any] = {
+    "hidden_size": WIDTH,
+    "intermediate_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+}
 _PIECES = "abcdefghijklmnopqrstuvwxyz0123456789.,犬走るв"
 # timm's names of a block's parts, and those of the published checkpoints.
 PUBLISHED = {
@@ -60,12 +65,12 @@ def build_bge(folder: Path, kind: str) -> Any:
 
     if kind == "bert":
         tokenizer = bge_tokenizer(("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"))
-        size = {"vocab_size": len(tokenizer), "max_position_embeddings": POSITIONS}
-        model: Any = BertModel(BertConfig(**LAYERS, **size))
+        config = BertConfig(**LAYERS, vocab_size=len(tokenizer), max_position_embeddings=POSITIONS)
+        model: Any = BertModel(config)
     else:
         tokenizer = bge_tokenizer(("[CLS]", "[PAD]", "[SEP]", "[UNK]", "[MASK]"))
-        size = {"vocab_size": len(tokenizer), "max_position_embeddings": POSITIONS + 2, "type_vocab_size": 1}
-        model = XLMRobertaModel(XLMRobertaConfig(**LAYERS, **size, pad_token_id=1))
+        size: dict[str, Any] = LAYERS | {"vocab_size": len(tokenizer), "max_position_embeddings": POSITIONS + 2}
+        model = XLMRobertaModel(XLMRobertaConfig(**size, type_vocab_size=1, pad_token_id=1))
     model.config.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return model

@@ -129,7 +129,7 @@ def test_what_the_processor_makes_a_token_is_read_as_words(reference: Reference,
 
 
 def test_stands_the_battery(model: Embedder) -> None:
-    assert (model.modalities, model.dimension) == ({"image", "text", "interleaved"}, 32)
+    assert (model.modalities, model.dimension) == (frozenset({"image", "text", "interleaved"}), 32)
     check_images(model)
     check_texts(model)
     check_interleaved(model)

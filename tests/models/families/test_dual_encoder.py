@@ -92,7 +92,7 @@ def test_images_as_transformers_computes_them(
     inputs = AutoProcessor.from_pretrained(folders[name], backend="torchvision")(images=TINTED, return_tensors="pt")
     expected = computed(folders[name], "get_image_features", inputs)
     found = models[name].embed_images(TINTED)
-    assert (found.dtype, found.shape) == (np.float32, (len(TINTED), EXPECTED[name].dimension))
+    assert (found.dtype, found.shape) == (np.dtype(np.float32), (len(TINTED), EXPECTED[name].dimension))
     assert_scattered(expected)
     np.testing.assert_array_equal(found, expected)
 
@@ -107,7 +107,7 @@ def test_texts_as_transformers_computes_them(
     assert tokens["input_ids"].shape == (len(TEXTS), length)
     expected = computed(folders[name], "get_text_features", tokens)
     found = models[name].embed_texts(TEXTS)
-    assert (found.dtype, found.shape) == (np.float32, (len(TEXTS), dimension))
+    assert (found.dtype, found.shape) == (np.dtype(np.float32), (len(TEXTS), dimension))
     assert_scattered(expected)
     assert_same(found, expected)
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4 * np.abs(expected).max())
@@ -166,7 +166,7 @@ def test_embeds_as_the_references_wrapper_does(
 @pytest.mark.parametrize("name", EXPECTED)
 def test_stands_the_battery(models: Mapping[str, Embedder], name: str) -> None:
     model = models[name]
-    assert (model.modalities, model.dimension) == ({"image", "text"}, EXPECTED[name].dimension)
+    assert (model.modalities, model.dimension) == (frozenset({"image", "text"}), EXPECTED[name].dimension)
     check_images(model, alpha=ALPHA.get(name, on_white))
     check_texts(model)
 

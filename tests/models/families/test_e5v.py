@@ -48,8 +48,9 @@ def model(folder: Path) -> Embedder:
 
 @pytest.fixture(scope="module")
 def processor(folder: Path) -> Any:
-    keywords = {"patch_size": 14, "vision_feature_select_strategy": "default", "num_additional_image_tokens": 1}
-    processor = LlavaNextProcessor.from_pretrained(folder, **keywords)
+    processor = LlavaNextProcessor.from_pretrained(
+        folder, patch_size=14, vision_feature_select_strategy="default", num_additional_image_tokens=1
+    )
     processor.tokenizer.padding_side = "left"
     return processor
 
@@ -103,7 +104,7 @@ def test_whatever_is_embedded_together(model: Embedder) -> None:
 def test_as_the_reference_embeds(model: Embedder, decoder: Any, processor: Any, what: str) -> None:
     # Its constructor loads the processor as it is saved, without what `processor` here was told; and it hands over
     # texts before images, which transformers 5 takes the other way round.
-    wrapper = E5VModel.__new__(E5VModel)
+    wrapper: Any = E5VModel.__new__(E5VModel)
     wrapper.model, wrapper.device = decoder, "cpu"
     wrapper.processor = lambda text, images=None, **keywords: processor(text=text, images=images, **keywords)
     wrapper.template = TURN

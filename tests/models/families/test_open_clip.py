@@ -32,6 +32,7 @@ from tests.models.battery import (
     assert_scattered,
     check_images,
     check_texts,
+    description_of,
     largest_made,
     noise,
 )
@@ -126,7 +127,7 @@ def test_an_image_with_a_text_is_their_sum(models: dict[str, Embedder]) -> None:
 
 
 def test_what_was_loaded_is_said(models: dict[str, Embedder]) -> None:
-    description = models["tiny"].description
+    description = description_of(models["tiny"])
     assert (description.family, description.architecture) == ("open_clip", ARCHITECTURE)
     assert (description.dimension, description.dtype) == (24, "float32")
     assert description.preprocessing == PREPROCESSING | {
@@ -135,8 +136,8 @@ def test_what_was_loaded_is_said(models: dict[str, Embedder]) -> None:
         "text": "77 tokens",
     }
     assert description.warnings == ()
-    assert models["quick"].description.preprocessing["activation"] == "QuickGELU"
-    assert models["eva02"].description.architecture == EVA
+    assert description_of(models["quick"]).preprocessing["activation"] == "QuickGELU"
+    assert description_of(models["eva02"]).architecture == EVA
 
 
 def test_weights_of_the_older_format_are_the_same(
@@ -202,12 +203,12 @@ def test_of_a_very_thin_image_that_is_cropped_little_is_made(weights: Path) -> N
 
 
 def test_what_bare_weights_leave_open_is_guessed_aloud(weights: Path) -> None:
-    warnings = load_embedder(f"open_clip:{ARCHITECTURE}@{weights}", options={"std": "0.3"}).description.warnings
+    warnings = description_of(load_embedder(f"open_clip:{ARCHITECTURE}@{weights}", options={"std": "0.3"})).warnings
     assert len(warnings) == 2
     assert "for mean, interpolation, resize_mode open_clip's defaults are taken" in warnings[0]
     assert f"activation: {ARCHITECTURE}'s own is taken, GELU" in warnings[1]
     told = PREPROCESSING_GIVEN | {"quick_gelu": "false"}
-    assert load_embedder(f"open_clip:{ARCHITECTURE}@{weights}", options=told).description.warnings == ()
+    assert description_of(load_embedder(f"open_clip:{ARCHITECTURE}@{weights}", options=told)).warnings == ()
 
 
 def test_the_guess_names_what_published_weights_of_the_architecture_take(
@@ -215,7 +216,7 @@ def test_the_guess_names_what_published_weights_of_the_architecture_take(
 ) -> None:
     tag = pretrained._slpcfg(hf_hub="team/tiny/")
     monkeypatch.setitem(pretrained._PRETRAINED, ARCHITECTURE, {"webli": tag})
-    guess = load_embedder(f"open_clip:{ARCHITECTURE}@{weights}").description.warnings[0]
+    guess = description_of(load_embedder(f"open_clip:{ARCHITECTURE}@{weights}")).warnings[0]
     assert "(webli takes mean=0.5,0.5,0.5, std=0.5,0.5,0.5, resize_mode=squash)" in guess
 
 
@@ -234,17 +235,17 @@ def test_weights_for_another_size_of_pictures_are_refused_until_it_is_given(weig
         load_embedder(f"open_clip:{ARCHITECTURE}@{file}")
     as_trained = load_embedder(f"open_clip:{ARCHITECTURE}@{file}", options={"size": "48"})
     assert_embeds(as_trained, computed(ARCHITECTURE, pretrained=str(file), force_image_size=48))
-    assert not any("resized" in warning for warning in as_trained.description.warnings)
+    assert not any("resized" in warning for warning in description_of(as_trained).warnings)
     resized = load_embedder(f"open_clip:{ARCHITECTURE}@{file}", options={"size": "64"})
     assert_embeds(resized, computed(ARCHITECTURE, pretrained=str(file), force_image_size=64))
-    assert "trained on pictures of 48 pixels: its positional embeddings are resized" in resized.description.warnings
-    assert resized.description.preprocessing["size"] == "64x64"
+    assert "trained on pictures of 48 pixels: its positional embeddings are resized" in description_of(resized).warnings
+    assert description_of(resized).preprocessing["size"] == "64x64"
 
 
 def test_a_tower_of_timm_at_another_size(folders: dict[str, Path]) -> None:
     model = load_embedder(str(folders["eva02"]), options={"size": "64"})
     assert_embeds(model, computed(f"local-dir:{folders['eva02']}", force_image_size=64))
-    assert f"{EVA} takes another size" in model.description.warnings[0]
+    assert f"{EVA} takes another size" in description_of(model).warnings[0]
 
 
 def test_biases_of_the_loss_are_no_reason_to_refuse(models: dict[str, Embedder], weights: Path, tmp_path: Path) -> None:
@@ -282,9 +283,9 @@ def cache(folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_pretrained_tag_has_its_own_preprocessing_and_activation(cache: Path, weights: Path) -> None:
     model = load_embedder(f"open_clip:{ARCHITECTURE}/first_1m", revision=REVISION)
-    means = {"image_mean": (0.5,) * 3, "image_std": (0.25,) * 3}
-    assert_embeds(model, computed(ARCHITECTURE, pretrained=str(weights), force_quick_gelu=True, **means))
-    description = model.description
+    stated: dict[str, Any] = {"force_quick_gelu": True, "image_mean": (0.5,) * 3, "image_std": (0.25,) * 3}
+    assert_embeds(model, computed(ARCHITECTURE, pretrained=str(weights), **stated))
+    description = description_of(model)
     assert description.architecture == f"{ARCHITECTURE}/first_1m"
     assert description.version == f"revision {REVISION[:12]}"
     assert description.preprocessing["activation"] == "QuickGELU"
@@ -294,7 +295,7 @@ def test_a_pretrained_tag_has_its_own_preprocessing_and_activation(cache: Path, 
 def test_a_hub_id_is_the_folder_that_it_holds(cache: Path, models: dict[str, Embedder]) -> None:
     for model in (load_embedder("open_clip:team/tiny"), load_embedder("team/tiny", revision=REVISION)):
         np.testing.assert_array_equal(model.embed_images(IMAGES), models["tiny"].embed_images(IMAGES))
-        assert model.description.preprocessing == models["tiny"].description.preprocessing
+        assert description_of(model).preprocessing == description_of(models["tiny"]).preprocessing
 
 
 def test_a_repository_of_the_older_format(cache: Path, models: dict[str, Embedder], tmp_path: Path) -> None:
@@ -438,7 +439,7 @@ def test_a_configuration_without_statistics_is_completed_aloud(folders: dict[str
     folder = copied(folders["tiny"], tmp_path / "silent")
     reconfigure(folder, lambda content: content.pop("preprocess_cfg"))
     model = load_embedder(str(folder))
-    assert model.description.warnings == (
+    assert description_of(model).warnings == (
         "open_clip_config.json does not state mean and std: those of OpenAI's CLIP are taken",
     )
     assert_embeds(model, computed(f"local-dir:{folder}"))
@@ -504,7 +505,7 @@ def test_a_text_tower_of_transformers(roberta: Path, tmp_path: Path, monkeypatch
         load_embedder(str(folder))
     lay(tmp_path / "hub", "team/roberta", roberta)
     found = load_embedder(str(folder))
-    assert found.description.preprocessing["text"] == "77 tokens, team/roberta"
+    assert description_of(found).preprocessing["text"] == "77 tokens, team/roberta"
     texts = [" ".join(text.split()) for text in TEXTS]
     tokens = AutoTokenizer.from_pretrained(roberta)(
         texts, padding="max_length", truncation=True, max_length=77, return_tensors="pt"
@@ -530,7 +531,7 @@ def test_texts_are_not_cut_at_random(folders: dict[str, Path], models: dict[str,
     reconfigure(folder, lambda content: content["model_cfg"]["text_cfg"].update(options))
     model = load_embedder(str(folder))
     np.testing.assert_array_equal(model.embed_texts(TEXTS), models["tiny"].embed_texts(TEXTS))
-    assert "long texts are cut at their end" in model.description.warnings[0]
+    assert "long texts are cut at their end" in description_of(model).warnings[0]
 
 
 # The reference, and a hub over HTTP.
@@ -579,7 +580,8 @@ def test_of_a_repository_on_the_hub_one_format_is_fetched(
         (served / name).write_bytes(b"not to be fetched")
     IMAGES[1].save(tmp_path / "image.png")
     with Hub(tmp_path) as hub:
-        command = [sys.executable, "-c", OVER_HTTP, REVISION, tmp_path / "image.png", tmp_path / "found.npy"]
+        files = str(tmp_path / "image.png"), str(tmp_path / "found.npy")
+        command = [sys.executable, "-c", OVER_HTTP, REVISION, *files]
         done = subprocess.run(
             command, env=hub.environment(tmp_path / "home"), capture_output=True, text=True, check=False
         )

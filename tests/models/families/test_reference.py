@@ -165,7 +165,7 @@ def test_what_a_wrapper_gives_becomes_float32(register: Register) -> None:
     found = model.embed_interleaved([Image.new("RGB", (3, 5))] * 2, ["a", "abc"])
     assert found.dtype == np.float32
     np.testing.assert_array_equal(found, [[3, 5, 1, 1], [3, 5, 3, 1]])
-    assert (model.dimension, model.modalities) == (4, {"image", "text", "interleaved"})
+    assert (model.dimension, model.modalities) == (4, frozenset({"image", "text", "interleaved"}))
     assert model.description is not None
     assert "bfloat16" in model.description.line
 
@@ -229,7 +229,7 @@ def test_a_task_that_mteb_lacks_looks_like_one_of_its_protocol(instruction: str 
     assert ours.prompt == ({"query": instruction} if instruction else "Retrieve text based on user query.")
     assert query.fingerprint != model.prompted(Purpose("OurLunches", "retrieval", "query", "Other")).fingerprint
 
-    class Instructed(mteb.models.abs_encoder.AbsEncoder):  # type: ignore[name-defined,misc]
+    class Instructed(mteb.models.abs_encoder.AbsEncoder):  # type: ignore[name-defined]
         encode = None
 
     told = Instructed.get_instruction(Instructed.__new__(Instructed), ours, mteb.types.PromptType.query)

@@ -14,12 +14,13 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from timm.data import create_transform, resolve_model_data_config
+from timm.data.config import resolve_model_data_config
+from timm.data.transforms_factory import create_transform
 from timm.models import _registry, save_for_hf
 from timm.models.vision_transformer import _create_vision_transformer
 
 from pytest_mieb.models import Embedder, ModelError, load_embedder
-from tests.models.battery import IMAGES, assert_same, assert_scattered, check_images, opaque
+from tests.models.battery import IMAGES, assert_same, assert_scattered, check_images, description_of, opaque
 from tests.models.folders import Change, change_json, check_keys, copied, refusal
 from tests.models.hub_cache import REVISION, go_offline, lay
 
@@ -45,7 +46,7 @@ def build(architecture: str, **keywords: Any) -> Any:
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     root = tmp_path_factory.mktemp("timm")
     for architecture in ARCHITECTURES:
-        save_for_hf(build(architecture), root / architecture, safe_serialization=True)
+        save_for_hf(build(architecture), str(root / architecture), safe_serialization=True)
     return {architecture: root / architecture for architecture in ARCHITECTURES}
 
 
@@ -86,7 +87,7 @@ def test_a_batch_changes_nothing(models: dict[str, Embedder], name: str) -> None
 def test_what_was_loaded_is_said(models: dict[str, Embedder]) -> None:
     model = models["test_vit"]
     assert model.modalities == {"image"}
-    description = model.description
+    description = description_of(model)
     assert (description.family, description.architecture) == ("timm", "test_vit.r160_in1k")
     assert description.preprocessing == {
         "size": "160x160",
@@ -126,7 +127,7 @@ def test_preprocessing_can_be_corrected(folders: dict[str, Path], models: dict[s
     assert_same(model.embed_images(IMAGES), expected)
     assert np.abs(expected - models["test_vit"].embed_images(IMAGES)).max() > 1e-3
     assert model.fingerprint != models["test_vit"].fingerprint
-    assert model.description.warnings == ()
+    assert description_of(model).warnings == ()
 
 
 def test_images_fitted_by_their_longer_edge(folders: dict[str, Path], tmp_path: Path) -> None:
@@ -134,7 +135,7 @@ def test_images_fitted_by_their_longer_edge(folders: dict[str, Path], tmp_path: 
     folder = copied(folders["test_vit"], tmp_path / "border")
     reconfigure(folder, lambda content: content["pretrained_cfg"].update(crop_mode="border"))
     model = load_embedder(str(folder))
-    assert model.description.preprocessing["crop_mode"] == "border"
+    assert description_of(model).preprocessing["crop_mode"] == "border"
     check_images(model, alpha=opaque)
 
 
@@ -148,7 +149,7 @@ def test_a_training_checkpoint(models: dict[str, Embedder], weights: Path, tmp_p
     torch.save({"epoch": 3, "arch": "test_vit", "state_dict": state, "args": argparse.Namespace(lr=0.1)}, file)
     model = load_embedder(f"timm:test_vit.r160_in1k@{file}")
     np.testing.assert_array_equal(model.embed_images(IMAGES), models["test_vit"].embed_images(IMAGES))
-    assert model.description.warnings == ()
+    assert description_of(model).warnings == ()
 
 
 def test_averaged_weights_are_taken_where_there_are_any(
@@ -160,15 +161,15 @@ def test_averaged_weights_are_taken_where_there_are_any(
     torch.save({"state_dict": last, "state_dict_ema": state}, file)
     model = load_embedder(f"timm:test_vit.r160_in1k@{file}")
     np.testing.assert_array_equal(model.embed_images(IMAGES), models["test_vit"].embed_images(IMAGES))
-    assert "last.pth.tar: the averaged weights (state_dict_ema) are taken" in model.description.warnings[0]
+    assert "last.pth.tar: the averaged weights (state_dict_ema) are taken" in description_of(model).warnings[0]
 
 
 def test_what_bare_weights_leave_open_is_guessed_aloud(weights: Path) -> None:
-    guess = load_embedder(f"timm:test_vit@{weights}", options={"std": "0.5"}).description.warnings
+    guess = description_of(load_embedder(f"timm:test_vit@{weights}", options={"std": "0.5"})).warnings
     assert len(guess) == 1
     assert "mean, interpolation, crop_pct are those of test_vit.r160_in1k" in guess[0]
     given = {"mean": "0.5", "std": "0.5", "interpolation": "bicubic", "crop_pct": "0.95"}
-    assert load_embedder(f"timm:test_vit@{weights}", options=given).description.warnings == ()
+    assert description_of(load_embedder(f"timm:test_vit@{weights}", options=given)).warnings == ()
 
 
 def test_weights_for_another_size_of_pictures_are_refused_until_it_is_given(tmp_path: Path) -> None:
@@ -181,7 +182,7 @@ def test_weights_for_another_size_of_pictures_are_refused_until_it_is_given(tmp_
     args = {"input_size": (3, 128, 128)}
     expected = computed("test_vit", args, pretrained=True, pretrained_cfg_overlay=overlay, img_size=128)
     assert_same(model.embed_images(IMAGES), expected)
-    assert "resized from another size of pictures or patches: pos_embed" in model.description.warnings[1]
+    assert "resized from another size of pictures or patches: pos_embed" in description_of(model).warnings[1]
 
 
 # By name: what timm knows, and hub ids, from a cache.
@@ -207,9 +208,9 @@ def cache(folders: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPa
 def test_a_name(cache: Path, models: dict[str, Embedder], spec: str, name: str) -> None:
     model = load_embedder(spec, revision=REVISION if "/" in spec else None)
     np.testing.assert_array_equal(model.embed_images(IMAGES), models[name].embed_images(IMAGES))
-    assert model.description.preprocessing == models[name].description.preprocessing
-    assert model.description.version == f"revision {REVISION[:12]}"
-    assert model.description.warnings == ()
+    assert description_of(model).preprocessing == description_of(models[name]).preprocessing
+    assert description_of(model).version == f"revision {REVISION[:12]}"
+    assert description_of(model).warnings == ()
 
 
 NAMES = {
@@ -324,9 +325,9 @@ def test_moco_as_the_paper_prepares_its_images(moco: None) -> None:
     assert_scattered(features[:, 0].numpy())
     assert_same(model.embed_images(IMAGES), features[:, 0].numpy())
     assert model.modalities == {"image"}
-    assert model.description.preprocessing["left out"] == "head.bias, head.weight"
-    assert model.description.version == f"revision {MOCO_REVISION[:12]}"
-    assert model.description.warnings == ()
+    assert description_of(model).preprocessing["left out"] == "head.bias, head.weight"
+    assert description_of(model).version == f"revision {MOCO_REVISION[:12]}"
+    assert description_of(model).warnings == ()
 
 
 def test_moco_as_the_reference_wrapper_embeds_it(moco: None) -> None:

@@ -78,7 +78,7 @@ def test_embeds_as_transformers_computes_it(
     with torch.no_grad():
         expected = compute(reference(**processed(folders[kind]))).numpy()
     found = models[kind].embed_images(TINTED)
-    assert (found.dtype, found.shape) == (np.float32, (len(TINTED), dimension))
+    assert (found.dtype, found.shape) == (np.dtype(np.float32), (len(TINTED), dimension))
     assert_scattered(expected)
     assert_same(found, expected)
     description = models[kind].description
@@ -93,7 +93,7 @@ def test_embeds_as_the_references_wrapper_does(
 ) -> None:
     from mteb.models.model_implementations.dino_models import DINOModel
 
-    reference = DINOModel(str(folders[kind]), revision=None, device="cpu")  # type: ignore[arg-type]
+    reference: Any = DINOModel(str(folders[kind]), revision="", device="cpu")
     images = [*TINTED, *TRANSPARENT.values()]
     batches = [{"image": images}]
     assert_same(models[kind].embed_images(images), reference.get_image_embeddings(batches, show_progress_bar=False))
@@ -105,7 +105,8 @@ def test_embeds_as_the_references_wrapper_does(
 
 def test_the_class_token_of_dinov2_is_its_pooled_output(folders: Mapping[str, Path]) -> None:
     poolings = (load_embedder(str(folders["dinov2"]), options={"pooling": name}) for name in ("cls", "pooler"))
-    np.testing.assert_array_equal(*(model.embed_images(TINTED) for model in poolings))
+    by_token, pooled = (model.embed_images(TINTED) for model in poolings)
+    np.testing.assert_array_equal(by_token, pooled)
 
 
 @pytest.mark.parametrize("kind", EXPECTED)
@@ -258,10 +259,10 @@ def test_a_picture_that_the_model_does_not_take_is_found_at_once(folders: Mappin
 
 
 def test_a_model_of_timm_in_transformers_is_prepared_by_timm(tmp_path: Path) -> None:
-    import timm
+    from timm.data.transforms_factory import create_transform
     from transformers import TimmWrapperConfig, TimmWrapperImageProcessor
 
-    steps = {
+    steps: dict[str, Any] = {
         "input_size": (3, 32, 32),
         "interpolation": "bicubic",
         "crop_pct": 0.9,
@@ -269,11 +270,12 @@ def test_a_model_of_timm_in_transformers_is_prepared_by_timm(tmp_path: Path) -> 
         "std": [0.3] * 3,
     }
     torch.manual_seed(0)
-    AutoModel.from_config(TimmWrapperConfig(architecture="test_vit", pretrained_cfg=steps)).save_pretrained(tmp_path)
+    settings: dict[str, Any] = {"architecture": "test_vit", "pretrained_cfg": steps}
+    AutoModel.from_config(TimmWrapperConfig(**settings)).save_pretrained(tmp_path)
     processor = TimmWrapperImageProcessor(steps)
     reference = AutoModel.from_pretrained(tmp_path, dtype=torch.float32).eval()
     with torch.no_grad():
-        pixels = torch.stack([timm.data.create_transform(**processor.data_config)(image) for image in TINTED])
+        pixels = torch.stack([create_transform(**processor.data_config)(image) for image in TINTED])
         expected = reference.timm_model.forward_head(reference.timm_model.forward_features(pixels), pre_logits=True)
     model = load_embedder(str(tmp_path))
     assert_same(model.embed_images(TINTED), expected)

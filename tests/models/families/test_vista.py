@@ -122,10 +122,17 @@ def test_builds_files_with_as_many_names_and_numbers_as_the_published_ones() -> 
     with torch.device("meta"):
         tower = timm.create_model("eva02_base_patch16_clip_224", num_classes=512)
         names = published(BertModel(BertConfig()), tower, torch.nn.Linear(768, 768))
-        size = {"hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16}
-        places = {"vocab_size": 250002, "max_position_embeddings": 8194, "type_vocab_size": 1}
+        config = XLMRobertaConfig(
+            hidden_size=1024,
+            intermediate_size=4096,
+            num_hidden_layers=24,
+            num_attention_heads=16,
+            vocab_size=250002,
+            max_position_embeddings=8194,
+            type_vocab_size=1,
+        )
         large = timm.create_model("eva02_large_patch14_clip_224", num_classes=768)
-        parts = XLMRobertaModel(XLMRobertaConfig(**size, **places)), large, torch.nn.Linear(1024, 1024)
+        parts = XLMRobertaModel(config), large, torch.nn.Linear(1024, 1024)
     counted = Counter(name.partition(".")[0] for name in names)
     assert counted == {"model_visual": 287, "bge_encoder": 192, "bge_embeddings": 5, "bge_pooler": 2, "visual_proj": 2}
     assert sum(weight.numel() for part in parts for weight in part.parameters()) + 1 == 872_909_505
@@ -151,7 +158,8 @@ def test_says_what_it_is(built: Mapping[str, Built]) -> None:
     description = built["bert"].embedder.description
     assert description is not None
     assert (description.family, description.dimension, description.dtype) == ("VISTA", 32, "float32")
-    assert description.preprocessing | {
+    assert {
+        **description.preprocessing,
         "size": "shortest edge 32",
         "interpolation": "bicubic",
         "crop": "32x32",
@@ -159,7 +167,7 @@ def test_says_what_it_is(built: Mapping[str, Built]) -> None:
         "std": list(STD),
         "text padding": "longest 64",
         "text beside an image": 48,
-    } == dict(description.preprocessing)
+    } == description.preprocessing
 
 
 def test_finds_the_text_encoder_beside_the_weights_or_as_the_processor(

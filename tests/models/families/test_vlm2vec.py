@@ -106,7 +106,7 @@ def test_whatever_is_embedded_together(model: Embedder) -> None:
 @pytest.mark.parametrize("what", ["images", "texts", "both"])
 def test_as_the_reference_embeds(model: Embedder, decoder: Any, processor: Any, what: str) -> None:
     # Its constructor takes configuration and processor from the hub only, and needs flash attention.
-    wrapper = VLM2VecWrapper.__new__(VLM2VecWrapper)
+    wrapper: Any = VLM2VecWrapper.__new__(VLM2VecWrapper)
     wrapper.mdl, wrapper.processor, wrapper.device = decoder, processor, "cpu"
     wrapper.pooling, wrapper.normalize = "last", True
     images, texts = [*IMAGES[:4], *TRANSPARENT.values()], [*SHORT, *["a dog"] * len(TRANSPARENT)]

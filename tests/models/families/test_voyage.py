@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from email.utils import formatdate
 from typing import Any, NamedTuple
 
@@ -58,7 +58,7 @@ def bill_of(model: Embedder) -> Bill:
 @pytest.mark.usefixtures("api")
 def test_it_stands_what_every_family_must() -> None:
     model = load_embedder(SPEC)
-    assert (model.modalities, model.dimension) == ({"image", "text", "interleaved"}, 1024)
+    assert (model.modalities, model.dimension) == (frozenset({"image", "text", "interleaved"}), 1024)
     check_images(model, alpha=opaque)
     check_texts(model)
     check_interleaved(model)
@@ -94,14 +94,16 @@ def test_what_is_sent(spec: str, api: Voyage) -> None:
 
 @pytest.mark.filterwarnings("ignore:Palette images with Transparency:UserWarning")
 def test_the_client_itself_would_send_the_same(api: Voyage) -> None:
-    import voyageai
+    from voyageai.client import Client
+    from voyageai.video_utils import Video
 
     images = [noise(40, 60), *TRANSPARENT.values(), *ODD_MODES.values()]
     texts = [f"picture {number}" for number in range(len(images))]
     model = load_embedder(SPEC)
     model.embed_interleaved(images, texts)
-    client = voyageai.Client(base_url=api.url)
-    client.multimodal_embed([list(pair) for pair in zip(texts, images, strict=True)], "voyage-multimodal-3", "document")
+    client = Client(base_url=api.url)
+    contents: list[list[str | Image.Image | Video]] = [[*pair] for pair in zip(texts, images, strict=True)]
+    client.multimodal_embed(contents, "voyage-multimodal-3", "document")
     ours, theirs = api.requests
     assert ours == theirs
 
@@ -113,10 +115,10 @@ def test_the_references_wrapper_gives_the_same(api: Voyage, monkeypatch: pytest.
     from mteb.models.model_implementations.voyage_v import voyage_v_loader
     from mteb.types import PromptType
     from torch.utils.data import DataLoader
+    from voyageai.client import Client
 
-    plain = voyageai.Client
-    monkeypatch.setattr(voyageai, "Client", lambda: plain(base_url=api.url))
-    wrapper = voyage_v_loader("mongodb/voyage-multimodal-3")
+    monkeypatch.setattr(voyageai, "Client", lambda: Client(base_url=api.url))
+    wrapper: Any = voyage_v_loader("mongodb/voyage-multimodal-3")
     images, texts = [RED, TRANSPARENT["RGBA"], noise(3, 10001).quantize(8)], ["a dog", "a cat", "犬"]
 
     class Items(Dataset):
@@ -134,7 +136,7 @@ def test_the_references_wrapper_gives_the_same(api: Voyage, monkeypatch: pytest.
         __getitems__ = None
 
     def encode(role: str | None, **columns: list[Any]) -> Any:
-        loader = DataLoader(
+        loader: DataLoader[dict[str, Any]] = DataLoader(
             Items(columns),
             batch_size=2,
             collate_fn=lambda rows: {name: [row[name] for row in rows] for name in columns},
@@ -150,7 +152,7 @@ def test_the_references_wrapper_gives_the_same(api: Voyage, monkeypatch: pytest.
         ).numpy()
 
     for role in ("query", "document", None):
-        model = load_embedder(SPEC).prompted(Purpose("Task", "retrieval", role))  # type: ignore[arg-type]
+        model = load_embedder(SPEC).prompted(Purpose("Task", "retrieval", role))
         np.testing.assert_array_equal(model.embed_images(images), encode(role, image=images))
         np.testing.assert_array_equal(model.embed_texts(texts), encode(role, text=texts))
         np.testing.assert_array_equal(model.embed_interleaved(images, texts), encode(role, image=images, text=texts))
@@ -404,10 +406,13 @@ def test_the_estimate_is_never_below_what_is_spent(api: Voyage) -> None:
     assert isinstance(model, voyage.VoyageEmbedder)
     pairs = list(zip(IMAGES, TEXTS, strict=False))
     texts = [text[:500] for text in TEXTS]
-    estimates = [
-        model.estimate(items)
-        for items in ({"image": IMAGES}, {"text": texts}, {"interleaved": pairs}, {"image": [], "text": 0})
+    asked: list[dict[str, int | Sequence[Any]]] = [
+        {"image": IMAGES},
+        {"text": texts},
+        {"interleaved": pairs},
+        {"image": [], "text": 0},
     ]
+    estimates = [model.estimate(items) for items in asked]
     spent = []
     for embed in (
         lambda: model.embed_images(IMAGES),

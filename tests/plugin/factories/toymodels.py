@@ -160,4 +160,4 @@ def _hashed(text: str) -> NDArray[np.float32]:
     padded = f" {text} "
     for start in range(len(padded) - 2):
         counts[blake2b(padded[start : start + 3].encode(), digest_size=1).digest()[0] % HASHED] += 1
-    return counts / (100 * max(1, len(text))) + np.float32(1e-4)
+    return counts / np.float32(100 * max(1, len(text))) + np.float32(1e-4)

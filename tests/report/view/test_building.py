@@ -74,7 +74,7 @@ def test_a_task_has_its_numbers_and_what_they_rest_on() -> None:
     )
     found = row.compared
     assert found and found.interval
-    assert (found.drop, found.change) == (pytest.approx(0.2), pytest.approx(-0.2))
+    assert (found.drop, found.change) == pytest.approx((0.2, -0.2))
     assert (found.p_drop, found.examples, found.fits, found.bound) == (1e-9, 100, 0, None)
     assert found.interval == pytest.approx((0.2 - 1.959964 * 0.01, 0.2 + 1.959964 * 0.01))
     assert (view.preprocessing, view.state) == (("size 1 -> 2",), "passed")
@@ -85,7 +85,8 @@ def test_what_repeated_fits_lost_is_told_beside_the_change_of_the_score() -> Non
     own = replace(own, difference=replace(own.difference, drop=0.02, fits=16, before=0.5))
     view = of_run(a_run({"CIFAR10Clustering": 0.35}, comparisons={"CIFAR10Clustering": own}))
     found = task(view, "CIFAR10Clustering").compared
-    assert found and (found.drop, found.change, found.fits) == (0.02, pytest.approx(-0.05), 16)
+    assert found and (found.drop, found.fits) == (0.02, 16)
+    assert found.change == pytest.approx(-0.05)
     assert view.basis and len(view.basis.by_fits) == 1
 
 
@@ -139,7 +140,8 @@ def test_a_task_without_a_verdict_says_why() -> None:
         ("CIFAR100Clustering",),
         ("XFlickr",),
     )
-    without = of_run(a_run({}, None, selected=set(TASKS), **{name: {"XFlickr": "x"} for name in facts}))
+    unnamed: dict[str, Any] = {name: {"XFlickr": "x"} for name in facts}
+    without = of_run(a_run({}, None, selected=set(TASKS), **unnamed))
     assert without.run and without.run.no_longer_applicable == ()
 
 
@@ -172,7 +174,8 @@ def test_a_group_counts_its_tasks_with_a_score_and_changes_where_all_of_them_hav
     ]
     assert mean(view, "retrieval").detectable == task(view, "Fashion").detectable
     lacking = of_run(a_run(scores, errors={"CIFAR100Clustering": "other rows"}))
-    assert (mean(lacking, "clustering").score, mean(lacking, "clustering").baseline) == (pytest.approx(0.2), None)
+    assert mean(lacking, "clustering").score == pytest.approx(0.2)
+    assert mean(lacking, "clustering").baseline is None
 
 
 def test_the_score_of_a_verdict_is_to_the_last_bit_the_mean_that_the_table_shows() -> None:
@@ -188,7 +191,7 @@ def test_a_judged_mean_has_the_numbers_of_its_verdict() -> None:
     row = mean(of_run(run), "clustering")
     assert run.decision and row.failure == run.decision.means[0].failure
     assert (row.title, row.status, row.tolerance) == ("clustering, 2 tasks", "regressed", 0.0025)
-    assert row.compared and (row.compared.score, row.compared.drop) == (pytest.approx(0.1), pytest.approx(0.05))
+    assert row.compared and (row.compared.score, row.compared.drop) == pytest.approx((0.1, 0.05))
     assert (row.accepted, row.acceptance_note) == (
         ("CIFAR10Clustering",),
         "CIFAR10Clustering counts as unchanged, because its drop is accepted",

@@ -2,7 +2,7 @@
 
 import os
 
-from torch import nn
+from torch import Tensor, nn
 from transformers import CLIPModel, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutputWithPooling
 
@@ -19,15 +19,15 @@ class GridModel(PreTrainedModel):
     config_class = GridConfig
     main_input_name = "pixel_values"
 
-    def __init__(self, config):
+    def __init__(self, config: GridConfig) -> None:
         super().__init__(config)
         self.patches = nn.Conv2d(3, config.hidden_size, config.patch_size, config.patch_size)
         self.post_init()
 
-    def _init_weights(self, module):
+    def _init_weights(self, module: nn.Module) -> None:
         for weight in module.parameters(recurse=False):
             nn.init.normal_(weight)
 
-    def forward(self, pixel_values):
+    def forward(self, pixel_values: Tensor) -> BaseModelOutputWithPooling:
         hidden = self.patches(pixel_values).flatten(2).transpose(1, 2)
         return BaseModelOutputWithPooling(last_hidden_state=hidden, pooler_output=hidden.amax(dim=1))
