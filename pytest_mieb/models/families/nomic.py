@@ -83,6 +83,7 @@ class Nomic(PreparingEmbedder):
         super().__init__(*args)
         self._processor = processor
         self._pictures = Pictures(processor)
+        self.image_mode = self._pictures.mode
         self._tokenizer = tokenizer
         self._max_length = max_length
 
