@@ -12,16 +12,19 @@ for these modes:
 What lies outside is refused, and so is what is no number: Pillow would cut it to 0 or 255.
 
 What is transparent depends on who makes RGB of a picture. The reference's loader does in two layouts, as Pillow does it
-(`as_rgb`); in all others a model gets the mode of the file, and its own preprocessing decides.
+(`as_rgb`); in all others it hands a model the mode of the file, and the model's own preprocessing decides. Here a model
+says in which mode it takes pictures, and gets them so (`in_mode`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+ImageMode = Literal["any", "RGB", "RGB on white"]
 _KEY = "transparency"
 
 
@@ -57,6 +60,11 @@ def in_8_bits(image: Image) -> Image:
     return grey
 
 
+def in_mode(image: Image, mode: ImageMode) -> Image:
+    """The picture for a model that takes it in `mode`: as it is, `as_rgb` or `on_white`."""
+    return MODES[mode](image)
+
+
 def as_rgb(image: Image) -> Image:
     """The picture in RGB as Pillow converts it: without alpha; a colour that stands for it stays noted in `info`."""
     return image if image.mode == "RGB" else without_alphas(image).convert("RGB")
@@ -79,3 +87,10 @@ def without_alphas(image: Image) -> Image:
     image = image.copy()
     del image.info[_KEY]
     return image
+
+
+def _as_it_is(image: Image) -> Image:
+    return image
+
+
+MODES: Mapping[ImageMode, Callable[[Image], Image]] = {"any": _as_it_is, "RGB": as_rgb, "RGB on white": on_white}

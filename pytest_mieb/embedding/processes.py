@@ -16,6 +16,7 @@ from uuid import uuid4
 from loky.backend import get_context  # its processes do not import the caller's script again
 
 from pytest_mieb.data.decoding import Decoding, Undecoded
+from pytest_mieb.data.rgb import ImageMode, in_mode
 from pytest_mieb.support.scratch import Scratch
 
 if TYPE_CHECKING:
@@ -46,9 +47,9 @@ class Processes:
             self._starting = [self._pool.submit(_try, preparing) for _ in range(self._count)]
 
     def ready_for(self, embedder: Embedder) -> bool:
-        """Whether they have started, and can do what this embedder does with pictures as their files have them."""
+        """Whether they have started, and can do what this embedder does with pictures."""
         started = self._pool is not None and all(start.done() for start in self._starting)
-        return started and embedder.takes_any_mode and self._pickled(embedder) is not None
+        return started and self._pickled(embedder) is not None
 
     def prepare(self, embedder: Embedder, files: Files, size: int) -> Mapping[str, Any] | None:
         """What the embedder's preprocessing makes of pictures, filled up to `size` by repeating the last one.
@@ -62,7 +63,7 @@ class Processes:
             return None
         folders = [scratch.folder for scratch in self._scratch]
         try:
-            path = self._pool.submit(_prepared, preparing, files, size, folders).result()
+            path = self._pool.submit(_prepared, preparing, files, embedder.image_mode, size, folders).result()
         except RuntimeError:  # one was killed, or they are being closed
             return None
         if path is None:
@@ -124,10 +125,10 @@ def _try(preparing: bytes) -> None:
         _unpickled(preparing)([Image.new("RGB", (64, 64), "grey")])
 
 
-def _prepared(preparing: bytes, files: Files, size: int, folders: Sequence[Path]) -> Path | None:
+def _prepared(preparing: bytes, files: Files, mode: ImageMode, size: int, folders: Sequence[Path]) -> Path | None:
     """The file that holds what was prepared, in the first folder that has room; None where anything fails."""
     try:
-        pictures = [decoding(file) for file, decoding in files]
+        pictures = [in_mode(decoding(file), mode) for file, decoding in files]
         found = _unpickled(preparing)([*pictures, *pictures[-1:] * (size - len(pictures))])
         tensors = {name: each.contiguous() for name, each in found.items()}
     except Exception:  # the caller sees it

@@ -11,15 +11,18 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_mieb.data.decoding import Decoding, Undecoded
 from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.data.inputs import Images
-from pytest_mieb.data.rgb import on_white
+from pytest_mieb.data.rgb import ImageMode, in_mode
 from pytest_mieb.embedding.plan import Item, Stream
 from pytest_mieb.embedding.processes import Processes
 from pytest_mieb.models.embedder import Embedder
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 
 @dataclass
@@ -131,7 +134,7 @@ def read(stream: Stream, items: Sequence[Item], size: int, processes: Processes 
             return batch
     readable: list[Item] = []
     for item, content in zip(items, contents(stream, items, embedder), strict=True):
-        if isinstance(content, DatasetError):
+        if isinstance(content, Exception):
             batch.failed[item] = content
         else:
             readable.append(item)
@@ -149,14 +152,17 @@ def read(stream: Stream, items: Sequence[Item], size: int, processes: Processes 
 
 
 def contents(stream: Stream, items: Sequence[Item], embedder: Embedder) -> list[Any]:
-    """Each item as the embedder takes it: a picture, a text or both; a DatasetError where it cannot be read."""
+    """Each item as the embedder takes it: a picture, a text or both.
+
+    In place of one that cannot be read stands a DatasetError; of one that Pillow cannot convert, what it raises.
+    """
     images = _images(stream, items, embedder)
     found: list[Any] = []
     for item in items:
         inputs = stream.inputs[item.inputs]
         image = images.get(item)
         text = None if inputs.texts is None else inputs.texts[item.row]
-        if isinstance(image, DatasetError) or text is None:
+        if isinstance(image, Exception) or text is None:
             found.append(image)
         else:
             found.append(text if image is None else (image, text))
@@ -175,9 +181,16 @@ def _images(stream: Stream, items: Sequence[Item], embedder: Embedder) -> Mappin
     found: dict[Item, Any] = {}
     for images, own in _by_images(stream, items):
         found.update(zip(own, images.read([item.row for item in own]), strict=True))
-    if embedder.takes_any_mode:
-        return found
-    return {item: each if isinstance(each, DatasetError) else on_white(each) for item, each in found.items()}
+    return {item: _in_mode(each, embedder.image_mode) for item, each in found.items()}
+
+
+def _in_mode(image: Image | DatasetError, mode: ImageMode) -> Image | Exception:
+    if isinstance(image, DatasetError):
+        return image
+    try:
+        return in_mode(image, mode)
+    except Exception as error:  # there is no room, or Pillow knows no way
+        return error
 
 
 def _by_images(stream: Stream, items: Sequence[Item]) -> Iterator[tuple[Images, list[Item]]]:

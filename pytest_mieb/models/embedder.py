@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_mieb.data.rgb import ImageMode
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.errors import ModelError, NoArrayError, first_line
 
@@ -41,8 +42,7 @@ class Embedder(Protocol):
     """A loaded model.
 
     Embeddings are NumPy float32 of shape (n, dimension), as the model gives them: normalised only if it does so.
-    Images come as Pillow images of any size, in RGB unless `takes_any_mode`. A method whose modality the model lacks is
-    never called.
+    Images come as Pillow images of any size, in `image_mode`. A method whose modality the model lacks is never called.
     """
 
     @property
@@ -69,12 +69,13 @@ class Embedder(Protocol):
         return None
 
     @property
-    def takes_any_mode(self) -> bool:
-        """Whether images may come in any mode that has 8 bits a channel: grey, with a palette, with alpha.
+    def image_mode(self) -> ImageMode:
+        """In which mode images come, which decides what becomes of what is transparent.
 
-        Else they come in RGB, with what is transparent on white.
+        `RGB on white`: in RGB, with what is transparent on white. `RGB`: in RGB without alpha, as Pillow converts them.
+        `any`: in the mode of their file, with 8 bits a channel: grey, with a palette, with alpha.
         """
-        return False
+        return "RGB on white"
 
     @property
     def metered(self) -> bool:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_mieb import __version__
+from pytest_mieb.data.rgb import ImageMode
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder, as_array
 from pytest_mieb.models.errors import ModelError
@@ -34,13 +35,15 @@ _WEIGHTS = (".safetensors", ".bin")
 
 
 class LocalEmbedder(Embedder):
-    """A torch module with its description and fingerprint; a family adds how it embeds.
+    """A torch module with its description and fingerprint; a family adds how it embeds, and in which mode it sees.
 
     Args:
         model: in evaluation mode and on its device; its first parameter says where inputs go and in which dtype.
         description, fingerprint: as `described` makes them.
         modalities: what the family's methods embed.
     """
+
+    image_mode: ImageMode = "any"
 
     def __init__(
         self,
@@ -69,10 +72,6 @@ class LocalEmbedder(Embedder):
     @property
     def description(self) -> Description:
         return self._description
-
-    @property
-    def takes_any_mode(self) -> bool:
-        return True
 
     def run(self, function: Callable[..., Any], inputs: Mapping[str, Any]) -> NDArray[np.float32]:
         """Call `function` with the tensors of `inputs` on the model's device, floating ones in its dtype."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pytest_mieb.data.rgb import as_rgb
+from pytest_mieb.data.rgb import ImageMode
 from pytest_mieb.models.errors import ModelError
 
 if TYPE_CHECKING:
@@ -71,16 +71,15 @@ def type_of(size: Any) -> Any:
 
 
 class Pictures:
-    """Pictures as an image processor of transformers takes them.
-
-    Nearly all make RGB of them, with what is transparent on white. For one that does not they come without alpha: by
-    itself it fails for a picture with alpha, and takes the indices of a palette for levels of grey.
+    """Pictures, in its `mode`, as an image processor of transformers takes them.
 
     A very thin one is trimmed where its centre alone is kept, and refused where it would become too large.
     """
 
     def __init__(self, image_processor: Any) -> None:
-        self._converts = bool(getattr(image_processor, "do_convert_rgb", None))
+        # Nearly all make RGB of any mode, with what is transparent on white. One that does not fails for a picture with
+        # alpha, and takes the indices of a palette for levels of grey.
+        self.mode: ImageMode = "any" if getattr(image_processor, "do_convert_rgb", None) else "RGB"
         size = dict(getattr(image_processor, "size", None) or {})
         self._edge = int(size.get("shortest_edge") or 0)
         by_edge = not size or (self._edge and not size.get("longest_edge"))
@@ -93,9 +92,9 @@ class Pictures:
         Raises:
             ValueError: more pixels would be made of one than `MOST_PIXELS`.
         """
-        taken = [image if self._converts else as_rgb(image) for image in images]
         if self._crops:
-            return [trimmed(image) for image in taken]
+            return [trimmed(image) for image in images]
+        taken = list(images)
         for image in taken if self._grows else ():
             width, height = (side * self._edge // min(image.size) for side in image.size)
             if width * height > MOST_PIXELS:

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from transformers.image_transforms import convert_to_rgb
 
-from pytest_mieb.data.rgb import RangeError, as_rgb, in_8_bits, on_white, without_alphas
+from pytest_mieb.data.rgb import RangeError, as_rgb, in_8_bits, in_mode, on_white, without_alphas
 from tests.models.battery import ODD_MODES, TRANSPARENT, noise
 
 
@@ -113,6 +113,14 @@ def test_alpha_is_dropped_as_pillow_drops_it(case: str) -> None:
     assert ("colour" in case or "level" in case) is ("transparency" in found.info)
     assert (plain is image) is (case != "palette with alphas")
     assert plain.tobytes() == image.tobytes()
+
+
+@pytest.mark.parametrize("case", [*TRANSPARENT, *ODD_MODES])
+def test_a_model_gets_the_mode_that_it_takes(case: str) -> None:
+    image = (TRANSPARENT | ODD_MODES)[case]
+    assert in_mode(image, "any") is image
+    assert in_mode(image, "RGB").tobytes() == as_rgb(image).tobytes()
+    assert in_mode(image, "RGB on white").tobytes() == on_white(image).tobytes()
 
 
 def test_rgb_is_itself() -> None:

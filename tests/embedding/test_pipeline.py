@@ -16,6 +16,7 @@ from PIL.Image import Image
 from pytest_mieb.data import DatasetError
 from pytest_mieb.data.inputs import Images, Inputs
 from pytest_mieb.data.origin import Origin
+from pytest_mieb.data.rgb import ImageMode
 from pytest_mieb.embedding import EmbeddingError, Pipeline, Store
 from pytest_mieb.models import Embedder, Purpose
 from pytest_mieb.models.errors import ModelError
@@ -34,7 +35,7 @@ class Toy(Embedder):
     modalities = frozenset({"image", "text"})
     dimension = 2
     fingerprint: str | None = "toy"
-    takes_any_mode = False
+    image_mode: ImageMode = "RGB on white"
 
     def __init__(self, modalities: frozenset[str] = frozenset({"image", "text"})) -> None:
         self.modalities = modalities
@@ -113,11 +114,11 @@ def test_what_has_a_default_may_be_lacking() -> None:
 
 
 @pytest.mark.parametrize(
-    ("any_mode", "seen"), [(True, ["(200, 0, 0, 0)"]), (False, ["(255, 255, 255)"])], ids=["any mode", "RGB"]
+    ("mode", "seen"), [("any", "(200, 0, 0, 0)"), ("RGB", "(200, 0, 0)"), ("RGB on white", "(255, 255, 255)")]
 )
-def test_an_image_comes_as_the_model_takes_it(any_mode: bool, seen: list[str]) -> None:
+def test_an_image_comes_as_the_model_takes_it(mode: ImageMode, seen: str) -> None:
     class Looking(Toy):
-        takes_any_mode = any_mode
+        image_mode = mode
 
         def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
             self.note([str(image.getpixel((0, 0))) for image in images])
@@ -131,7 +132,20 @@ def test_an_image_comes_as_the_model_takes_it(any_mode: bool, seen: list[str]) -
     toy = Looking(NATIVE)
     Pipeline(toy, batch_size=1).embed(Inputs(column))
     Pipeline(toy, batch_size=1).embed(Inputs(column, ["a"]))
-    assert toy.seen == seen * 2
+    assert toy.seen == [seen] * 2
+
+
+def test_an_image_that_cannot_be_converted_costs_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(image: Image, mode: str) -> Image:
+        raise ValueError(f"conversion from {image.mode} to {mode} not supported")
+
+    files = [{"bytes": encoded(PIL.Image.new(mode, (4, 4))), "path": None} for mode in ("RGB", "L")]
+    column = datasets.Dataset.from_dict({"img": files}).cast_column("img", datasets.Image())
+    toy = Toy()
+    monkeypatch.setattr(PIL.Image.Image, "convert", refuse)
+    with pytest.raises(EmbeddingError, match=r"fails for the image in row 1 .*conversion from L to RGB not supported"):
+        Pipeline(toy, batch_size=2).embed(Inputs(Images(whole(column), "img")))
+    assert toy.seen == ["(0, 0, 0)"]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from PIL import Image
 from pytest_mieb.data import DatasetError
 from pytest_mieb.data.decoding import Decoding
 from pytest_mieb.data.inputs import Images, Inputs
+from pytest_mieb.data.rgb import MODES
 from pytest_mieb.embedding import Pipeline, Store
 from pytest_mieb.embedding.executors import InProcess
 from pytest_mieb.embedding.processes import Processes
@@ -77,10 +78,18 @@ def embedded(embedder: Any, inputs: Inputs, processes: Processes | None) -> Any:
     return pipeline.embed(inputs)
 
 
-def test_embeddings_are_the_same_to_the_bit(embedder: Any, processes: Noting) -> None:
+def test_embeddings_are_the_same_to_the_bit_whatever_mode_the_model_takes(
+    embedder: Any, processes: Noting, monkeypatch: pytest.MonkeyPatch
+) -> None:
     inputs = drawn(5 * SIZE + 3)
-    assert np.array_equal(embedded(embedder, inputs, processes), embedded(embedder, inputs, None))
-    assert processes.prepared == [True] * 6
+    found = []
+    for mode in MODES:
+        monkeypatch.setattr(embedder, "image_mode", mode)
+        found.append(embedded(embedder, inputs, processes))
+        assert np.array_equal(found[-1], embedded(embedder, inputs, None))
+    assert processes.prepared == [True] * 6 * len(MODES)
+    any_mode, without_alpha, on_white = found
+    assert np.array_equal(any_mode, on_white) and not np.array_equal(any_mode, without_alpha)
 
 
 def test_a_damaged_picture_is_the_same_error(embedder: Any, processes: Noting) -> None:
@@ -123,7 +132,7 @@ def test_nothing_is_left_behind(embedder: Any) -> None:
 class Plain:
     """An embedder of other make."""
 
-    takes_any_mode = True
+    image_mode = "any"
 
 
 class Held(Plain):

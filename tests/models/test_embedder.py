@@ -25,7 +25,7 @@ def lengths(texts: list[str]) -> list[list[float]]:
 def test_images_only() -> None:
     model = FunctionEmbedder(images=widths)
     assert isinstance(model, Embedder)
-    assert (model.modalities, model.takes_any_mode) == (frozenset({"image"}), False)
+    assert (model.modalities, model.image_mode) == (frozenset({"image"}), "RGB on white")
     assert model.embed_images((PICTURE, PICTURE)).tolist() == [[2, 3], [2, 3]]
     with pytest.raises(ModelError, match="this model does not embed texts"):
         model.embed_texts(["a"])

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_mieb.data.rgb import ImageMode
 from pytest_mieb.models.embedder import Embedder
 
 if TYPE_CHECKING:
@@ -78,8 +79,8 @@ class Remembering(Embedder):
         return None
 
     @property
-    def takes_any_mode(self) -> bool:
-        return self._embedder is None or self._embedder.takes_any_mode
+    def image_mode(self) -> ImageMode:
+        return self._embedder.image_mode if self._embedder else "any"
 
     def embed_images(self, images: Sequence[Image]) -> Vectors:
         return self._remember([image_key(image) for image in images], lambda model: model.embed_images(images))

@@ -40,6 +40,7 @@ class Blip(PreparingEmbedder):
         super().__init__(*args)
         self._processor = processor
         self._pictures = Pictures(processor.image_processor)
+        self.image_mode = self._pictures.mode
         self._max_length = max_length
 
     def pixels(self, images: Sequence[Image]) -> Mapping[str, Any]:

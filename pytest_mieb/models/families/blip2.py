@@ -38,6 +38,7 @@ class Blip2(PreparingEmbedder):
         super().__init__(model, description, fingerprint, ("image", "text", "interleaved"))
         self._processor = processor
         self._pictures = Pictures(processor.image_processor)
+        self.image_mode = self._pictures.mode
         self._longest = _positions(model)
 
     def see(self, **tensors: Any) -> Any:

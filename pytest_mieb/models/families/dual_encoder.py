@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_mieb.data.rgb import as_rgb
 from pytest_mieb.models.batching import embed_by_length, token_lengths
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
@@ -72,12 +71,11 @@ class DualEncoder(PreparingEmbedder):
         self._padding = padding
         self._max_length = max_length
         self._tokenwise = self._model.config.model_type in TOKENWISE
-        self._opaque = self._model.config.model_type in OPAQUE
         self._pictures = Pictures(processor.image_processor)
+        self.image_mode = "RGB" if self._model.config.model_type in OPAQUE else self._pictures.mode
 
     def pixels(self, images: Sequence[Image]) -> Mapping[str, Any]:
-        pictures = self._pictures(as_rgb(image) if self._opaque else image for image in images)
-        inputs: Mapping[str, Any] = self._processor.image_processor(pictures, return_tensors="pt")
+        inputs: Mapping[str, Any] = self._processor.image_processor(self._pictures(images), return_tensors="pt")
         return inputs
 
     def see(self, **tensors: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_mieb.data.rgb import as_rgb
+from pytest_mieb.data.rgb import ImageMode
 from pytest_mieb.models.batching import embed_by_length, embed_singly, token_lengths
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder, Purpose
@@ -57,6 +57,8 @@ class Gme(LocalEmbedder):
     was trained with. A sequence is cut after 1800 tokens, as the reference does it: a long text loses its end and the
     closing tokens of the prompt, an image nothing, since it comes first and is at most 1280 tokens.
     """
+
+    image_mode: ImageMode = "RGB"
 
     def __init__(self, processor: Any, model: Any, description: Description, fingerprint: str) -> None:
         super().__init__(model, description, fingerprint, ("image", "text", "interleaved"))
@@ -159,13 +161,13 @@ def instruction(purpose: Purpose) -> str:
 
 
 def resized(image: Image) -> Image:
-    """The picture in RGB at the size that comes first: both sides multiples of 28, 4 to 16384 patches of 28x28.
+    """The picture at the size that comes first: both sides multiples of 28, 4 to 16384 patches of 28x28.
 
-    Alpha is dropped; a colour that stands for it is white where Qwen2-VL's processor still finds it after resizing.
+    A colour that stands for alpha is white where Qwen2-VL's processor still finds it after resizing.
     A picture more than 200 times as long as wide is squeezed to 200, in the reference too; Qwen2-VL's own processor
     would refuse it.
     """
-    return as_rgb(image).resize(first_size(*image.size))
+    return image.resize(first_size(*image.size))
 
 
 def first_size(width: int, height: int) -> tuple[int, int]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_mieb.data.rgb import as_rgb
+from pytest_mieb.data.rgb import ImageMode
 from pytest_mieb.models.embedder import Embedder, as_array
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files.hub import read_json
@@ -33,8 +33,10 @@ _SHOWN = ("size", "interpolation", "resize_mode", "mean", "std")
 class JinaClip(LocalEmbedder):
     """`encode_image` and `encode_text` of the model's own, which prepare the inputs and give vectors of length 1."""
 
+    image_mode: ImageMode = "RGB"
+
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
-        return as_array(self._model.encode_image([as_rgb(image) for image in images], **_plainly(images)))
+        return as_array(self._model.encode_image(list(images), **_plainly(images)))
 
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         cut = {"padding": True, "truncation": True, "max_length": MAX_LENGTH}

@@ -61,6 +61,7 @@ class PromptedModel(LocalEmbedder):
         super().__init__(model, description, fingerprint, [_MODALITIES[name] for name in prompts])
         self._processor = processor
         self._pictures = Pictures(processor.image_processor)
+        self.image_mode = self._pictures.mode
         self._prompts = prompts
         self._max_length = max_length
         processor.tokenizer.padding_side = "right"

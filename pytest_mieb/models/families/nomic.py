@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pytest_mieb.models.batching import embed_by_length, token_lengths
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
+from pytest_mieb.models.families.eva import eva02
 from pytest_mieb.models.files.hub import part, read_json
 from pytest_mieb.models.files.refusing import as_model_errors
 from pytest_mieb.models.files.weights import load_into, read_weights, weights_in
@@ -61,6 +62,16 @@ RENAMED = {
     "layer_norm_epsilon": "layer_norm_eps",
 }
 GATE_EPSILON = 1e-5
+# What the published file calls otherwise than timm.
+CALLED = (
+    (r"^tower\.(cls_token|pos_embed)$", r"embeddings.\1"),
+    (r"^tower\.patch_embed\.", "embeddings."),
+    (r"^tower\.blocks\.", "layers."),
+    (r"\.attn\.proj\.", ".attn.out_proj."),
+    (r"\.attn\.(q|kv|qkv)\.", r".attn.W\1."),
+    (r"\.mlp\.fc1_x\.", ".mlp.fc11."),
+    (r"\.mlp\.fc1_g\.", ".mlp.fc12."),
+)
 _UNLIMITED = 1 << 20  # a tokenizer without a limit of its own says 10^30
 _GATE_STEP = 256  # the width of gated layers is rounded up to a multiple of it
 
@@ -72,6 +83,7 @@ class Nomic(PreparingEmbedder):
         super().__init__(*args)
         self._processor = processor
         self._pictures = Pictures(processor)
+        self.image_mode = self._pictures.mode
         self._tokenizer = tokenizer
         self._max_length = max_length
 
@@ -94,8 +106,15 @@ class Nomic(PreparingEmbedder):
     def _see(self, pixel_values: Any) -> Any:
         from torch.nn.functional import normalize
 
-        tower = self._model["vision"]
-        return normalize(tower.selector(tower(pixel_values)), dim=-1)
+        tower, selector = self._model["vision"]["tower"], self._model["vision"]["selector"]
+        (height, width), side = pixel_values.shape[2:], tower.patch_embed.img_size[0]
+        if (height, width) != (side, side):
+            raise ModelError(
+                f"the image processor gives pictures of {height}x{width} pixels, and the model takes {side}x{side}; "
+                "correct its size in preprocessor_config.json"
+            )
+        tokens = tower(pixel_values)
+        return normalize(tokens[:, 0] + selector["mlp"](selector["norm1"](selector["attn"](tokens))), dim=-1)
 
     def _read(self, input_ids: Any, attention_mask: Any) -> Any:
         import torch
@@ -111,6 +130,7 @@ class Nomic(PreparingEmbedder):
 
 def load(request: Request) -> Embedder:
     """Load the folder of the images' half, and the texts' from where it lies. Raises ModelError."""
+    import timm
     import torch
 
     request.only(("mean", "std", "interpolation", "text"))
@@ -138,7 +158,7 @@ def load(request: Request) -> Embedder:
             **of_tokenizer(tokenizer),
             "text pooling": "mean, layer norm, L2",
         },
-        resolved={"image": processor.to_dict()},
+        resolved={"image": processor.to_dict(), "timm": timm.__version__},
         files=[text],
     )
     model = torch.nn.ModuleDict({"vision": vision, "text": encoder})
@@ -150,9 +170,8 @@ def _sees(config: Mapping[str, Any]) -> bool:
 
 
 def _read_tower(config: Mapping[str, Any], request: Request) -> Any:
+    """The tower, and the selector: one learned query that attends to all tokens."""
     import torch
-
-    from pytest_mieb.models.families.rotary_vit import AttentionPooling, RotaryVit, rotary_table
 
     _require(TOWER, config, request.path)
     if config.get("global_pool") == "avg":
@@ -163,25 +182,47 @@ def _read_tower(config: Mapping[str, Any], request: Request) -> Any:
         trained = config.get("ref_feat_shape") or grid
         trained = int(trained if isinstance(trained, int) else trained[0])
         depth, epsilon = int(config["n_layer"]), float(config["layer_norm_epsilon"])
+        if width % (4 * heads):
+            raise ValueError(f"n_embd {width} is no multiple of 4 * n_head {heads}")
     except (KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise ModelError(f"{request.path}: config.json cannot be used: {type(error).__name__} {error}") from error
-    tower = RotaryVit(
-        width=width,
-        depth=depth,
-        hidden=hidden,
-        patch=patch,
-        table=rotary_table(grid, trained, width // heads),
-        inner_norm=False,
-        epsilon=epsilon,
-        gate_epsilon=GATE_EPSILON,
-    )
-    tower.add_module("selector", AttentionPooling(width=width, heads=heads, hidden=hidden, epsilon=epsilon))
     file = weights_in(request.path, WEIGHTS)
     weights, _ = read_weights(file)
-    load_into(tower, weights, file, into="config.json")
+    with as_model_errors(file):
+        tower = eva02(
+            width=width,
+            heads=heads,
+            depth=depth,
+            hidden=hidden,
+            patch=patch,
+            grid=grid,
+            epsilon=epsilon,
+            attn_type="rope",  # the keys have a bias
+            ref_feat_shape=trained,
+        )
+        for block in tower.blocks:
+            block.mlp.norm.eps = GATE_EPSILON
+        model = torch.nn.ModuleDict({"tower": tower, "selector": _selector(width, heads, hidden, epsilon)})
+    kernel = weights.get("embeddings.proj.weight")
+    if kernel is not None and kernel.shape == (width, 3 * patch**2):  # of a linear layer, over a patch as a row
+        weights["embeddings.proj.weight"] = kernel.unflatten(1, (3, patch, patch))
+    load_into(model, weights, file, into="config.json", called=CALLED)
     dtype = getattr(torch, request.dtype or "float32")
     with as_model_errors(file):
-        return tower.eval().to(dtype).to(request.device)
+        return model.eval().to(dtype).to(request.device)
+
+
+def _selector(width: int, heads: int, hidden: int, epsilon: float) -> Any:
+    import torch
+    from timm.layers.attention_pool import AttentionPoolLatent
+    from timm.layers.mlp import SwiGLU
+    from timm.layers.norm import LayerNorm
+
+    attention: Any = AttentionPoolLatent(width, num_heads=heads)
+    attention.mlp = None  # it would be added to the answer, and here it is added to the first token
+    return torch.nn.ModuleDict(
+        {"attn": attention, "norm1": LayerNorm(width, eps=epsilon), "mlp": SwiGLU(width, hidden)}
+    )
 
 
 def _read_encoder(folder: Path, request: Request) -> tuple[Any, Any, int]:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_mieb import __version__
+from pytest_mieb.data.rgb import ImageMode
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder, Purpose, as_array
 from pytest_mieb.models.errors import ModelError, did_you_mean, first_line
@@ -95,8 +96,8 @@ class ReferenceEmbedder(Embedder):
         return bool(self._resolved["api"])
 
     @property
-    def takes_any_mode(self) -> bool:
-        return True
+    def image_mode(self) -> ImageMode:
+        return "any"
 
     @property
     def description(self) -> Description:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_mieb.data.rgb import ImageMode
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder, Purpose, Role, as_array
 from pytest_mieb.models.errors import ModelError
@@ -59,6 +60,8 @@ class SentenceTransformerModel(LocalEmbedder):
     side and none for the rest, it is encoded as a document.
     """
 
+    image_mode: ImageMode = "RGB on white"
+
     def __init__(self, model: Any, modalities: Sequence[str], description: Description, fingerprint: str) -> None:
         super().__init__(model, description, fingerprint, modalities)
         self._role: Role | None = None
@@ -71,10 +74,6 @@ class SentenceTransformerModel(LocalEmbedder):
         if (prompt, task) == _told(self._model, None):
             return self._fingerprint
         return blake2b(f"{self._fingerprint}\n{prompt}\n{task}".encode(), digest_size=16).hexdigest()
-
-    @property
-    def takes_any_mode(self) -> bool:
-        return False
 
     def prompted(self, purpose: Purpose) -> Embedder:
         """A view on the same weights, for the side of the purpose."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_mieb.data.rgb import as_rgb
+from pytest_mieb.data.rgb import ImageMode
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError, did_you_mean
@@ -45,6 +45,8 @@ WEIGHTS = (
 class Timm(PreparingEmbedder):
     """A model of timm without its classifier, and its evaluation transform: what it pools is the embedding."""
 
+    image_mode: ImageMode = "RGB"
+
     def __init__(
         self, transform: Callable[[Image], Any], model: Any, description: Description, fingerprint: str
     ) -> None:
@@ -57,7 +59,7 @@ class Timm(PreparingEmbedder):
     def pixels(self, images: Sequence[Image]) -> Mapping[str, Any]:
         import torch
 
-        return {"pixels": torch.stack([self._transform(as_rgb(image)) for image in images])}
+        return {"pixels": torch.stack([self._transform(image) for image in images])}
 
     def see(self, **tensors: Any) -> Any:
         return self._model(tensors["pixels"])

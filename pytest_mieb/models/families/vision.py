@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_mieb.data.rgb import ImageMode
 from pytest_mieb.models.batching import embed_singly
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder
@@ -125,13 +126,22 @@ class VisionModel(PreparingEmbedder):
     Args:
         process: pictures to what the model takes.
         pool: the model's output to (n, dimension).
+        mode: in which pictures come to `process`.
         alike: whether pictures of any shape come out of the image processor in one shape.
     """
 
     def __init__(
-        self, process: Process, pool: Pool, alike: bool, model: Any, description: Description, fingerprint: str
+        self,
+        process: Process,
+        mode: ImageMode,
+        pool: Pool,
+        alike: bool,
+        model: Any,
+        description: Description,
+        fingerprint: str,
     ) -> None:
         super().__init__(model, description, fingerprint, ("image",))
+        self.image_mode = mode
         self._process = process
         self._pool = pool
         self._alike = alike
@@ -195,7 +205,7 @@ def load(request: Request) -> Embedder:
         resolved={"image": processor.to_dict(), "keywords": dict(keywords)},
         warnings=warnings,
     )
-    return VisionModel(process, POOLS[pooling], alike, model, description, fingerprint)
+    return VisionModel(process, pictures.mode, POOLS[pooling], alike, model, description, fingerprint)
 
 
 def _steps(processor: Any) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from pytest_mieb.models.batching import embed_by_length, token_lengths
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError
+from pytest_mieb.models.families.eva import eva02
 from pytest_mieb.models.files.hub import commit_of, part, read_json
 from pytest_mieb.models.files.refusing import as_model_errors, check_keys
 from pytest_mieb.models.files.weights import load_into, read_weights
@@ -54,19 +55,17 @@ _SHAPES = {
     "patch": f"{_TOWER}patch_embed.proj.weight",
     "gate": f"{_TOWER}blocks.0.mlp.w1.weight",
 }
-_RENAMED = (
-    (r"^bge_(embeddings|encoder)\.", r"bge.\1."),
-    (r"^visual_proj\.", "projection."),
-    (r"^model_visual\.visual\.", "tower."),
-    (r"^tower\.(cls_token|pos_embed)$", r"tower.embeddings.\1"),
-    (r"^tower\.patch_embed\.", "tower.embeddings."),
-    (r"^tower\.blocks\.", "tower.layers."),
-    (r"\.attn\.proj\.", ".attn.out_proj."),
-    (r"\.attn\.inner_attn_ln\.", ".attn.norm."),
-    (r"\.mlp\.w1\.", ".mlp.fc12."),
-    (r"\.mlp\.w2\.", ".mlp.fc11."),
-    (r"\.mlp\.w3\.", ".mlp.fc2."),
-    (r"\.mlp\.ffn_ln\.", ".mlp.norm."),
+# What the published file calls otherwise than transformers and timm.
+_CALLED = (
+    (r"^bge\.", "bge_"),
+    (r"^projection\.", "visual_proj."),
+    (r"^tower\.", _TOWER),
+    (r"\.attn\.([qv])_proj\.bias$", r".attn.\1_bias"),
+    (r"\.attn\.norm\.", ".attn.inner_attn_ln."),
+    (r"\.mlp\.fc1_g\.", ".mlp.w1."),
+    (r"\.mlp\.fc1_x\.", ".mlp.w2."),
+    (r"\.mlp\.fc2\.", ".mlp.w3."),
+    (r"\.mlp\.norm\.", ".mlp.ffn_ln."),
 )
 
 
@@ -140,14 +139,16 @@ class Vista(LocalEmbedder):
 
 def load(request: Request) -> Embedder:
     """Load a file of weights with the configuration and the tokenizer of BGE. Raises ModelError."""
+    import timm
+
     request.only(("bge", "mean", "std", "interpolation"))
     request.whole()
     file = _weights_of(request)
     base = _base_of(file, request)
     tokenizer = load_tokenizer(base)
     model, config = _read_model(file, base, request)
-    embeddings = model["tower"].embeddings
-    patches, side = embeddings.pos_embed.shape[1] - 1, embeddings.side
+    seen = model["tower"].patch_embed
+    patches, side = seen.num_patches, seen.img_size[0]
     max_length = _max_length(tokenizer, config)
     if max_length - patches < 2:
         raise ModelError(f"{base}: has room for {max_length} tokens, and a picture alone takes {patches}")
@@ -174,6 +175,7 @@ def load(request: Request) -> Embedder:
             "text beside an image": max_length - patches,
             "pooling": "class token, L2",
         },
+        resolved={"timm": timm.__version__},
         files=[base / name for name in sorted(each.name for pattern in BASE_FILES for each in base.glob(pattern))],
     )
     if commit := commit_of(request.path):
@@ -217,8 +219,6 @@ def _read_model(file: Path, base: Path, request: Request) -> tuple[Any, Any]:
     import torch
     from transformers import AutoConfig, AutoModel
 
-    from pytest_mieb.models.families.rotary_vit import RotaryVit
-
     kind = read_json(base / "config.json").get("model_type")
     if kind not in ENCODERS:
         raise ModelError(f"{base}: VISTA's text encoder is of type {' or '.join(ENCODERS)}, and this is {kind}")
@@ -227,7 +227,7 @@ def _read_model(file: Path, base: Path, request: Request) -> tuple[Any, Any]:
     check_keys(file, missing=[name for name in needed if name not in weights], what="VISTA")
     positions, patch, gate = (weights[name] for name in _SHAPES.values())
     width, grid = positions.shape[-1], round((positions.shape[1] - 1) ** 0.5)
-    table = weights[_TABLE[0]].float(), weights[_TABLE[1]].float()
+    cosines, sines = table = [weights[name].float() for name in _TABLE]
     if positions.shape[1] != grid**2 + 1 or any(len(each) != grid**2 or width % each.shape[1] for each in table):
         check_keys(file, mismatched=[_SHAPES["positions"], *_TABLE], what="VISTA")
     with as_model_errors(base):
@@ -239,47 +239,26 @@ def _read_model(file: Path, base: Path, request: Request) -> tuple[Any, Any]:
             add_pooling_layer=False,
             attn_implementation="sdpa",
         )
-    model = torch.nn.ModuleDict(
-        {
-            "bge": encoder,
-            "tower": RotaryVit(
-                width=width,
-                depth=len({name for name in weights if re.fullmatch(rf"{_TOWER}blocks\.\d+\.norm1\.weight", name)}),
-                hidden=len(gate),
-                patch=patch.shape[-1],
-                table=table,
-                inner_norm=True,
-                epsilon=EPSILON,
-                gate_epsilon=EPSILON,
-            ),
-            "projection": torch.nn.Linear(width, config.hidden_size),
-        }
-    )
-    load_into(model, _renamed(weights), file, into=f"VISTA on {base / 'config.json'}")
+    with as_model_errors(file):
+        tower = eva02(
+            width=width,
+            heads=width // cosines.shape[1],
+            depth=len({name for name in weights if re.fullmatch(rf"{_TOWER}blocks\.\d+\.norm1\.weight", name)}),
+            hidden=len(gate),
+            patch=patch.shape[-1],
+            grid=grid,
+            epsilon=EPSILON,
+            qkv_fused=False,
+            scale_attn_inner=True,
+        )
+        tower.rope.pos_embed.copy_(torch.cat((sines, cosines), dim=-1))
+    projection = torch.nn.Linear(width, config.hidden_size)
+    model = torch.nn.ModuleDict({"bge": encoder, "tower": tower, "projection": projection})
+    used = {name: value for name, value in weights.items() if not _UNUSED.match(name)}
+    load_into(model, used, file, into=f"VISTA on {base / 'config.json'}", called=_CALLED)
     dtype = getattr(torch, request.dtype or "float32")
     with as_model_errors(file):
         return model.eval().to(dtype).to(request.device), config
-
-
-def _renamed(weights: Mapping[str, Any]) -> dict[str, Any]:
-    """What is used of a checkpoint, by the names of our modules: queries, keys and values in one, patches as rows."""
-    import torch
-
-    renamed = {}
-    for name, value in weights.items():
-        if not _UNUSED.match(name):
-            for pattern, replacement in _RENAMED:
-                name = re.sub(pattern, replacement, name)
-            renamed[name] = value
-    kernel = "tower.embeddings.proj.weight"
-    renamed[kernel] = renamed[kernel].flatten(1)
-    for prefix in sorted(name.removesuffix("q_bias") for name in renamed if name.endswith(".attn.q_bias")):
-        parts = [f"{prefix}{part}" for part in ("q_proj.weight", "k_proj.weight", "v_proj.weight", "q_bias", "v_bias")]
-        if all(name in renamed for name in parts):
-            *projections, query, value = (renamed.pop(name) for name in parts)
-            renamed[f"{prefix}Wqkv.weight"] = torch.cat(projections)
-            renamed[f"{prefix}Wqkv.bias"] = torch.cat((query, torch.zeros_like(query), value))  # keys have no bias
-    return renamed
 
 
 def _max_length(tokenizer: Any, config: Any) -> int:

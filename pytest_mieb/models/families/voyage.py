@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_mieb import __version__
-from pytest_mieb.data.rgb import as_rgb
+from pytest_mieb.data.rgb import ImageMode, as_rgb
 from pytest_mieb.models.api import TRIES, Bill, Price, Usage
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder, Purpose, Role
@@ -90,8 +90,8 @@ class VoyageEmbedder(Embedder):
         return fingerprint([], {**self._known, "preprocessing": self._preprocessing})
 
     @property
-    def takes_any_mode(self) -> bool:
-        return True
+    def image_mode(self) -> ImageMode:
+        return "any"
 
     @property
     def depends_on_batch(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -92,24 +92,43 @@ def averaged(file: Path, key: str | None) -> tuple[str, ...]:
     return (f"{file.name}: the averaged weights ({key}) are taken, not the last ones",) if key in _AVERAGED else ()
 
 
-def load_into(model: Any, weights: dict[str, Any], file: Path, *, into: str, may_lack: Collection[str] = ()) -> None:
+def load_into(
+    model: Any,
+    weights: Mapping[str, Any],
+    file: Path,
+    *,
+    into: str,
+    may_lack: Collection[str] = (),
+    called: Sequence[tuple[str, str]] = (),
+) -> None:
     """Load weights into a module.
 
     Args:
         into: what the module was made from, for errors.
         may_lack: names that may be missing.
+        called: what the file calls otherwise than the module: patterns, and what stands in the file in their place.
 
     Raises:
         ModelError: any other is missing, or one is not the module's or has another shape.
     """
     own = model.state_dict()
-    wrong = [name for name, value in weights.items() if name in own and own[name].shape != value.shape]
+    names = {_called(name, called): name for name in own}
+    wrong = [name for name, value in weights.items() if name in names and own[names[name]].shape != value.shape]
     check_keys(file, mismatched=wrong, what=into)
+    foreign = [name for name in weights if name in own and name not in names]
     with as_model_errors(file):
-        result = model.load_state_dict(weights, strict=False)
+        given = {names.get(name, name): value for name, value in weights.items() if name not in foreign}
+        result = model.load_state_dict(given, strict=False)
     # How many batches a normalisation has seen does not matter in evaluation; older checkpoints do not say it.
     missing = [key for key in result.missing_keys if key not in may_lack and not key.endswith("num_batches_tracked")]
-    check_keys(file, missing=missing, unexpected=result.unexpected_keys, what=into)
+    missing = [_called(key, called) for key in missing]
+    check_keys(file, missing=missing, unexpected=[*foreign, *result.unexpected_keys], what=into)
+
+
+def _called(name: str, called: Sequence[tuple[str, str]]) -> str:
+    for pattern, replacement in called:
+        name = re.sub(pattern, replacement, name)
+    return name
 
 
 def _unpickled(file: Path) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
+from pytest_mieb.data.rgb import MODES
 from pytest_mieb.models.description import Description
 from pytest_mieb.models.embedder import Embedder
 from pytest_mieb.models.errors import ModelError, NoArrayError, named
@@ -59,6 +60,7 @@ def _check_members(spec: str, embedder: Embedder) -> None:
     """Refuse what says of itself something that nobody can use, or fails where it is asked."""
     try:
         modalities, fingerprint, description = embedder.modalities, embedder.fingerprint, embedder.description
+        mode = embedder.image_mode
     except ModelError:
         raise
     except (Exception, SystemExit) as error:
@@ -69,6 +71,8 @@ def _check_members(spec: str, embedder: Embedder) -> None:
             f"--mieb-model={spec}: its modalities are {shown(modalities)}; they must be a set of some of "
             f"{', '.join(sorted(known))}"
         )
+    if mode not in list(MODES):
+        raise ModelError(f"--mieb-model={spec}: its image_mode is {shown(mode)}; legal are {', '.join(MODES)}")
     if not isinstance(fingerprint, str | None) or fingerprint == "":
         raise ModelError(f"--mieb-model={spec}: its fingerprint is {shown(fingerprint)}; it must be a text, or None")
     if not isinstance(description, Description | None):

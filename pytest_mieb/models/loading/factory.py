@@ -16,7 +16,7 @@ _MEMBERS = (
     "dimension",
     "fingerprint",
     "description",
-    "takes_any_mode",
+    "image_mode",
     "prompted",
     "text_lengths",
     "embed_images",

@@ -13,7 +13,16 @@ from safetensors.torch import load_file
 from transformers import AutoImageProcessor, AutoTokenizer, BlipForImageTextRetrieval
 
 from pytest_mieb.models import Embedder, ModelError, load_embedder
-from tests.models.battery import IMAGES, TEXTS, TRANSPARENT, assert_same, assert_scattered, check_images, check_texts
+from tests.models.battery import (
+    IMAGES,
+    TEXTS,
+    TRANSPARENT,
+    assert_same,
+    assert_scattered,
+    check_images,
+    check_texts,
+    given,
+)
 from tests.models.families.builders_blip import build_blip
 from tests.models.folders import Change, change_json, copied, plus, refusal, with_weights, without
 
@@ -71,7 +80,7 @@ def test_embeds_as_the_references_wrapper_does(
     texts = reference.get_text_embeddings([{"text": list(TEXTS)}], show_progress_bar=False)
     assert_scattered(images.numpy())
     assert_scattered(texts.numpy())
-    assert_same(model.embed_images([*IMAGES, *TRANSPARENT.values()]), images)
+    assert_same(model.embed_images(given(model, [*IMAGES, *TRANSPARENT.values()])), images)
     assert_same(model.embed_texts(TEXTS), texts)
     together = model.embed_interleaved(IMAGES, TEXTS[: len(IMAGES)])
     assert_same(together, images[: len(IMAGES)] + texts[: len(IMAGES)])

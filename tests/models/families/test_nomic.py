@@ -339,6 +339,7 @@ def test_only_the_text_half_is_taken_as_such(built: Built, tmp_path: Path) -> No
         (lambda weights: weights.pop("selector.attn.latent"), r"1 missing keys \(selector\.attn\.latent"),
         (lambda weights: weights.pop("layers.1.mlp.norm.bias"), r"1 missing keys \(layers\.1\.mlp\.norm\.bias"),
         (lambda weights: weights.update({"embeddings.reg_token": torch.ones(1)}), "1 unexpected keys"),
+        (lambda weights: weights.update({"tower.cls_token": torch.ones(1, 1, WIDTH)}), "1 unexpected keys"),
         (lambda weights: weights.update({"embeddings.pos_embed": torch.ones(1, 10, WIDTH)}), "1 mismatched keys"),
     ],
 )
@@ -365,9 +366,16 @@ def test_a_tower_that_computes_otherwise_is_refused(built: Built, tmp_path: Path
         load_embedder(str(folder), options={"text": str(built.text)})
 
 
-def test_a_tower_without_its_sizes_is_refused(built: Built, tmp_path: Path) -> None:
-    folder = changed(built.vision, tmp_path / "other", config=lambda content: content.pop("n_head"))
-    with pytest.raises(ModelError, match=r"config\.json cannot be used: KeyError 'n_head'"):
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (lambda content: content.pop("n_head"), "KeyError 'n_head'"),
+        (lambda content: content.update(n_head=3), r"ValueError n_embd 32 is no multiple of 4 \* n_head 3"),
+    ],
+)
+def test_a_tower_without_sizes_that_fit_is_refused(built: Built, tmp_path: Path, change: Change, sentence: str) -> None:
+    folder = changed(built.vision, tmp_path / "other", config=change)
+    with pytest.raises(ModelError, match=rf"config\.json cannot be used: {sentence}"):
         load_embedder(str(folder), options={"text": str(built.text)})
 
 

@@ -131,7 +131,7 @@ def test_another_dense_layer_is_another_model(tmp_path: Path) -> None:
 
 
 def test_transparent_pictures_come_on_white(folders: Callable[[str], Path]) -> None:
-    assert not load_embedder(str(folders("dense"))).takes_any_mode
+    assert load_embedder(str(folders("dense"))).image_mode == "RGB on white"
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])

@@ -20,7 +20,7 @@ from timm.models import _registry, save_for_hf
 from timm.models.vision_transformer import _create_vision_transformer
 
 from pytest_mieb.models import Embedder, ModelError, load_embedder
-from tests.models.battery import IMAGES, assert_same, assert_scattered, check_images, description_of, opaque
+from tests.models.battery import IMAGES, assert_same, assert_scattered, check_images, description_of, given, opaque
 from tests.models.folders import Change, change_json, check_keys, copied, refusal
 from tests.models.hub_cache import REVISION, go_offline, lay
 
@@ -342,4 +342,4 @@ def test_moco_as_the_reference_wrapper_embeds_it(moco: None) -> None:
 def test_greyscale_images_of_moco(moco: None) -> None:
     grey = Image.new("L", (300, 200), 90)
     model = load_embedder(MOCO)
-    np.testing.assert_array_equal(model.embed_images([grey]), model.embed_images([grey.convert("RGB")]))
+    np.testing.assert_array_equal(model.embed_images(given(model, [grey])), model.embed_images([grey.convert("RGB")]))

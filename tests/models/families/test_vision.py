@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from transformers import AutoImageProcessor, AutoModel
 
 from pytest_mieb.models import Embedder, ModelError, load_embedder
-from tests.models.battery import TINTED, TRANSPARENT, assert_same, assert_scattered, check_images, tinted
+from tests.models.battery import TINTED, TRANSPARENT, assert_same, assert_scattered, check_images, given, tinted
 from tests.models.families.builders_vision import build_vision
 from tests.models.folders import change_json, copied, plus, refusal, with_weights, without
 
@@ -96,10 +96,11 @@ def test_embeds_as_the_references_wrapper_does(
     reference: Any = DINOModel(str(folders[kind]), revision="", device="cpu")
     images = [*TINTED, *TRANSPARENT.values()]
     batches = [{"image": images}]
-    assert_same(models[kind].embed_images(images), reference.get_image_embeddings(batches, show_progress_bar=False))
+    found = models[kind].embed_images(given(models[kind], images))
+    assert_same(found, reference.get_image_embeddings(batches, show_progress_bar=False))
     averaged = load_embedder(str(folders[kind]), options={"pooling": "mean"})
     expected = reference.get_image_embeddings(batches, show_progress_bar=False, pooling="mean")
-    assert_same(averaged.embed_images(images), expected)
+    assert_same(averaged.embed_images(given(averaged, images)), expected)
     assert np.abs(averaged.embed_images(TINTED) - models[kind].embed_images(TINTED)).max() > 1e-2
 
 

@@ -6,6 +6,7 @@ here. That the names are those of the published files rests on its public source
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -232,18 +233,20 @@ def test_an_unknown_text_encoder_is_asked_for(
 
 
 @pytest.mark.parametrize(
-    ("gone", "sentence"),
+    "gone",
     [
-        ("model_visual.visual.blocks.1.mlp.w2.weight", r"1 missing keys \(tower\.layers\.1\.mlp\.fc11\.weight"),
-        ("model_visual.visual.blocks.1.attn.v_bias", r"missing keys \(tower\.layers\.1\.attn\.Wqkv"),
-        ("model_visual.visual.rope.freqs_cos", r"1 missing keys \(model_visual\.visual\.rope\.freqs_cos"),
-        ("bge_encoder.layer.1.output.dense.bias", r"1 missing keys \(bge\.encoder\.layer\.1\.output\.dense\.bias"),
-        ("visual_proj.bias", r"1 missing keys \(projection\.bias"),
+        "model_visual.visual.blocks.1.mlp.w2.weight",
+        "model_visual.visual.blocks.1.attn.v_bias",
+        "model_visual.visual.rope.freqs_cos",
+        "bge_encoder.layer.1.output.dense.bias",
+        "visual_proj.bias",
     ],
 )
-def test_a_missing_key_is_refused(built: Mapping[str, Built], tmp_path: Path, gone: str, sentence: str) -> None:
+def test_a_missing_key_is_refused_by_the_name_that_the_file_has_for_it(
+    built: Mapping[str, Built], tmp_path: Path, gone: str
+) -> None:
     folder = copied(built["bert"], tmp_path / "less", lambda weights: weights.pop(gone))
-    with pytest.raises(ModelError, match=sentence):
+    with pytest.raises(ModelError, match=re.escape(f"1 missing keys ({gone} ...)")):
         load_embedder(str(folder), processor=str(built["bert"].folder / "bge"))
 
 
@@ -259,7 +262,7 @@ def test_weights_of_other_shapes_are_refused(built: Mapping[str, Built], tmp_pat
     wide = copied(
         built["bert"], tmp_path / "wide", lambda weights: weights.update({"visual_proj.bias": torch.zeros(48)})
     )
-    with pytest.raises(ModelError, match=r"1 mismatched keys \(projection\.bias"):
+    with pytest.raises(ModelError, match=r"1 mismatched keys \(visual_proj\.bias"):
         load_embedder(str(wide), processor=bge)
     table = "model_visual.visual.rope.freqs_cos"
     turned = copied(built["bert"], tmp_path / "turned", lambda weights: weights.update({table: torch.zeros(9, 16)}))

@@ -36,6 +36,11 @@ def half():
 def lopsided():
     return FunctionEmbedder(lambda images: [[1.0, 2.0]] * len(images), lambda texts: [[1.0]] * len(texts))
 
+def colourful():
+    class Colourful(FunctionEmbedder):
+        image_mode = "RGBA"
+    return Colourful(lambda images: [[1.0, 2.0]] * len(images))
+
 def boasting():
     return FunctionEmbedder(lambda images: [[1.0, 2.0]] * len(images), dimension=3)
 
@@ -166,7 +171,7 @@ def test_a_factory_returns_the_model() -> None:
         ("my_factories:sounds", "my_factories has no function sounds; it has sound"),
         (
             "my_factories:half",
-            "what half() returns lacks modalities, fingerprint, description, takes_any_mode, prompted, text_lengths, "
+            "what half() returns lacks modalities, fingerprint, description, image_mode, prompted, text_lengths, "
             "embed_texts, embed_interleaved; "
             "return a pytest_mieb.FunctionEmbedder, or a subclass of pytest_mieb.Embedder",
         ),
@@ -174,6 +179,7 @@ def test_a_factory_returns_the_model() -> None:
             "my_factories:lopsided",
             "its images have 2 dimensions and its texts 1, so they cannot be compared; load it with the projections",
         ),
+        ("my_factories:colourful", "its image_mode is 'RGBA'; legal are any, RGB, RGB on white"),
         ("my_factories:boasting", "it says that its dimension is 3, but its images have 2"),
         ("my_factories:flat", "it gave an array of shape (2,) for 1 of its images; it must be (1, dimension)"),
         ("my_factories:stumbling", "it was loaded, but embeds nothing: AttributeError: "),
