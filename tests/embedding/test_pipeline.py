@@ -70,7 +70,7 @@ class Bare:
     modalities = frozenset({"image"})
     dimension = 2
     fingerprint = None
-    takes_any_mode = False
+    image_mode: ImageMode = "RGB on white"
 
     def embed_images(self, images: Sequence[Image]) -> NDArray[np.float32]:
         return np.array([np.asarray(image)[0, 0, :2] for image in images], np.float32) + 1
