@@ -249,6 +249,13 @@ def load_transformers(
         return model.eval().to(request.device), lacking
 
 
+def placed(model: Any, request: Request) -> Any:
+    """A module for evaluation, on the device and in the dtype of the request: float32 where it names none."""
+    import torch
+
+    return model.eval().to(request.device, getattr(torch, request.dtype or "float32"))
+
+
 @contextmanager
 def _unreported() -> Iterator[None]:
     """Without the table of keys that transformers logs: what does not fit is refused in one sentence."""

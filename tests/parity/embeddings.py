@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from pytest_mieb.data.rgb import ImageMode
+from pytest_mieb.data.rgb import ImageMode, in_mode
 from pytest_mieb.models.embedder import Embedder
 
 if TYPE_CHECKING:
@@ -80,10 +80,13 @@ class Remembering(Embedder):
 
     @property
     def image_mode(self) -> ImageMode:
-        return self._embedder.image_mode if self._embedder else "any"
+        return "any"  # as the reference hands pictures to any model: they are known by that
 
     def embed_images(self, images: Sequence[Image]) -> Vectors:
-        return self._remember([image_key(image) for image in images], lambda model: model.embed_images(images))
+        def embed(model: Embedder) -> Vectors:
+            return model.embed_images([in_mode(image, model.image_mode) for image in images])
+
+        return self._remember([image_key(image) for image in images], embed)
 
     def embed_texts(self, texts: Sequence[str]) -> Vectors:
         return self._remember([text_key(text) for text in texts], lambda model: model.embed_texts(texts))

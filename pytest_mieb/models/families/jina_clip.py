@@ -17,7 +17,7 @@ from pytest_mieb.models.embedder import Embedder, as_array
 from pytest_mieb.models.errors import ModelError
 from pytest_mieb.models.files.hub import read_json
 from pytest_mieb.models.files.refusing import as_model_errors
-from pytest_mieb.models.local import LocalEmbedder, described, load_transformers
+from pytest_mieb.models.local import LocalEmbedder, described, load_transformers, placed
 from pytest_mieb.models.request import Request
 
 if TYPE_CHECKING:
@@ -45,7 +45,6 @@ class JinaClip(LocalEmbedder):
 
 def load(request: Request) -> Embedder:
     """Load a Hugging Face folder with the code that it names. Raises ModelError."""
-    import torch
 
     if not request.trust_remote_code:
         raise ModelError(
@@ -72,7 +71,7 @@ def load(request: Request) -> Embedder:
         raise ModelError(
             f"{request.path}: {type(model).__name__} is no jina-clip: it has no {' and no '.join(lacking)}"
         )
-    model = model.to(getattr(torch, request.dtype or "float32"))
+    model = placed(model, request)
     prepared = request.path / "preprocessor_config.json"
     settings = read_json(prepared) if prepared.is_file() else {}
     return JinaClip(

@@ -27,6 +27,7 @@ from pytest_mieb.models.local import (
     load_image_processor,
     load_tokenizer,
     load_transformers,
+    placed,
 )
 from pytest_mieb.models.preprocessing import Pictures
 from pytest_mieb.models.request import Request
@@ -207,9 +208,8 @@ def _read_tower(config: Mapping[str, Any], request: Request) -> Any:
     if kernel is not None and kernel.shape == (width, 3 * patch**2):  # of a linear layer, over a patch as a row
         weights["embeddings.proj.weight"] = kernel.unflatten(1, (3, patch, patch))
     load_into(model, weights, file, into="config.json", called=CALLED)
-    dtype = getattr(torch, request.dtype or "float32")
     with as_model_errors(file):
-        return model.eval().to(dtype).to(request.device)
+        return placed(model, request)
 
 
 def _selector(width: int, heads: int, hidden: int, epsilon: float) -> Any:

@@ -20,7 +20,7 @@ from pytest_mieb.models.files.open_clip_sources import BESIDE, CHOICES, CONFIG, 
 from pytest_mieb.models.files.refusing import as_model_errors
 from pytest_mieb.models.files.weights import averaged, load_into, read_weights
 from pytest_mieb.models.kind import ModelKind
-from pytest_mieb.models.local import TOKENIZERS, PreparingEmbedder, described
+from pytest_mieb.models.local import TOKENIZERS, PreparingEmbedder, described, placed
 from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, numbers, pixels, thick_enough, trimmed
 from pytest_mieb.models.request import Request
 
@@ -68,7 +68,6 @@ def load(request: Request) -> Embedder:
     """Load a folder, a checkpoint with its architecture, a pretrained tag or a hub id. Raises ModelError."""
     import open_clip
     import timm
-    import torch
     from open_clip.transform import PreprocessCfg, image_transform_v2
     from torchvision.transforms import Compose
 
@@ -84,7 +83,7 @@ def load(request: Request) -> Embedder:
     resized = _fill(model, weights, source, config, "size" in request.options)
     tokenizer, text, tokenizer_folder, cut = _tokenizer(config["text_cfg"], source.folder, request.trust_remote_code)
     with as_model_errors(source.file):
-        model = model.eval().to(request.device, getattr(torch, request.dtype or "float32"))
+        model = placed(model, request)
         steps = PreprocessCfg(size=model.visual.image_size, **preprocessing)
         transform = image_transform_v2(steps, is_train=False)
     side = steps.input_size[1:]

@@ -20,7 +20,7 @@ from pytest_mieb.models.files.hub import download, read_json
 from pytest_mieb.models.files.refusing import as_model_errors
 from pytest_mieb.models.files.weights import averaged, fetch, load_into, read_weights, safe_names, weights_in
 from pytest_mieb.models.kind import ModelKind
-from pytest_mieb.models.local import PreparingEmbedder, described
+from pytest_mieb.models.local import PreparingEmbedder, described, placed
 from pytest_mieb.models.preprocessing import IMAGE_OPTIONS, interpolation, numbers, pixels, thick_enough, trimmed
 from pytest_mieb.models.request import Request
 
@@ -83,7 +83,6 @@ class Source:
 def load(request: Request) -> Embedder:
     """Load a folder, bare weights with their architecture, a pretrained name or a hub id. Raises ModelError."""
     import timm
-    import torch
     from timm.data.config import resolve_model_data_config
     from timm.data.transforms_factory import create_transform
     from torchvision.transforms import Compose
@@ -103,7 +102,7 @@ def load(request: Request) -> Embedder:
     weights, key = read_weights(source.file)
     left_out, resized = _fill(model, weights, source, size)
     with as_model_errors(source.file):
-        model = model.eval().to(request.device, getattr(torch, request.dtype or "float32"))
+        model = placed(model, request)
         steps = resolve_model_data_config(model, args=args)
         transform = create_transform(**steps, is_training=False)
     if steps["crop_mode"] == "border":

@@ -24,7 +24,7 @@ from pytest_mieb.models.families.eva import eva02
 from pytest_mieb.models.files.hub import commit_of, part, read_json
 from pytest_mieb.models.files.refusing import as_model_errors, check_keys
 from pytest_mieb.models.files.weights import load_into, read_weights
-from pytest_mieb.models.local import LocalEmbedder, described, load_tokenizer
+from pytest_mieb.models.local import LocalEmbedder, described, load_tokenizer, placed
 from pytest_mieb.models.marks import VISUALIZED
 from pytest_mieb.models.preprocessing import interpolation, numbers, trimmed
 from pytest_mieb.models.request import Request
@@ -256,9 +256,8 @@ def _read_model(file: Path, base: Path, request: Request) -> tuple[Any, Any]:
     model = torch.nn.ModuleDict({"bge": encoder, "tower": tower, "projection": projection})
     used = {name: value for name, value in weights.items() if not _UNUSED.match(name)}
     load_into(model, used, file, into=f"VISTA on {base / 'config.json'}", called=_CALLED)
-    dtype = getattr(torch, request.dtype or "float32")
     with as_model_errors(file):
-        return model.eval().to(dtype).to(request.device), config
+        return placed(model, request), config
 
 
 def _max_length(tokenizer: Any, config: Any) -> int:
