@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Protocol
@@ -14,6 +14,7 @@ from pytest_mieb.embedding.encoding import Encoder
 from pytest_mieb.embedding.errors import EmbeddingError, failure
 from pytest_mieb.embedding.plan import Item, Plan, Stream
 from pytest_mieb.embedding.reading import Batch, Reader, contents
+from pytest_mieb.support.seconds import Seconds, Watch
 
 # How much is embedded before it is written to the store.
 _BATCHES_AT_ONCE, _SECONDS_AT_ONCE = 64, 30.0
@@ -30,8 +31,8 @@ class Executor(Protocol):
         ...
 
     @property
-    def seconds(self) -> float:
-        """The time that took, by the clock."""
+    def seconds(self) -> Seconds:
+        """What that took: decoding, preprocessing, embedding, and waiting for what is read."""
         ...
 
     def fill(self, plan: Plan) -> None:
@@ -58,7 +59,7 @@ class InProcess:
         self._reader = reader
         self._encoder = Encoder(size, warn)
         self.embedded = 0
-        self.seconds = 0.0
+        self.seconds = Seconds()
 
     def begin(self, plan: Plan) -> None:
         if plan.streams:
@@ -72,13 +73,12 @@ class InProcess:
         self._reader.close()
 
     def _fill(self, stream: Stream) -> None:
-        started = perf_counter()
         size = self._encoder.size
         kept = _Kept(stream, size * _BATCHES_AT_ONCE)
         failed: dict[Item, Exception] = {}
         try:
             with self._reader.batches(stream, size) as batches:
-                for batch in batches:
+                while (batch := self._read(batches)) is not None:
                     self._embed(stream, batch, kept, failed)
                     if len(failed) >= _FAILURES:
                         break
@@ -87,30 +87,47 @@ class InProcess:
         finally:
             kept.write()  # also when the model stops on the way: by a limit of cost, or Ctrl-C
             self.embedded += kept.count
-            self.seconds += perf_counter() - started
         if failed:
             which = min(item.inputs for item in failed)
             own = {item.row: error for item, error in failed.items() if item.inputs == which}
             broken = not kept.count and not len(stream.present)
             raise failure(stream.inputs[which], own, broken=broken) from own[min(own)]
 
+    def _read(self, batches: Iterator[Batch]) -> Batch | None:
+        waiting = Watch()
+        with waiting.running():
+            batch = next(batches, None)
+        self.seconds += (batch.seconds if batch else Seconds()) + Seconds(waited_read=waiting.seconds)
+        return batch
+
     def _embed(self, stream: Stream, batch: Batch, kept: _Kept, failed: dict[Item, Exception]) -> None:
         """Embed a batch; items that cannot be read or embedded are left out."""
         failed |= batch.failed
-        embedder = stream.view.embedder
-        if batch.prepared is not None and batch.size == self._encoder.size:
-            vectors = self._encoder.prepared(embedder, batch.prepared, len(batch.items))
-            if vectors is not None:
-                kept.add(batch.items, vectors)
-                return
-        if batch.prepared is not None:
-            batch.contents = contents(stream, batch.items, embedder)
-        outcomes = self._encoder.each(embedder, stream.modality, batch.contents)
+        embedding = Watch()
+        try:
+            with embedding.running():
+                outcomes = self._outcomes(stream, batch)
+        finally:
+            self.seconds += Seconds(embed=embedding.seconds)
+        if isinstance(outcomes, np.ndarray):
+            kept.add(batch.items, outcomes)
+            return
         pairs = list(zip(batch.items, outcomes, strict=True))
         failed |= {item: outcome for item, outcome in pairs if isinstance(outcome, Exception)}
         sound = [(item, outcome) for item, outcome in pairs if not isinstance(outcome, Exception)]
         if sound:
             kept.add([item for item, _ in sound], np.stack([vector for _, vector in sound]))
+
+    def _outcomes(self, stream: Stream, batch: Batch) -> NDArray[np.float32] | list[NDArray[np.float32] | Exception]:
+        """The embeddings of a batch; where it cannot be embedded at once, each item's own, or why it has none."""
+        embedder = stream.view.embedder
+        if batch.prepared is not None and batch.size == self._encoder.size:
+            vectors = self._encoder.prepared(embedder, batch.prepared, len(batch.items))
+            if vectors is not None:
+                return vectors
+        if batch.prepared is not None:
+            batch.contents = contents(stream, batch.items, embedder)
+        return self._encoder.each(embedder, stream.modality, batch.contents)
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -17,15 +17,16 @@ from pytest_mieb.embedding.processes import Processes
 from pytest_mieb.embedding.reading import Reader
 from pytest_mieb.embedding.store import Store
 from pytest_mieb.models.embedder import Embedder, Purpose
+from pytest_mieb.support.seconds import Seconds
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Distinct items that the model embedded, those that it need not, and the time that embedding took."""
+    """Distinct items that the model embedded, those that it need not, and the time that filling the store took."""
 
     embedded: int = 0
     reused: int = 0
-    seconds: float = 0.0
+    seconds: Seconds = field(default_factory=Seconds)
 
 
 class Wanted(NamedTuple):

@@ -18,6 +18,7 @@ from loky.backend import get_context  # its processes do not import the caller's
 from pytest_mieb.data.decoding import Decoding, Undecoded
 from pytest_mieb.data.rgb import ImageMode, in_mode
 from pytest_mieb.support.scratch import Scratch
+from pytest_mieb.support.seconds import Seconds, Watch
 
 if TYPE_CHECKING:
     from pytest_mieb.models.embedder import Embedder
@@ -51,12 +52,12 @@ class Processes:
         started = self._pool is not None and all(start.done() for start in self._starting)
         return started and self._pickled(embedder) is not None
 
-    def prepare(self, embedder: Embedder, files: Files, size: int) -> Mapping[str, Any] | None:
+    def prepare(self, embedder: Embedder, files: Files, size: int) -> tuple[Mapping[str, Any], Seconds] | None:
         """What the embedder's preprocessing makes of pictures, filled up to `size` by repeating the last one.
 
-        Tensors by name; None where that is not to be had now.
+        Tensors by name, with the time that they took there; None where that is not to be had now.
         """
-        from safetensors.torch import load_file
+        from safetensors import safe_open
 
         preparing = self._pickled(embedder)
         if preparing is None or self._pool is None:
@@ -69,10 +70,11 @@ class Processes:
         if path is None:
             return None
         try:
-            found: Mapping[str, Any] = load_file(path)
+            with safe_open(path, "pt") as file:
+                taken = {stage: float(seconds) for stage, seconds in file.metadata().items()}
+                return {name: file.get_tensor(name) for name in file.keys()}, Seconds(**taken)  # noqa: SIM118
         finally:
             path.unlink()
-        return found
 
     def close(self) -> None:
         if self._pool is not None:
@@ -127,18 +129,22 @@ def _try(preparing: bytes) -> None:
 
 def _prepared(preparing: bytes, files: Files, mode: ImageMode, size: int, folders: Sequence[Path]) -> Path | None:
     """The file that holds what was prepared, in the first folder that has room; None where anything fails."""
+    decoding_watch, preprocessing_watch = Watch(), Watch()
     try:
-        pictures = [in_mode(decoding(file), mode) for file, decoding in files]
-        found = _unpickled(preparing)([*pictures, *pictures[-1:] * (size - len(pictures))])
-        tensors = {name: each.contiguous() for name, each in found.items()}
+        with decoding_watch.running():
+            pictures = [in_mode(decoding(file), mode) for file, decoding in files]
+        with preprocessing_watch.running():
+            found = _unpickled(preparing)([*pictures, *pictures[-1:] * (size - len(pictures))])
+            tensors = {name: each.contiguous() for name, each in found.items()}
     except Exception:  # the caller sees it
         return None
+    taken = {"decode": str(decoding_watch.seconds), "preprocess": str(preprocessing_watch.seconds)}
     for folder in folders:
         path = folder / uuid4().hex
         try:
             from safetensors.torch import save_file
 
-            save_file(tensors, path)
+            save_file(tensors, path, taken)
         except Exception:  # no room
             with suppress(OSError):
                 path.unlink(missing_ok=True)

@@ -20,6 +20,7 @@ from pytest_mieb.data.rgb import ImageMode, in_mode
 from pytest_mieb.embedding.plan import Item, Stream
 from pytest_mieb.embedding.processes import Processes
 from pytest_mieb.models.embedder import Embedder
+from pytest_mieb.support.seconds import Seconds, Watch
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -32,7 +33,7 @@ class Batch:
     `contents` are as the embedder takes them, and `failed` says why others cannot be read.
 
     `prepared` is what the embedder's preprocessing made of the contents, filled up to the size of a batch by repeating
-    the last; None where it has none of its own, or where it failed.
+    the last; None where it has none of its own, or where it failed. `seconds` is what decoding and preprocessing took.
     """
 
     items: Sequence[Item]
@@ -40,6 +41,7 @@ class Batch:
     contents: list[Any] = field(default_factory=list)
     failed: dict[Item, Exception] = field(default_factory=dict)
     prepared: Any = None
+    seconds: Seconds = field(default_factory=Seconds)
 
 
 class Reader:
@@ -128,12 +130,16 @@ def read(stream: Stream, items: Sequence[Item], size: int, processes: Processes 
     embedder = stream.view.embedder
     if processes and processes.ready_for(embedder) and stream.modality == "image":
         files = _files(stream, items)
-        batch.prepared = processes.prepare(embedder, files, len(filled(files, size, embedder)))
-        if batch.prepared is not None:
+        prepared = processes.prepare(embedder, files, len(filled(files, size, embedder)))
+        if prepared is not None:
+            batch.prepared, batch.seconds = prepared
             batch.contents = [None] * len(items)
             return batch
+    decoding, preprocessing = Watch(), Watch()
+    with decoding.running():
+        found = contents(stream, items, embedder)
     readable: list[Item] = []
-    for item, content in zip(items, contents(stream, items, embedder), strict=True):
+    for item, content in zip(items, found, strict=True):
         if isinstance(content, Exception):
             batch.failed[item] = content
         else:
@@ -143,11 +149,13 @@ def read(stream: Stream, items: Sequence[Item], size: int, processes: Processes 
     prepare = getattr(embedder, "prepare_images", None)  # an object of other make may lack it
     if prepare and stream.modality == "image" and batch.contents:
         try:
-            batch.prepared = prepare(filled(batch.contents, size, embedder))
+            with preprocessing.running():
+                batch.prepared = prepare(filled(batch.contents, size, embedder))
         except Exception:  # of one of them: embedding them one by one tells which
             batch.prepared = None
         else:
             batch.contents = [None] * len(batch.contents) if batch.prepared is not None else batch.contents
+    batch.seconds = Seconds(decode=decoding.seconds, preprocess=preprocessing.seconds)
     return batch
 
 

@@ -19,6 +19,7 @@ from pytest_mieb.protocols import Scored
 from pytest_mieb.protocols.scored import Repeats
 from pytest_mieb.suite import Task
 from pytest_mieb.support.atomic import written
+from pytest_mieb.support.seconds import Seconds
 
 # Beside the embeddings that they were scored from, and gone with them.
 FOLDER = "finished"
@@ -76,7 +77,7 @@ def read(file: Path, task: Task) -> TaskResult | None:
         }
         if subsets.keys() != task.subsets.keys():
             return None
-        return TaskResult(task, about["score"], subsets, 0, about["items"], {"embedding": 0.0, "total": 0.0}, True)
+        return TaskResult(task, about["score"], subsets, 0, about["items"], Seconds(), taken_over=True)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, EOFError, BadZipFile):
         return None
 

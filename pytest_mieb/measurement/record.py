@@ -8,6 +8,7 @@ from typing import Any
 
 from pytest_mieb.measurement.baseline import Estimate, Measurement
 from pytest_mieb.measurement.result import TaskResult
+from pytest_mieb.support.seconds import Seconds
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,7 @@ class TaskRecord:
     measured: Measurement
     embedded: int
     reused: int
-    seconds: float
+    seconds: Seconds
     findings: tuple[str, ...] = ()
     taken_over: bool = False
 
@@ -40,7 +41,7 @@ class TaskRecord:
             measured=measured,
             embedded=result.embedded,
             reused=result.reused,
-            seconds=result.seconds["total"],
+            seconds=result.seconds,
             findings=tuple(finding.sentence for finding in result.findings),
             taken_over=result.taken_over,
         )
@@ -50,5 +51,9 @@ class TaskRecord:
         """What `dataclasses.asdict` and JSON made of one."""
         measured = dict(content["measured"])
         measured["subsets"] = {name: Estimate(**estimate) for name, estimate in measured["subsets"].items()}
-        found = {"measured": Measurement(**measured), "findings": tuple(content["findings"])}
+        found = {
+            "measured": Measurement(**measured),
+            "seconds": Seconds(**content["seconds"]),
+            "findings": tuple(content["findings"]),
+        }
         return cls(**{**content, **found})

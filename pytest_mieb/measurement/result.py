@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pytest_mieb.data.findings import Finding, summed
 from pytest_mieb.protocols import Scored
 from pytest_mieb.suite import Task
+from pytest_mieb.support.seconds import Seconds
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class TaskResult:
     """The score of a task, 0..1: the plain mean of its subsets.
 
     `taken_over`: an earlier run scored it, and nothing has changed since. `embedded` and `reused` count distinct
-    inputs; `seconds` maps reading and embedding (`embedding`) and all of it (`total`) to wall-clock time.
+    inputs, `seconds` the time by stage.
     """
 
     task: Task
@@ -55,7 +56,7 @@ class TaskResult:
     subsets: Mapping[str, SubsetResult]
     embedded: int
     reused: int
-    seconds: Mapping[str, float]
+    seconds: Seconds
     taken_over: bool = False
 
     @property

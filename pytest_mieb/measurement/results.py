@@ -157,7 +157,7 @@ def _content(
             "inputs": result.embedded + result.reused,
         },
         "work": {"embedded": result.embedded, "reused": result.reused},
-        "seconds": {name: round(seconds, 3) for name, seconds in result.seconds.items()},
+        "seconds": {name: round(seconds, 3) for name, seconds in asdict(result.seconds).items()},
         "context": context.to_json(),
     }
 

@@ -10,8 +10,9 @@ from pytest_mieb.models.api import dollars
 from pytest_mieb.report.table import aligned
 from pytest_mieb.report.view import Compared, MeanRow, Row, RunFacts, View, basis_lines, by_reason, listed, with_status
 from pytest_mieb.support.numbers import beside, between, p_is, percent, points
+from pytest_mieb.support.seconds import Seconds
 
-_SHOWN = 20
+_SHOWN, _SLOWEST = 20, 5
 
 
 def summary_lines(view: View) -> list[str]:
@@ -39,6 +40,7 @@ def summary_lines(view: View) -> list[str]:
         *(() if view.basis and view.basis.compared else _canary(run)),
         *run.model,
         *_work(view, run),
+        *_time(run),
         *_spent(run),
         *([f"next: {run.next_command}"] if run.next_command else ()),
     ]
@@ -158,6 +160,17 @@ def _work(view: View, run: RunFacts) -> list[str]:
             f"{tasks} were taken over from an earlier run, because nothing has changed; --mieb-fresh scores all again"
         )
     return lines
+
+
+def _time(run: RunFacts) -> list[str]:
+    """The slowest tasks, and what the time of all of them went to."""
+    if not run.seconds:
+        return []
+    total = sum(run.seconds.values(), Seconds())
+    shares = {name: seconds / total.total for name, seconds in total.by_clock.items() if seconds}
+    parts = (f"{name} {100 * share:.0f} %" for name, share in sorted(shares.items(), key=lambda each: -each[1]))
+    slowest = (f"{name} {seconds.total:.1f} s" for name, seconds in list(run.seconds.items())[:_SLOWEST])
+    return [f"the tasks took {total.total:.1f} s: {', '.join(parts)}", f"the slowest tasks: {', '.join(slowest)}"]
 
 
 def _spent(run: RunFacts) -> list[str]:

@@ -45,8 +45,4 @@ class Ahead:
 
 
 def _prepared(task: Task, source: Source) -> list[Prepared]:
-    found = [prepare(task, subset, source) for subset in task.subsets]
-    for each in found:
-        for inputs in each.inputs.values():
-            inputs.keys  # noqa: B018 - computed here
-    return found
+    return [prepare(task, subset, source) for subset in task.subsets]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from time import perf_counter
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from pytest_mieb.measurement.result import SubsetResult, TaskResult
 from pytest_mieb.models.embedder import Purpose, Role
 from pytest_mieb.protocols import Embeddings, protocol_of
 from pytest_mieb.suite import Task
+from pytest_mieb.support.seconds import Seconds, Watch
 
 
 class ScoreError(Exception):
@@ -24,12 +24,16 @@ class ScoreError(Exception):
 
 @dataclass(frozen=True)
 class Prepared:
-    """One subset of a task before it is scored: its rows, and what of them is to be embedded, by role."""
+    """One subset of a task before it is scored: its rows, and what of them is to be embedded, by role.
+
+    The keys of the inputs are computed. `seconds` is what all of it took.
+    """
 
     task: Task
     subset: str
     rows: Rows
     inputs: Mapping[str, Inputs]
+    seconds: float = 0.0
 
     @property
     def wanted(self) -> Mapping[str, Wanted]:
@@ -44,9 +48,14 @@ class Prepared:
 
 
 def prepare(task: Task, subset: str, source: Source) -> Prepared:
-    """Read a subset's rows. Raises DatasetError where they cannot be used."""
-    rows = load_rows(task, subset, source)
-    return Prepared(task, subset, rows, protocol_of(task).inputs(task, rows))
+    """Read a subset's rows, and the keys of its inputs. Raises DatasetError where they cannot be used."""
+    watch = Watch()
+    with watch.running():
+        rows = load_rows(task, subset, source)
+        inputs = protocol_of(task).inputs(task, rows)
+        for each in inputs.values():
+            each.keys  # noqa: B018 - computed here
+    return Prepared(task, subset, rows, inputs, watch.seconds)
 
 
 def score(prepared: Prepared, embeddings: Embeddings, device: str, *, any_size: bool) -> SubsetResult:
@@ -89,12 +98,15 @@ def evaluate(task: Task, source: Source, pipeline: Pipeline, device: str = "cpu"
         EmbeddingError: the model gave something that is no embedding.
         ScoreError: the score is not a number.
     """
-    started = perf_counter()
-    prepared = [prepare(task, subset, source) for subset in task.subsets]
-    before = pipeline.counts
-    pipeline.fill(wanted_by(prepared))
-    subsets = {each.subset: score(each, taken(each, pipeline), device, any_size=source.any_size) for each in prepared}
-    return result_of(task, subsets, before, pipeline.counts, perf_counter() - started)
+    total, loading = Watch(), Watch()
+    with total.running():
+        with loading.running():
+            prepared = [prepare(task, subset, source) for subset in task.subsets]
+        before = pipeline.counts
+        pipeline.fill(wanted_by(prepared))
+        subsets, scoring = score_all(prepared, pipeline, device, any_size=source.any_size)
+    clock = Seconds(waited_load=loading.seconds, score=scoring, total=total.seconds)
+    return result_of(prepared, subsets, before, pipeline.counts, clock)
 
 
 def wanted_by(prepared: Iterable[Prepared]) -> list[Wanted]:
@@ -107,15 +119,28 @@ def taken(prepared: Prepared, pipeline: Pipeline) -> Embeddings:
     return {role: pipeline.take(wanted) for role, wanted in prepared.wanted.items()}
 
 
+def score_all(
+    prepared: Iterable[Prepared], pipeline: Pipeline, device: str, *, any_size: bool
+) -> tuple[dict[str, SubsetResult], float]:
+    """Each subset's result from what the store holds, and the seconds that took. Raises ScoreError."""
+    watch = Watch()
+    with watch.running():
+        found = {each.subset: score(each, taken(each, pipeline), device, any_size=any_size) for each in prepared}
+    return found, watch.seconds
+
+
 def result_of(
-    task: Task, subsets: Mapping[str, SubsetResult], before: Counts, after: Counts, seconds: float
+    prepared: Sequence[Prepared], subsets: Mapping[str, SubsetResult], before: Counts, after: Counts, clock: Seconds
 ) -> TaskResult:
-    """The result of a task: the plain mean of its subsets, and what was done for it between two counts."""
+    """The result of a task: the plain mean of its subsets, and what was done for it.
+
+    That is what was done between two counts, preparing its subsets, and what `clock` says beside.
+    """
     return TaskResult(
-        task=task,
+        task=prepared[0].task,
         score=float(np.mean([subset.score for subset in subsets.values()])),
         subsets=subsets,
         embedded=after.embedded - before.embedded,
         reused=after.reused - before.reused,
-        seconds={"embedding": after.seconds - before.seconds, "total": seconds},
+        seconds=after.seconds - before.seconds + Seconds(load=sum(each.seconds for each in prepared)) + clock,
     )

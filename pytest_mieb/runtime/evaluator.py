@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from pytest_mieb.runtime import devices
@@ -267,23 +266,28 @@ class Evaluator:
 
     def _scored(self, task: Task) -> TaskResult:
         """As `evaluation.evaluate`, while the next task's data are read."""
-        from pytest_mieb.runtime.evaluation import result_of, score, taken, wanted_by
+        from pytest_mieb.runtime.evaluation import result_of, score_all, wanted_by
+        from pytest_mieb.support.seconds import Seconds, Watch
 
-        started = perf_counter()
-        prepared = self._ahead.take(task)
+        total, loading = Watch(), Watch()
+        with total.running():
+            with loading.running():
+                prepared = self._ahead.take(task)
+            self._expect_next()
+            before = self.pipeline.counts
+            self.pipeline.fill(wanted_by(prepared))
+            if following := self._ahead.ready():
+                self.pipeline.begin(wanted_by(following))
+            subsets, scoring = score_all(prepared, self.pipeline, self.device, any_size=self.source.any_size)
+        clock = Seconds(waited_load=loading.seconds, score=scoring, total=total.seconds)
+        return result_of(prepared, subsets, before, self.pipeline.counts, clock)
+
+    def _expect_next(self) -> None:
+        """Let the data of the next task be read, where it will have to be scored."""
         if self._next and self._next.name not in self._results:
             kept = self._kept_as(self._next)
             if not (kept and self._may_take_over and kept.is_file()):
                 self._ahead.expect(self._next)
-        before = self.pipeline.counts
-        self.pipeline.fill(wanted_by(prepared))
-        if following := self._ahead.ready():
-            self.pipeline.begin(wanted_by(following))
-        any_size = self.source.any_size
-        subsets = {
-            each.subset: score(each, taken(each, self.pipeline), self.device, any_size=any_size) for each in prepared
-        }
-        return result_of(task, subsets, before, self.pipeline.counts, perf_counter() - started)
 
     @cached_property
     def _ahead(self) -> Ahead:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from time import sleep
 from typing import Any
 
 import datasets
@@ -242,7 +243,25 @@ def test_nothing_is_embedded_where_all_is_known(tmp_path: Path) -> None:
     inputs = texts("a", "bb")
     assert pipeline.embed(inputs).tolist() == pipeline.embed(inputs).tolist()
     assert counts(pipeline) == (2, 2)
-    assert pipeline.counts.seconds > 0
+    assert pipeline.counts.seconds.embed > 0
+
+
+def test_the_time_of_each_stage_is_known() -> None:
+    class Slow(Toy):
+        def prepare_images(self, images: Sequence[Image]) -> list[Image]:
+            sleep(0.02)
+            return list(images)
+
+        def embed_prepared(self, prepared: list[Image]) -> NDArray[np.float32]:
+            sleep(0.04)
+            return self.embed_images(prepared)
+
+    pipeline = Pipeline(Slow(), batch_size=1)
+    pipeline.embed(Inputs(images("green", "red", "blue")))
+    found = pipeline.counts.seconds
+    assert found.preprocess >= 0.06 and found.embed >= 0.12 and found.decode > 0
+    assert 0.02 <= found.waited_read < found.preprocess + found.decode
+    assert (found.load, found.score, found.total) == (0, 0, 0)
 
 
 def test_without_a_store_embeddings_last_as_long_as_the_pipeline() -> None:

@@ -26,6 +26,7 @@ from pytest_mieb.embedding.executors import InProcess
 from pytest_mieb.embedding.processes import Processes
 from pytest_mieb.embedding.reading import Reader
 from pytest_mieb.models import load_embedder
+from pytest_mieb.support.seconds import Seconds
 from tests.data.mirrors import encoded, whole
 from tests.models.builders import build_clip
 
@@ -39,7 +40,7 @@ class Noting(Processes):
         super().__init__(count)
         self.prepared: list[bool] = []
 
-    def prepare(self, *arguments: Any) -> Mapping[str, Any] | None:
+    def prepare(self, *arguments: Any) -> tuple[Mapping[str, Any], Seconds] | None:
         found = super().prepare(*arguments)
         self.prepared.append(found is not None)
         return found
@@ -90,6 +91,13 @@ def test_embeddings_are_the_same_to_the_bit_whatever_mode_the_model_takes(
     assert processes.prepared == [True] * 6 * len(MODES)
     any_mode, without_alpha, on_white = found
     assert np.array_equal(any_mode, on_white) and not np.array_equal(any_mode, without_alpha)
+
+
+def test_the_time_that_they_take_is_known(embedder: Any, processes: Noting) -> None:
+    pipeline = Pipeline(embedder, Store(None), executor=InProcess(SIZE, Reader(2, processes, many=1)))
+    pipeline.embed(drawn(SIZE))
+    seconds = pipeline.counts.seconds
+    assert processes.prepared == [True] and seconds.decode > 0 and seconds.preprocess > 0
 
 
 def test_a_damaged_picture_is_the_same_error(embedder: Any, processes: Noting) -> None:
@@ -155,6 +163,7 @@ from time import sleep
 Path(sys.argv[1], f"run by {id(sys)}").touch()
 from pytest_mieb.embedding.processes import Processes
 from pytest_mieb.models import load_embedder
+from pytest_mieb.support.seconds import Seconds
 embedder = load_embedder(sys.argv[2])
 processes = Processes(2)
 processes.start(embedder)

@@ -17,6 +17,7 @@ from pytest_mieb.measurement.measuring import examples_of, measured
 from pytest_mieb.measurement.result import SubsetResult, TaskResult
 from pytest_mieb.protocols.scored import Repeats, Scored
 from pytest_mieb.suite import DatasetRef
+from pytest_mieb.support.seconds import Seconds
 from tests.gate.builders import zero_shot
 
 TASK = zero_shot(dataset=DatasetRef("org/some", "0123456789abcdef" * 2, "labelled"))
@@ -31,7 +32,7 @@ def subset(
 
 def result(subsets: Mapping[str, SubsetResult]) -> TaskResult:
     score = float(np.mean([each.score for each in subsets.values()]))
-    return TaskResult(TASK, score, subsets, embedded=4, reused=0, seconds={"total": 1.0})
+    return TaskResult(TASK, score, subsets, embedded=4, reused=0, seconds=Seconds(total=1.0))
 
 
 def test_one_subset_is_the_task_itself() -> None:

@@ -25,6 +25,7 @@ from pytest_mieb.measurement.result import SubsetResult, TaskResult
 from pytest_mieb.measurement.results import Provenance, write_result, write_verdict
 from pytest_mieb.protocols import Scored
 from pytest_mieb.suite.cards import load_tasks
+from pytest_mieb.support.seconds import Seconds
 from tests.gate.builders import hits, zero_shot
 
 SUITE = load_tasks()
@@ -248,7 +249,7 @@ def a_result(name: str) -> TaskResult:
     sizes = {"test": (100, 120)} if name == "Some" else {}
     scored = Scored({"accuracy": 0.7}, hits(70).outcomes)
     subsets = {subset: SubsetResult(0.7, scored, {"test": 100}, digest=subset, other_sizes=sizes) for subset in names}
-    return TaskResult(task, 0.7, subsets, embedded=1, reused=0, seconds={"total": 1.0})
+    return TaskResult(task, 0.7, subsets, embedded=1, reused=0, seconds=Seconds(total=1.0))
 
 
 def test_the_results_of_a_run_are_a_baseline(tmp_path: Path) -> None:

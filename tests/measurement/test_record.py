@@ -7,6 +7,7 @@ from pytest_mieb.measurement.baseline import Estimate, Measurement
 from pytest_mieb.measurement.record import TaskRecord
 from pytest_mieb.measurement.result import SubsetResult, TaskResult
 from pytest_mieb.protocols import Scored
+from pytest_mieb.support.seconds import Seconds
 from tests.builders import a_task
 
 MEASURED = Measurement(
@@ -39,8 +40,10 @@ def test_a_record_sums_a_result_up() -> None:
         },
         embedded=11,
         reused=2,
-        seconds={"embedding": 1.0, "total": 2.0},
+        seconds=Seconds(embed=1.0, total=2.0),
     )
     record = TaskRecord.of(result, MEASURED)
-    assert record == TaskRecord("Some", "nmi", MEASURED, 11, 2, 2.0, ("2 of 4 keys fit no lock (the first: 'a')",))
+    assert record == TaskRecord(
+        "Some", "nmi", MEASURED, 11, 2, Seconds(embed=1.0, total=2.0), ("2 of 4 keys fit no lock (the first: 'a')",)
+    )
     assert (record.score, record.subsets) == (MEASURED.score, MEASURED.subsets)

@@ -17,6 +17,7 @@ from pytest_mieb.measurement.context import PROTOCOL_VERSION, Context
 from pytest_mieb.measurement.result import SubsetResult, TaskResult
 from pytest_mieb.measurement.results import LIBRARIES, Provenance, versions, write_result, write_verdict
 from pytest_mieb.protocols import Scored
+from pytest_mieb.support.seconds import Seconds
 from tests.builders import a_task
 
 
@@ -37,7 +38,7 @@ def a_result(metrics: Mapping[str, float] | None = None) -> TaskResult:
         },
         embedded=7,
         reused=1,
-        seconds={"embedding": 0.12345, "total": 1.0},
+        seconds=Seconds(embed=0.12345, total=1.0),
     )
 
 
@@ -91,7 +92,11 @@ def test_the_json_says_what_was_measured_on_what_with_what(tmp_path: Path) -> No
             "inputs": 8,
         },
         "work": {"embedded": 7, "reused": 1},
-        "seconds": {"embedding": 0.123, "total": 1.0},
+        "seconds": {
+            **dict.fromkeys(("load", "decode", "preprocess", "score", "waited_load", "waited_read"), 0.0),
+            "embed": 0.123,
+            "total": 1.0,
+        },
         "context": {
             "fingerprint": "f00d",
             "preprocessing": {"size": 224},

@@ -11,6 +11,7 @@ import yaml
 
 from pytest_mieb.embedding.inventory import Label, inventory, remove
 from pytest_mieb.embedding.shared import located
+from pytest_mieb.support.seconds import STAGES
 from tests.plugin.running import SOUND, Toys, assert_no_traceback, header, run, summary
 from tests.plugin.toy import MEAN, TASKS
 
@@ -52,7 +53,7 @@ def test_the_result_files_hold_what_a_later_reader_needs(recorded: Ran) -> None:
         for subset, metrics in content["metrics"].items():
             assert metrics[content["metric"]] == content["subsets"][subset]
             assert content["counts"]["examples"][subset] == len(arrays[name][f"{subset}.outcomes"])
-        assert set(content["seconds"]) == {"embedding", "total"}
+        assert set(content["seconds"]) == {*STAGES, "waited_load", "waited_read", "total"}
         assert {"python", "pytest-mieb", "torch", "datasets", "numpy"} <= set(content["context"]["versions"])
     assert contents["ToyProbe"]["counts"]["rows"] == {"default": {"test": 64, "train": 48}}
     embedded, reused = (sum(content["work"][kind] for content in contents.values()) for kind in ("embedded", "reused"))

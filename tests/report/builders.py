@@ -11,6 +11,7 @@ from pytest_mieb.gate.statistics.significance import Difference
 from pytest_mieb.measurement.baseline import Acceptance, Baseline, Estimate, Measurement
 from pytest_mieb.measurement.record import TaskRecord
 from pytest_mieb.report.run import Run
+from pytest_mieb.support.seconds import Seconds
 from tests.builders import a_task
 
 TASKS = {
@@ -57,7 +58,12 @@ def a_comparison(task: str, score: float, baseline: float, p: float = 1e-9, **fa
 
 
 def a_record(task: str, score: float, noise: float = 0.0, **facts: Any) -> TaskRecord:
-    known: Mapping[str, Any] = {"metric": "nmi", "embedded": 1000, "reused": 200, "seconds": 0.5}
+    known: Mapping[str, Any] = {
+        "metric": "nmi",
+        "embedded": 1000,
+        "reused": 200,
+        "seconds": Seconds(embed=0.3, total=0.5),
+    }
     return TaskRecord(task=task, measured=Measurement(score, 0.01, noise=noise), **{**known, **facts})
 
 

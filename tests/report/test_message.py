@@ -9,6 +9,7 @@ from pytest_mieb.measurement.context import Context
 from pytest_mieb.measurement.record import TaskRecord
 from pytest_mieb.models.description import Description
 from pytest_mieb.report.message import Message
+from pytest_mieb.support.seconds import Seconds
 from tests.report.builders import a_comparison, a_pair
 
 MEASURED = Measurement(
@@ -24,11 +25,11 @@ MEASURED = Measurement(
 FINDINGS = ("1 of 2 keys fit no lock (the first: 'a')", "another")
 MESSAGES = {
     "nothing yet": Message("A"),
-    "a score": Message("A", record=TaskRecord("A", "nmi", Measurement(0.5), 0, 0, 0.0)),
+    "a score": Message("A", record=TaskRecord("A", "nmi", Measurement(0.5), 0, 0, Seconds())),
     "everything": Message(
         "A",
         judged=True,
-        record=TaskRecord("A", "nmi", MEASURED, 5, 6, 1.25, FINDINGS, taken_over=True),
+        record=TaskRecord("A", "nmi", MEASURED, 5, 6, Seconds(decode=0.25, total=1.25), FINDINGS, taken_over=True),
         comparison=a_comparison("A", 1 / 3, 0.5, subsets={"no": a_pair(0.1, 0.2)}),
         context=Context("f00d", {"size": [64, 64]}, dtype="float32", canary=("pixels",), versions={"torch": "2"}),
         model=Description("clip", "CLIPModel", "f00d", 8, "float32", {"mean": [0.5]}, ("guessed",)),

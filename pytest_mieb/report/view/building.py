@@ -276,6 +276,11 @@ def _run_facts(run: Run) -> RunFacts:
         embedded=sum(record.embedded for record in records),
         reused=sum(record.reused for record in records),
         taken_over=sum(record.taken_over for record in records),
+        seconds={
+            record.task: record.seconds
+            for record in sorted(records, key=lambda record: -record.seconds.total)
+            if not record.taken_over
+        },
         spent=[sum(amounts) for amounts in zip(*run.spent.values(), strict=True)],
         next_command=next_command(run),
     )

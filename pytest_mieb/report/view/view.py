@@ -12,6 +12,7 @@ from pytest_mieb.gate.standing import Standing
 from pytest_mieb.report.view.rows import MeanRow, Row, TaskRow
 from pytest_mieb.suite.means import GROUPS
 from pytest_mieb.support.numbers import counted
+from pytest_mieb.support.seconds import Seconds
 
 _ORDER = ("regressed", "accepted", "suspect", "improved", "incomplete", "passed")
 MeasurementKind = Literal["run", "results", "recorded", "published"]
@@ -69,7 +70,8 @@ class RunFacts:
     The first three name the tasks that ended in an error, those that did not run, and those that are not applicable now
     though the baseline has them. `noise` is by how much (0..1) a score moved under changes that must not matter, the
     largest first. `partial` were measured on a part of their data; some data of `unfit` does not fit. `canary` are the
-    stations at which the environment moved. `embedded` and `reused` count items, `taken_over` tasks. `spent` is US
+    stations at which the environment moved. `embedded` and `reused` count items, `taken_over` tasks. `seconds` is the
+    time of every task that was scored now, the slowest first. `spent` is US
     dollars, for what an API answered and at most for the rest; it is empty where nothing is paid for.
     """
 
@@ -85,6 +87,7 @@ class RunFacts:
     embedded: int
     reused: int
     taken_over: int
+    seconds: Mapping[str, Seconds]
     spent: Sequence[float]
     next_command: str | None
 
