@@ -20,6 +20,7 @@ from pytest_mieb.measurement.result import SubsetResult, TaskResult
 from pytest_mieb.runtime.settings import default_cache
 from pytest_mieb.suite import Task
 from pytest_mieb.suite.cards import load_tasks
+from pytest_mieb.support.seconds import Seconds
 
 # Relative to the root-mean-square of an embedding's own numbers: rounding, bfloat16, and a change that can be seen.
 NOISES = (1e-3, 4e-3, 1e-1)
@@ -45,7 +46,7 @@ def measure(bench: Bench, noise: float, generator: np.random.Generator) -> dict[
 
 def _side(task: Task, subsets: Mapping[str, SubsetResult]) -> Measured:
     score = float(np.mean([each.score for each in subsets.values()]))
-    result = TaskResult(task, score, subsets, 0, 0, {})
+    result = TaskResult(task, score, subsets, 0, 0, Seconds())
     return Measured(replace(measured(result), examples=""), None, examples_of(result))
 
 

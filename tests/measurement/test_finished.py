@@ -15,6 +15,7 @@ from pytest_mieb.measurement.result import SubsetResult, TaskResult
 from pytest_mieb.protocols import Scored
 from pytest_mieb.protocols.scored import Repeats
 from pytest_mieb.suite import DatasetRef
+from pytest_mieb.support.seconds import Seconds
 from tests.builders import a_task
 
 TASK = a_task(subsets={"en": ("eng-Latn",), "no": ("nob-Latn",)})
@@ -32,7 +33,7 @@ def a_result() -> TaskResult:
         ),
         "no": SubsetResult(0.25, plain, {"test": 40}),
     }
-    return TaskResult(TASK, (1 / 3 + 0.25) / 2, subsets, 7, 2, {"embedding": 0.5, "total": 1.0})
+    return TaskResult(TASK, (1 / 3 + 0.25) / 2, subsets, 7, 2, Seconds(embed=0.5, total=1.0))
 
 
 def test_a_result_is_whole_when_it_is_read_again(tmp_path: Path) -> None:

@@ -51,6 +51,7 @@ def test_a_row_has_scores_chance_tolerance_and_the_smallest_detectable_drop(tmp_
     for row, task in zip((dropped, gained), view.tasks, strict=True):
         found = task.compared
         assert found is not None and found.interval is not None
+        assert found.p_drop is not None and found.p_gain is not None
         assert row[5] == f"{100 * found.interval.low:.2f} to {100 * found.interval.high:.2f}"
         assert float(row[6]) == pytest.approx(min(found.p_drop, found.p_gain), rel=0.5)
         assert row[7] == "0.50"
