@@ -39,7 +39,8 @@ class Verdict:
     `suspect`: worse alone, but not after correcting for all comparisons of the run; it passes. `accepted`: regressed,
     which the baseline accepts for a while; it passes. `improved` mirrors `regressed`. `measured` compares with nothing,
     as `--mieb-baseline=none` and `--mieb-update` ask for. `detectable` is the smallest drop that would be found four
-    times out of five; None where that cannot be told.
+    times out of five; None where that cannot be told. `tolerance` is the smallest drop that matters; None where nothing
+    is compared.
 
     A task fails also by one of its `subsets`, whose verdicts are their own; `failure` then says which. `languages` are
     those to look at, the largest drop first: the subsets that regressed, or where none did by itself though the task
@@ -54,6 +55,7 @@ class Verdict:
     subsets: Mapping[str, Verdict] = field(default_factory=dict)
     languages: tuple[str, ...] = ()
     accepted: Acceptance | None = None
+    tolerance: float | None = None
 
     @property
     def statuses(self) -> set[Status]:
@@ -81,7 +83,8 @@ def on_task(comparison: Comparison, status: Status, rule: Rule, subsets: Mapping
     """The verdict on a task that came out as `status`, with those on its subsets."""
     status = _accepted(status, comparison)
     smallest, losing = detectable(comparison, rule, comparison.drift), _losing(status, subsets)
-    verdict = Verdict(status, comparison.score, comparison, None, smallest, subsets, losing, comparison.accepted)
+    accepted, tolerance = comparison.accepted, rule.tolerance
+    verdict = Verdict(status, comparison.score, comparison, None, smallest, subsets, losing, accepted, tolerance)
     if status == "regressed":
         blamed = blame(verdict)
         failure = failure_of(comparison.task, comparison, comparison, rule, [blamed] if blamed else ())
@@ -160,7 +163,8 @@ def detectable(pair: Pair, rule: Rule, drift: float = 0.0) -> float | None:
 def _verdict(name: str, comparison: Comparison, pair: Pair, rule: Rule) -> Verdict:
     status = _accepted(status_of(pair, rule, comparison.drift), comparison)
     failure = failure_of(name, comparison, pair, rule) if status == "regressed" else None
-    return Verdict(status, pair.score, pair, failure, detectable(pair, rule, comparison.drift))
+    smallest = detectable(pair, rule, comparison.drift)
+    return Verdict(status, pair.score, pair, failure, smallest, tolerance=rule.tolerance)
 
 
 def failure_of(name: str, comparison: Comparison, pair: Pair, rule: Rule, more: Iterable[str] = ()) -> str:

@@ -152,7 +152,6 @@ def _task(known: _Known, name: str) -> TaskRow:
     return replace(
         row,
         **_judged(verdict, known.policy),
-        tolerance=comparison.tolerance,
         regressed_by_holm=name in known.decision.regressed_by_holm,
         paired=comparison.paired,
         drift=comparison.drift,
@@ -186,6 +185,7 @@ def _judged(verdict: Verdict | MeanVerdict, policy: Policy) -> dict[str, Any]:
     return {
         "status": verdict.status,
         "compared": Compared.of(verdict.pair, policy),
+        "tolerance": verdict.tolerance,
         "detectable": drop if drop is not None and isfinite(drop) else None,
         "failure": verdict.failure,
     }
@@ -234,7 +234,6 @@ def _mean(known: _Known, name: str, members: Sequence[str], score: float | None,
         row,
         **_judged(mean, known.policy),
         title=f"{name}, {mean.tasks} tasks",
-        tolerance=mean.tolerance,
         tasks=mean.tasks,
         missing=mean.missing,
         accepted=mean.accepted,

@@ -105,6 +105,7 @@ def test_a_language_is_a_row_with_a_verdict_of_its_own_and_those_to_look_at_are_
     assert (row.status, row.languages) == ("passed", ("no",))
     assert row.blame == "1 of 2 languages regressed: no 10.00, baseline 20.00 (-10.00)"
     assert row.failure and str(row.subsets[1].failure).startswith("XFlickr [no] regressed")
+    assert (row.tolerance, *(each.tolerance for each in row.subsets)) == (0.005, 0.01, 0.01)
 
 
 def test_languages_that_were_only_measured_have_their_scores() -> None:
