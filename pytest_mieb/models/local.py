@@ -32,6 +32,8 @@ TOKENIZERS = ("tokenizer.json", "vocab.json", "vocab.txt", "spiece.model", "toke
 IMAGE_PROCESSORS = ("preprocessor_config.json", "processor_config.json")
 _BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
 _WEIGHTS = (".safetensors", ".bin")
+# How many pictures are prepared at once: more no longer lie in the caches.
+_AT_ONCE = 16
 
 
 class LocalEmbedder(Embedder):
@@ -114,23 +116,41 @@ class PreparingEmbedder(LocalEmbedder):
         return self.run(self.see, self._prepared(images))
 
     def _prepared(self, images: Sequence[Image]) -> Mapping[str, Any]:
-        return _once(self.pixels, images)
+        return _in_parts(self.pixels, images)
 
 
-def _once(pixels: Callable[[Sequence[Image]], Mapping[str, Any]], images: Sequence[Image]) -> Mapping[str, Any]:
-    """The pixels of pictures, of which the last ones may be one and the same: that is prepared once, and repeated."""
-    import torch
+def _in_parts(pixels: Callable[[Sequence[Image]], Mapping[str, Any]], images: Sequence[Image]) -> Mapping[str, Any]:
+    """The pixels of pictures, made of a few at a time: that needs less memory, and is done within a processor's caches.
 
+    The last ones may be one and the same, which is then prepared once, and repeated. Where pixels depend on what lies
+    beside them, as where all are padded to the largest, they are made of all at once.
+    """
     count = len(images)
     while count > 1 and images[count - 1] is images[count - 2]:
         count -= 1
-    found = dict(pixels(images[:count]))
-    if count == len(images):
-        return found
-    if not all(isinstance(value, torch.Tensor) and len(value) == count for value in found.values()):
-        return dict(pixels(images))
-    more = len(images) - count
-    return {name: torch.cat([value, value[-1:].expand(more, *value.shape[1:])]) for name, value in found.items()}
+    whole: dict[str, Any] = {}
+    for start in range(0, count, _AT_ONCE):
+        end = min(start + _AT_ONCE, count)
+        part = pixels(images[start:end])
+        if end - start == len(images):
+            return dict(part)
+        if not _alike(part, end - start, whole):
+            return dict(pixels(images))
+        whole = whole or {name: each.new_empty((len(images), *each.shape[1:])) for name, each in part.items()}
+        for name, each in part.items():
+            whole[name][start:end] = each
+    for each in whole.values():
+        each[count:] = each[count - 1]
+    return whole
+
+
+def _alike(part: Mapping[str, Any], count: int, whole: Mapping[str, Any]) -> bool:
+    """Whether these are tensors with a row for each of `count` pictures, like the rows of `whole`, if there are any."""
+    import torch
+
+    plain = all(isinstance(each, torch.Tensor) and each.ndim and len(each) == count for each in part.values())
+    kinds = [{name: (each.shape[1:], each.dtype) for name, each in side.items()} for side in (part, whole) if plain]
+    return plain and (not whole or kinds[0] == kinds[1])
 
 
 def _pinned(tensors: Mapping[str, Any], device: Any) -> Mapping[str, Any]:
