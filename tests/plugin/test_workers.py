@@ -16,6 +16,8 @@ from tests.plugin.running import Toys, assert_refused, summary
 from tests.plugin.toy import MEAN, OF_COLOURS, TASKS
 
 Ran = tuple[Toys, pytest.RunResult]
+# How the lines on the time of a run begin.
+TIME = "the tasks took ", "the slowest tasks: "
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +57,7 @@ def test_the_baseline_is_the_same_and_written_once_by_the_controller(recorded: R
 
 
 def test_the_summary_is_the_same(recorded: Ran, spread: Ran) -> None:
-    """But for how many items were embedded: two workers that meet the same one at the same time both embed it."""
+    """But for the time, and how many items were embedded: two workers that meet one at the same time both embed it."""
     (alone, embedded), (shared, by_two) = (
         _without_work([line.replace(str(here.folder), "") for line in summary(result) if line])
         for here, result in (recorded, spread)
@@ -65,9 +67,10 @@ def test_the_summary_is_the_same(recorded: Ran, spread: Ran) -> None:
 
 
 def _without_work(lines: list[str]) -> tuple[list[str], list[int]]:
-    """The lines without the one about work, and its numbers: embedded, and taken from the store."""
+    """The lines without those about work and time, and the numbers of the first: embedded, and taken from the store."""
     (work,) = (line for line in lines if " items were embedded, " in line)
-    return [line for line in lines if line != work], [int(word) for word in work.split() if word.isdecimal()]
+    others = [line for line in lines if line != work and not line.startswith(TIME)]
+    return others, [int(word) for word in work.split() if word.isdecimal()]
 
 
 def test_the_tasks_of_one_dataset_run_on_one_worker(spread: Ran) -> None:
@@ -90,7 +93,7 @@ def test_the_verdict_is_the_same_as_in_one_process(damaged: Ran, toys: Toys, tmp
     assert verdict == here.verdict("swapped_channels")
 
     def lines(result: pytest.RunResult) -> list[str]:
-        """But for what was embedded or taken over, as this run found it in the store, and how it was started."""
+        """But for the time, for what was embedded or taken over, as this run found it, and for how it was started."""
         return [
             line
             for line in summary(result)
@@ -98,6 +101,7 @@ def test_the_verdict_is_the_same_as_in_one_process(damaged: Ran, toys: Toys, tmp
             and not line.startswith("next")
             and " items were embedded, " not in line
             and " taken over " not in line
+            and not line.startswith(TIME)
         ]
 
     assert lines(shared) == lines(alone)
