@@ -1,5 +1,6 @@
 """From inputs to embeddings: looked up, or computed once."""
 
+from pytest_mieb.embedding.claims import CLAIMS, Claims
 from pytest_mieb.embedding.errors import EmbeddingError
 from pytest_mieb.embedding.generations import generation
 from pytest_mieb.embedding.inventory import LABEL, contents, label
@@ -8,7 +9,9 @@ from pytest_mieb.embedding.shared import Shared, SharedError
 from pytest_mieb.embedding.store import Store, folder_of
 
 __all__ = [
+    "CLAIMS",
     "LABEL",
+    "Claims",
     "Counts",
     "EmbeddingError",
     "Pipeline",

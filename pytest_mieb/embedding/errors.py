@@ -29,7 +29,7 @@ def failure(inputs: Inputs, failed: Mapping[int, Exception], *, broken: bool) ->
     if isinstance(error, DatasetError):
         said = str(error)
     elif images is None:
-        said = f"the model fails for {_name(inputs, row)} ({described(error)})"
+        said = f"the model fails for {name_of(inputs, row)} ({described(error)})"
     else:
         place = images.origin.place(row)
         said = images.origin.sentence(
@@ -39,11 +39,11 @@ def failure(inputs: Inputs, failed: Mapping[int, Exception], *, broken: bool) ->
         )
     if others:
         more = f" and {len(others) - _NAMED} more" if len(others) > _NAMED else ""
-        said += f"; failed too: {', '.join(_name(inputs, other) for other in others[:_NAMED])}{more}"
+        said += f"; failed too: {', '.join(name_of(inputs, other) for other in others[:_NAMED])}{more}"
     return DatasetError(said) if isinstance(error, DatasetError) else EmbeddingError(said)
 
 
-def _name(inputs: Inputs, row: int) -> str:
+def name_of(inputs: Inputs, row: int) -> str:
     """An item in an error: where its image lies, or the beginning of its text."""
     if inputs.images is None:
         return f"the text {(inputs.texts or '')[row][:60]!r}"

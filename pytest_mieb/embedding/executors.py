@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from time import perf_counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from time import sleep
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pytest_mieb.data.errors import DatasetError
+from pytest_mieb.embedding.chunks import Chunk, Share
+from pytest_mieb.embedding.claims import Claims
 from pytest_mieb.embedding.encoding import Encoder
 from pytest_mieb.embedding.errors import EmbeddingError, failure
+from pytest_mieb.embedding.keeping import Kept
 from pytest_mieb.embedding.plan import Item, Plan, Stream
 from pytest_mieb.embedding.reading import Batch, Reader, contents
 from pytest_mieb.support.seconds import Seconds, Watch
 
-# How much is embedded before it is written to the store.
-_BATCHES_AT_ONCE, _SECONDS_AT_ONCE = 64, 30.0
+# How often, in seconds, it is looked whether others are done.
+_PAUSE = 0.2
 # After how many items that cannot be embedded it is given up: finding each takes several batches.
 _FAILURES = 16
 
@@ -36,12 +41,20 @@ class Executor(Protocol):
         ...
 
     def fill(self, plan: Plan) -> None:
-        """Embed and store all items of the plan.
+        """Embed and store all items of the plan, but for those that others are found to embed: these are waited for.
 
         Raises:
             DatasetError: a picture cannot be read.
             EmbeddingError: what the model gives is no embedding, or it fails for an item, or for all. What could be
                 embedded is stored.
+        """
+        ...
+
+    def help(self, plan: Plan, most: int | None = None) -> int:
+        """Embed what nobody else is at, and return how many items that were; what fails is left to whose task it is.
+
+        Args:
+            most: no more chunks than that of one stream.
         """
         ...
 
@@ -53,45 +66,92 @@ class Executor(Protocol):
 
 
 class InProcess:
-    """This process: the model in its main thread, and `reader`, which reads ahead."""
+    """This process: the model in its main thread, and `reader`, which reads ahead.
 
-    def __init__(self, size: int, reader: Reader, warn: Callable[[str], None] = print) -> None:
-        self._reader = reader
+    Args:
+        claims: by which processes that share a cache share the work; None: this one does all of it.
+        idle: called while other processes embed what is asked for here; it does something else that is useful, and
+            says whether there was any.
+    """
+
+    def __init__(
+        self,
+        size: int,
+        reader: Reader,
+        warn: Callable[[str], None] = print,
+        claims: Claims | None = None,
+        idle: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._reader, self._claims, self._idle = reader, claims, idle
         self._encoder = Encoder(size, warn)
+        self._batch_size = size
         self.embedded = 0
         self.seconds = Seconds()
 
     def begin(self, plan: Plan) -> None:
         if plan.streams:
-            self._reader.begin(plan.streams[0], self._encoder.size)
+            self._reader.begin(self._share(plan.streams[0]), self._encoder.size)
 
     def fill(self, plan: Plan) -> None:
-        for stream in plan.streams:
-            self._fill(stream)
+        works = [_Work(self._share(stream), Kept(stream)) for stream in plan.streams]
+        for work in works:
+            self._do(work)
+        while waiting := [work for work in works if work.share.others]:
+            if not self._idle():
+                sleep(_PAUSE)
+            for work in waiting:
+                work.share = work.share.again()
+                self._do(work)
+
+    def help(self, plan: Plan, most: int | None = None) -> int:
+        works = [_Work(self._share(stream, most), Kept(stream)) for stream in plan.streams]
+        for work in works:
+            if most and any(work.kept.count for work in works):
+                break
+            with suppress(DatasetError, EmbeddingError):  # whose task it is meets it too
+                self._do(work)
+        return sum(work.kept.count for work in works)
 
     def close(self) -> None:
         self._reader.close()
+        if self._claims:
+            self._claims.close()
 
-    def _fill(self, stream: Stream) -> None:
-        size = self._encoder.size
-        kept = _Kept(stream, size * _BATCHES_AT_ONCE)
+    def _share(self, stream: Stream, most: int | None = None) -> Share:
+        return Share(stream, self._batch_size, self._claims, most=most)
+
+    def _do(self, work: _Work) -> None:
+        """Embed of a stream what no other process has."""
+        size, stream, kept = self._encoder.size, work.share.stream, work.kept
         failed: dict[Item, Exception] = {}
+        ended: list[Chunk] = []
+        before = kept.count
         try:
-            with self._reader.batches(stream, size) as batches:
+            with self._reader.batches(work.share, size) as (work.share, batches):
                 while (batch := self._read(batches)) is not None:
                     self._embed(stream, batch, kept, failed)
+                    if batch.ends:
+                        ended.append(batch.ends)
+                        if kept.write():
+                            self._let_go(work.share, ended)
                     if len(failed) >= _FAILURES:
                         break
-            if not failed:
+            if not failed and not work.share.others:
                 kept.conclude()
         finally:
             kept.write()  # also when the model stops on the way: by a limit of cost, or Ctrl-C
-            self.embedded += kept.count
+            work.share.let_go()
+            self.embedded += kept.count - before
         if failed:
             which = min(item.inputs for item in failed)
             own = {item.row: error for item, error in failed.items() if item.inputs == which}
             broken = not kept.count and not len(stream.present)
             raise failure(stream.inputs[which], own, broken=broken) from own[min(own)]
+
+    def _let_go(self, share: Share, ended: list[Chunk]) -> None:
+        for chunk in ended:
+            share.done(chunk)
+        ended.clear()
 
     def _read(self, batches: Iterator[Batch]) -> Batch | None:
         waiting = Watch()
@@ -100,7 +160,7 @@ class InProcess:
         self.seconds += (batch.seconds if batch else Seconds()) + Seconds(waited_read=waiting.seconds)
         return batch
 
-    def _embed(self, stream: Stream, batch: Batch, kept: _Kept, failed: dict[Item, Exception]) -> None:
+    def _embed(self, stream: Stream, batch: Batch, kept: Kept, failed: dict[Item, Exception]) -> None:
         """Embed a batch; items that cannot be read or embedded are left out."""
         failed |= batch.failed
         embedding = Watch()
@@ -131,80 +191,8 @@ class InProcess:
 
 
 @dataclass
-class _Kept:
-    """What was embedded of a stream, on its way to the store.
+class _Work:
+    """A stream on its way: what this process has of it, and what came of that."""
 
-    Nothing is stored while all embeddings are the same, those that were stored before included: a few texts may well be
-    cut to the same tokens, but a model that gives the same for all is broken.
-    """
-
-    stream: Stream
-    most: int
-    count: int = 0
-    _items: list[Item] = field(default_factory=list)
-    _vectors: list[NDArray[np.float32]] = field(default_factory=list)
-    _waiting: int = 0
-    _since: float = field(default_factory=perf_counter)
-    _contrast: list[NDArray[np.float32]] | None = None
-
-    def add(self, items: Sequence[Item], vectors: NDArray[np.float32]) -> None:
-        before = self._seen()
-        if before and vectors.shape[1] != len(before[0]):
-            dimensions = sorted((vectors.shape[1], len(before[0])))
-            raise EmbeddingError(
-                f"the model gives embeddings of dimension {dimensions[0]} and of {dimensions[-1]} for "
-                f"{self.stream.modality} inputs; if it was changed since an earlier run, give it a new fingerprint"
-            )
-        store = self.stream.view.store
-        if not store.can_hold(vectors):
-            raise EmbeddingError(
-                f"some embeddings are too large or too small for {store.precision}; leave --mieb-store-dtype out"
-            )
-        self._contrast = contrast([*before, *vectors]) if len(before) != 2 else before
-        self._items += items
-        self._vectors.append(vectors)
-        self.count += len(items)
-        self._waiting += len(items)
-        if self._waiting >= self.most or perf_counter() - self._since > _SECONDS_AT_ONCE:
-            self.write()
-
-    def write(self) -> None:
-        if self._items and not all_same(self._seen()):
-            self.stream.view.store.add(self.stream.keys(self._items), np.concatenate(self._vectors))
-            self._items, self._vectors, self._waiting = [], [], 0
-            self._since = perf_counter()
-
-    def conclude(self) -> None:
-        """Raises EmbeddingError where all embeddings are the same, and so are those that were stored before."""
-        if all_same(self._seen()):
-            stored = self.stream.view.store.take(self.stream.present)
-            self._contrast = contrast([*self._seen(), *stored])
-            if all_same(self._contrast):
-                raise same_for_all(self.count + len(stored), self.stream.modality)
-
-    def _seen(self) -> list[NDArray[np.float32]]:
-        """Two vectors that differ, or up to three that do not; at first of those that were stored before."""
-        if self._contrast is None:
-            self._contrast = contrast(self.stream.view.store.take(self.stream.present[: self.most]))
-        return self._contrast
-
-
-def contrast(vectors: Sequence[NDArray[np.float32]] | NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Two of the vectors that differ, or the first three where none differ."""
-    first: list[NDArray[np.float32]] = []
-    for vector in vectors:
-        if first and not np.array_equal(vector, first[0]):
-            return [first[0], vector]
-        first = [*first, vector][:3]
-    return first
-
-
-def all_same(vectors: Sequence[NDArray[np.float32]]) -> bool:
-    return len(vectors) > 2
-
-
-def same_for_all(count: int, modality: str) -> EmbeddingError:
-    return EmbeddingError(
-        f"the model gives the same embedding for all {count} distinct {modality} inputs; "
-        "check its weights and its preprocessing"
-    )
+    share: Share
+    kept: Kept

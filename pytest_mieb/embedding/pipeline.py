@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pytest_mieb.data.inputs import Inputs
-from pytest_mieb.embedding.executors import Executor, InProcess, all_same, contrast, same_for_all
+from pytest_mieb.embedding.claims import Claims
+from pytest_mieb.embedding.executors import Executor, InProcess
+from pytest_mieb.embedding.keeping import all_same, contrast, same_for_all
 from pytest_mieb.embedding.plan import Plan, View, distinct, plan
 from pytest_mieb.embedding.processes import Processes
 from pytest_mieb.embedding.reading import Reader
@@ -48,6 +50,8 @@ class Pipeline:
         threads: how many read ahead.
         processes: how many decode and preprocess beside this one, where there is much to do; 0 leaves it to threads.
         warn: told what does not stop the work.
+        claims: by which it shares the work with other processes that have the same store; None: it does all of it.
+        idle: see `executors.InProcess`.
         executor: who embeds; by default this process.
     """
 
@@ -61,21 +65,23 @@ class Pipeline:
         threads: int = 1,
         processes: int = 0,
         warn: Callable[[str], None] = print,
+        claims: Claims | None = None,
+        idle: Callable[[], bool] = lambda: False,
         executor: Executor | None = None,
     ) -> None:
         self.embedder = embedder
         reader = Reader(threads, Processes(processes) if processes else None)
-        self.executor = executor or InProcess(batch_size, reader, warn)
+        self.executor = executor or InProcess(batch_size, reader, warn, claims, idle)
         self._order = order
         self._whole = View(embedder, Store(None, warn) if store is None else store)
         self._views: dict[str, View] = {}
         self._by_purpose: dict[Purpose, View] = {}
-        self._reused = 0
+        self._reused = self.helped = 0
 
     @property
     def counts(self) -> Counts:
-        """What it has done so far."""
-        return Counts(self.executor.embedded, self._reused, self.executor.seconds)
+        """What it has done so far for what it was asked for itself; `helped` counts what it embedded for others."""
+        return Counts(self.executor.embedded - self.helped, self._reused, self.executor.seconds)
 
     def plan(self, wanted: Sequence[Wanted]) -> Plan:
         """What the store lacks of these inputs.
@@ -90,7 +96,15 @@ class Pipeline:
         """Embed what the store lacks of these inputs. Raises as `Executor.fill` does."""
         planned = self.plan(wanted)
         self._reused += planned.reused
+        before = self.counts.embedded
         self.executor.fill(planned)
+        self._reused += planned.missing - (self.counts.embedded - before)  # others did
+
+    def help(self, wanted: Sequence[Wanted], most: int | None = None) -> int:
+        """Embed of these inputs what nobody else is at, and say how many items that were; see `Executor.help`."""
+        embedded = self.executor.help(self.plan(wanted), most)
+        self.helped += embedded
+        return embedded
 
     def begin(self, wanted: Sequence[Wanted]) -> None:
         """Let the executor begin to read what these inputs lack; they are to be filled next."""

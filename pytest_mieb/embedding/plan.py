@@ -1,21 +1,21 @@
-"""What is to be embedded: of many inputs the distinct items that the store lacks, in the order they are embedded in."""
+"""What is to be embedded: of many inputs the distinct items that the store lacks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pytest_mieb.data.inputs import Inputs, Modality
-from pytest_mieb.data.keys import Keys
+from pytest_mieb.data.keys import BYTES, Keys
+from pytest_mieb.embedding.errors import name_of
 from pytest_mieb.embedding.store import Store
 from pytest_mieb.models.embedder import Embedder
-
-# Whoever counts tokens holds all of so many texts in memory.
-_TEXTS_AT_ONCE = 1024
 
 
 class Item(NamedTuple):
@@ -35,10 +35,11 @@ class View:
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """Items of one modality that one view of the model embeds one after the other.
+    """Distinct items of one modality that one view of the model embeds.
 
-    `which` and `row`, shape (n,), say for each item which of `inputs` it is of, and its row there. `present`, shape
-    (m,), are the positions in the store of what was embedded before.
+    `which` and `row`, shape (n,), say for each item which of `inputs` it is of, and its row there. `missing`, shape
+    (m,), ascending, are those that the store lacked when it was planned; of the others, `present` has the positions.
+    `free`: they may be embedded in any order, so that those of like length go together.
     """
 
     view: View
@@ -46,10 +47,12 @@ class Stream:
     inputs: Sequence[Inputs]
     which: NDArray[np.int64]
     row: NDArray[np.int64]
+    missing: NDArray[np.int64]
     present: NDArray[np.int64]
+    free: bool = True
 
     def __len__(self) -> int:
-        return len(self.row)
+        return len(self.missing)
 
     def is_like(self, other: Stream) -> bool:
         """Whether both are the same items in the same order, for the same view."""
@@ -61,17 +64,40 @@ class Stream:
             and np.array_equal(self.row, other.row)
         )
 
-    def chunks(self, size: int) -> Iterator[Sequence[Item]]:
-        """The items in order, `size` at a time; the last ones may be fewer."""
-        for start in range(0, len(self), size):
-            some = slice(start, start + size)
-            yield list(map(Item, self.which[some].tolist(), self.row[some].tolist()))
+    @cached_property
+    def name(self) -> str:
+        """What it is called in all processes that plan the same."""
+        digest = blake2b(digest_size=16)
+        folder = self.view.store.folder
+        digest.update(f"{self.view.embedder.fingerprint} {folder and folder.name}".encode())
+        digest.update(np.ascontiguousarray(self.keys_of(np.arange(len(self.row)))).tobytes())
+        return digest.hexdigest()
+
+    def items(self, numbers: NDArray[np.int64]) -> list[Item]:
+        return list(map(Item, self.which[numbers].tolist(), self.row[numbers].tolist()))
 
     def keys(self, items: Sequence[Item]) -> Keys:
         return np.array([self.inputs[item.inputs].keys[item.row] for item in items])
 
-    def texts(self) -> list[str]:
-        return [(self.inputs[which].texts or ())[row] for which, row in zip(self.which, self.row, strict=True)]
+    def keys_of(self, numbers: NDArray[np.int64]) -> Keys:
+        which, row = self.which[numbers], self.row[numbers]
+        found = np.empty(len(numbers), dtype=f"V{BYTES}")
+        for each in np.unique(which):
+            found[which == each] = self.inputs[each].keys[row[which == each]]
+        return found
+
+    def longest_first(self, items: Sequence[Item]) -> list[Item]:
+        """Texts of like length together: short ones are computed as wide as the longest beside them."""
+        if self.modality == "image" or not self.free:
+            return list(items)
+        texts = [(self.inputs[item.inputs].texts or ())[item.row] for item in items]
+        lengths = self.view.embedder.text_lengths(texts)
+        return [items[place] for place in np.argsort(-np.asarray(lengths), kind="stable")]
+
+    def described(self, items: Sequence[Item]) -> str:
+        """The items by the first and the last of them, as people look for them."""
+        names = [name_of(self.inputs[item.inputs], item.row) for item in (items[0], items[-1])]
+        return f"{len(items)} {self.modality} inputs, {names[0]} to {names[1]}"
 
 
 @dataclass(frozen=True)
@@ -90,31 +116,30 @@ class Plan:
 def plan(wanted: Sequence[tuple[Inputs, View]], order: int | None = None) -> Plan:
     """Plan what `wanted` inputs need.
 
-    Texts come with the longest first: texts of like length then go together, since short ones are computed as wide as
-    the longest beside them; and if the device has no room for the longest, that shows at once. With `order`, a seed,
-    all comes in a random order instead, to see whether the model cares.
+    With `order`, a seed, all comes in a random order, to see whether the model cares.
     """
     groups: dict[tuple[int, Modality], list[tuple[Inputs, View]]] = {}
     for inputs, view in wanted:
         groups.setdefault((id(view), inputs.modality), []).append((inputs, view))
     streams, reused = [], 0
     for (_, modality), members in groups.items():
-        stream, known = _stream(members[0][1], modality, [inputs for inputs, _ in members])
-        reused += known
+        stream = _stream(members[0][1], modality, [inputs for inputs, _ in members], order)
+        reused += len(stream.present)
         if len(stream):
-            streams.append(_ordered(stream, order))
+            streams.append(stream)
     return Plan(tuple(streams), reused)
 
 
-def _stream(view: View, modality: Modality, inputs: Sequence[Inputs]) -> tuple[Stream, int]:
+def _stream(view: View, modality: Modality, inputs: Sequence[Inputs], order: int | None) -> Stream:
     keys = np.concatenate([each.keys for each in inputs])
     which = np.repeat(np.arange(len(inputs)), list(map(len, inputs)))
     row = np.concatenate([np.arange(len(each)) for each in inputs])
     first = distinct(keys)
+    if order is not None:
+        first = first[np.random.default_rng(order).permutation(len(first))]
     positions = view.store.lookup(keys[first])
-    missing = first[positions < 0]
-    present = positions[positions >= 0]
-    return Stream(view, modality, inputs, which[missing], row[missing], present), len(present)
+    missing, present = np.flatnonzero(positions < 0), positions[positions >= 0]
+    return Stream(view, modality, inputs, which[first], row[first], missing, present, free=order is None)
 
 
 def distinct(keys: Keys) -> NDArray[np.int64]:
@@ -127,16 +152,3 @@ def distinct(keys: Keys) -> NDArray[np.int64]:
     new = np.ones(len(order), dtype=bool)
     new[1:] = (ranked[1:] != ranked[:-1]).any(axis=1)
     return np.sort(order[new])
-
-
-def _ordered(stream: Stream, order: int | None) -> Stream:
-    if order is not None:
-        rank = np.random.default_rng(order).permutation(len(stream))
-    elif stream.modality == "image":
-        return stream
-    else:
-        texts, lengths = stream.texts(), list[int]()
-        for start in range(0, len(texts), _TEXTS_AT_ONCE):
-            lengths += stream.view.embedder.text_lengths(texts[start : start + _TEXTS_AT_ONCE])
-        rank = np.argsort(-np.asarray(lengths), kind="stable")
-    return Stream(stream.view, stream.modality, stream.inputs, stream.which[rank], stream.row[rank], stream.present)

@@ -17,6 +17,7 @@ from pytest_mieb.data.decoding import Decoding, Undecoded
 from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.data.inputs import Images
 from pytest_mieb.data.rgb import ImageMode, in_mode
+from pytest_mieb.embedding.chunks import Chunk, Part, Share
 from pytest_mieb.embedding.plan import Item, Stream
 from pytest_mieb.embedding.processes import Processes
 from pytest_mieb.models.embedder import Embedder
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class Batch:
-    """What became of some items, to be embedded as a batch of `size`.
+    """What became of some items, to be embedded as a batch of `size`; `ends` is the chunk that is done with them.
 
     `contents` are as the embedder takes them, and `failed` says why others cannot be read.
 
@@ -38,6 +39,7 @@ class Batch:
 
     items: Sequence[Item]
     size: int
+    ends: Chunk | None = None
     contents: list[Any] = field(default_factory=list)
     failed: dict[Item, Exception] = field(default_factory=dict)
     prepared: Any = None
@@ -52,35 +54,45 @@ class Reader:
         self._pool: ThreadPoolExecutor | None = None
         self._begun: _Reading | None = None
 
-    def begin(self, stream: Stream, size: int) -> None:
+    def begin(self, share: Share, size: int) -> None:
         """Read the first batches of what will be asked for next."""
-        self._begun = self._reading(stream, size)
+        self._drop()
+        self._begun = self._reading(share, size)
 
     @contextmanager
-    def batches(self, stream: Stream, size: int) -> Iterator[Iterator[Batch]]:
-        """The stream's batches of `size` items, in order."""
-        begun, self._begun = self._begun, None
-        reading = begun if begun and begun.is_of(stream) else self._reading(stream, size)
-        if begun is not reading and begun:
-            begun.stop()
+    def batches(self, share: Share, size: int) -> Iterator[tuple[Share, Iterator[Batch]]]:
+        """The batches of a share, of `size` items, in order; where it was begun, of what was taken then."""
+        if self._begun and self._begun.share.stream.is_like(share.stream) and not share.narrowed:
+            reading, self._begun = self._begun, None
+        else:
+            self._drop()
+            reading = self._reading(share, size)
         try:
-            yield reading.batches()
+            yield reading.share, reading.batches()
         finally:
             reading.stop()
 
+    def _drop(self) -> None:
+        """Leave to others what was begun here."""
+        if self._begun:
+            self._begun.stop()
+            self._begun.share.let_go()
+            self._begun = None
+
     def close(self) -> None:
+        self._drop()
         if self._processes:
             self._processes.close()
         if self._pool:
             self._pool.shutdown(wait=False, cancel_futures=True)
             self._pool = None
 
-    def _reading(self, stream: Stream, size: int) -> _Reading:
+    def _reading(self, share: Share, size: int) -> _Reading:
         self._pool = self._pool or ThreadPoolExecutor(self._threads, "mieb-read", _alone)
-        processes = self._processes
+        processes, stream = self._processes, share.stream
         if processes and stream.modality == "image" and len(stream) >= self._many:
             processes.start(stream.view.embedder)
-        return _Reading(stream, size, self._pool, self._threads + 1, processes)
+        return _Reading(share, size, self._pool, self._threads + 1, processes)
 
 
 def _alone() -> None:
@@ -91,27 +103,25 @@ def _alone() -> None:
 
 
 class _Reading:
-    """Some batches of a stream that are being read, `ahead` of them at a time."""
+    """Some batches of a share that are being read, `ahead` of them at a time."""
 
     def __init__(
-        self, stream: Stream, size: int, pool: ThreadPoolExecutor, ahead: int, processes: Processes | None
+        self, share: Share, size: int, pool: ThreadPoolExecutor, ahead: int, processes: Processes | None
     ) -> None:
-        self._stream, self._size, self._pool, self._processes = stream, size, pool, processes
-        self._chunks = stream.chunks(size)
-        self._waiting: deque[tuple[Sequence[Item], Future[Batch]]] = deque()
+        self.share = share
+        self._size, self._pool, self._processes = size, pool, processes
+        self._parts = share.parts(size)
+        self._waiting: deque[tuple[Part, Future[Batch]]] = deque()
         self._submit(ahead)
-
-    def is_of(self, stream: Stream) -> bool:
-        """Whether these are the same items in the same order."""
-        return stream.is_like(self._stream)
 
     def batches(self) -> Iterator[Batch]:
         while self._waiting:
-            chunk, future = self._waiting.popleft()
+            part, future = self._waiting.popleft()
             try:
                 batch = future.result()
             except Warning:  # raised where a test's filters make errors of warnings; ours do not, here
-                batch = read(self._stream, chunk, self._size)
+                batch = read(self.share.stream, part.items, self._size)
+            batch.ends = part.ends
             self._submit(1)
             yield batch
 
@@ -120,8 +130,9 @@ class _Reading:
             future.cancel()
 
     def _submit(self, count: int) -> None:
-        for chunk in islice(self._chunks, count):
-            self._waiting.append((chunk, self._pool.submit(read, self._stream, chunk, self._size, self._processes)))
+        for part in islice(self._parts, count):
+            future = self._pool.submit(read, self.share.stream, part.items, self._size, self._processes)
+            self._waiting.append((part, future))
 
 
 def read(stream: Stream, items: Sequence[Item], size: int, processes: Processes | None = None) -> Batch:

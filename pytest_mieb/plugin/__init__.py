@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_mieb.plugin.fixtures import mieb_embedder, mieb_result, mieb_session, mieb_task, mieb_verdict
-from pytest_mieb.plugin.keys import MESSAGE, NOTHING, SELECTED, SESSION, TASK, VERDICT
+from pytest_mieb.plugin.keys import HELPED, MESSAGE, NOTHING, SELECTED, SESSION, TASK, VERDICT
 from pytest_mieb.plugin.options import add_options, read_settings
 from pytest_mieb.suite import CATEGORIES, SUITES
 
@@ -85,6 +85,7 @@ class ActiveRun:
         self.with_suite = with_suite
         self.interruptible = False
         self.nothing = False
+        self.run_id = ""
         self.named: set[str] = set()
         self.view: View | None = None
         settings = session.settings
@@ -99,9 +100,14 @@ class ActiveRun:
 
     def pytest_report_header(self, config: pytest.Config) -> list[str]:
         from pytest_mieb.plugin.collecting import replaced
+        from pytest_mieb.plugin.scheduling import chosen_distribution
 
-        instead = replaced(config)
-        return [self.session.header(), *([f"mieb suite: {instead}"] if instead else [])]
+        instead, chosen = replaced(config), chosen_distribution(config)
+        return [
+            self.session.header(),
+            *([f"mieb suite: {instead}"] if instead else []),
+            *([f"mieb workers: --dist={chosen} spreads the tasks, and not what they cost"] if chosen else []),
+        ]
 
     def pytest_collect_file(self, file_path: Path, parent: pytest.Collector) -> pytest.Module | None:
         """Collect the suite's own module also where a project's `python_files` says that tests are called otherwise."""
@@ -157,6 +163,7 @@ class ActiveRun:
         self.named |= names
         self.run.selected |= judged
         self.session.selected |= judged
+        self.session.ask(names)
         if names and self.session.worker is None and not session.config.option.collectonly:
             self.session.load_or_refuse()
 
@@ -182,15 +189,24 @@ class ActiveRun:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
         """A worker knows also which of the user's own tests ask for a verdict; an id does not tell."""
+        self.run_id = node.workerinput["testrunuid"]
         output = getattr(node, "workeroutput", {})
         self.run.selected |= set(output.get(SELECTED, ()))
         self.nothing = self.nothing or bool(output.get(NOTHING))
+        self.run.helped += output.get(HELPED, 0)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Any:
-        from pytest_mieb.plugin.scheduling import make_scheduler
+        from pytest_mieb.plugin.scheduling import chosen_distribution, make_scheduler
 
-        return make_scheduler(config, log, self.session.tasks)
+        if chosen_distribution(config):
+            return None
+        return make_scheduler(config, log, self.session.tasks, self.session.known_seconds, self.run.notes.append)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, report: pytest.TestReport) -> None:
+        """Say what a worker was embedding when it died."""
+        report.longrepr = "\n".join([str(report.longrepr), *self.session.claims_of_the_dead(self.run_id)])
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
@@ -216,6 +232,8 @@ class ActiveRun:
         """After the last item: decide what only all of them together show."""
         try:
             result = yield
+            if self.session.worker is not None and not session.config.option.maxfail:
+                self.session.evaluator.help()
         finally:
             if self.session.worker is None and not session.config.option.collectonly:
                 from pytest_mieb.plugin.items import conclude
@@ -233,10 +251,12 @@ class ActiveRun:
         self.session.evaluator.settle()
         if self.session.worker is not None:
             output = session.config.workeroutput  # type: ignore[attr-defined]
-            output |= {SELECTED: sorted(self.session.selected), NOTHING: self.nothing}
+            helped = self.session.evaluator.helped
+            output |= {SELECTED: sorted(self.session.selected), NOTHING: self.nothing, HELPED: helped}
             return
         if session.config.option.collectonly:
             return
+        self.run.helped += self.session.evaluator.helped
         if exitstatus in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED) and self.run.only_incomplete:
             session.exitstatus = INCOMPLETE
         self.view = self.session.finish(self.run)

@@ -122,6 +122,13 @@ class MiebSession:
             self.evaluator.probes  # noqa: B018 - looked at for its errors
             return self.evaluator.embedder
 
+    def claims_of_the_dead(self, run_id: str) -> list[str]:
+        """What workers of this run that died were embedding, a sentence each."""
+        from pytest_mieb.embedding import CLAIMS, Claims
+
+        lost = Claims(self.settings.cache / CLAIMS, run_id).lost()
+        return [f"it may have died of what it was embedding: {claim.about}" for claim in lost]
+
     def reach_or_refuse(self) -> None:
         """Look whether the place in which embeddings are shared is there: a usage error where it is not."""
         if self.settings.store is None:
@@ -143,12 +150,12 @@ class MiebSession:
         if not self.settings.kind.metered:
             return None
         from pytest_mieb.models.api import Paid, dollars
-        from pytest_mieb.suite.costs import costs_of
+        from pytest_mieb.suite.costs import rows_of
 
         self.load_or_refuse()
         embedder = self.evaluator.embedder
         assert isinstance(embedder, Paid)
-        rows = sum(costs_of({name: self.tasks[name] for name in selected}).values())
+        rows = rows_of({name: self.tasks[name] for name in selected})
         most = embedder.estimate({"image": rows})
         limit = self.settings.max_cost
         stop = f"stops at {dollars(limit)}" if limit else "give --mieb-max-cost to stop earlier"
@@ -156,6 +163,7 @@ class MiebSession:
 
     def sweep(self) -> None:
         """Remove what earlier runs left that were killed while they wrote."""
+        from pytest_mieb.embedding import claims
         from pytest_mieb.support import atomic as whole
         from pytest_mieb.support import scratch
 
@@ -163,6 +171,7 @@ class MiebSession:
         scratch.sweep()
         whole.sweep(settings.results_of_model)
         whole.sweep(settings.cache / "hashes")
+        claims.sweep(settings.cache / claims.CLAIMS)
         if baseline and settings.update:
             whole.sweep(baseline.parent)
             whole.sweep(baseline.with_suffix(""))
@@ -182,6 +191,20 @@ class MiebSession:
         except ModelError as error:
             raise pytest.UsageError(str(error)) from error
 
+    def ask(self, names: Collection[str]) -> None:
+        """Say which tasks the run is asked for, in whatever process."""
+        from pytest_mieb.suite.costs import seconds_of
+
+        tasks = [self.tasks[name] for name in self.tasks if name in names]
+        self.evaluator.ask(sorted(tasks, key=lambda task: -seconds_of(task, self.known_seconds)))
+
+    @cached_property
+    def known_seconds(self) -> Mapping[str, float]:
+        """How long tasks took in earlier runs on the same data."""
+        from pytest_mieb.runtime.timings import known_seconds
+
+        return known_seconds(self.settings.cache, self.settings.data)
+
     def record_run(self, run: Run) -> None:
         """Record what was measured in the baseline; where that fails, the run says so."""
         if not (self.settings.update and run.records and run.context):
@@ -196,7 +219,9 @@ class MiebSession:
         from pytest_mieb.measurement.results import remove_verdict, write_verdict
         from pytest_mieb.report.verdict_file import content
         from pytest_mieb.report.view import of_run
+        from pytest_mieb.runtime.timings import learn_seconds
 
+        learn_seconds(self.settings.cache, self.settings.data, run.ordered, self.tasks)
         folder, view = self.settings.results_of_model, of_run(run)
         try:
             if view.state:

@@ -34,7 +34,8 @@ class Run:
     was loaded and `context` what it was measured with, in whatever process. `published_data`: on the data that the
     published models were measured on. `foreign_failures` counts those of tests that are none of the suite's.
     `unrecorded` says why what was to be recorded was not. `spent` has for each item the US dollars that an API took:
-    for what it answered, and at most for the rest.
+    for what it answered, and at most for the rest. `helped` counts items that a process embedded beside those of the
+    task that it ran: a record takes them for items of the store.
     """
 
     args: Sequence[str]
@@ -54,6 +55,7 @@ class Run:
     foreign_failures: int = 0
     unrecorded: str | None = None
     spent: dict[str, tuple[float, float]] = field(default_factory=dict)
+    helped: int = 0
     decision: Decision | None = None
 
     @property

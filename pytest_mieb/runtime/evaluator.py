@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from pytest_mieb.runtime import devices
 from pytest_mieb.support.atomic import sweep
@@ -17,7 +18,7 @@ from pytest_mieb.support.scratch import Scratch
 if TYPE_CHECKING:
     from pytest_mieb.canary import CanaryReport
     from pytest_mieb.data import Source
-    from pytest_mieb.embedding import Pipeline, Shared
+    from pytest_mieb.embedding import Claims, Pipeline, Shared
     from pytest_mieb.measurement.baseline import Measurement
     from pytest_mieb.measurement.context import Context
     from pytest_mieb.measurement.result import TaskResult
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from pytest_mieb.models.probing import Probes
     from pytest_mieb.runtime.ahead import Ahead
     from pytest_mieb.runtime.calibration import Calibration
+    from pytest_mieb.runtime.helping import Helping
     from pytest_mieb.runtime.settings import Settings
     from pytest_mieb.suite import Task
 
@@ -40,6 +42,7 @@ class Evaluator:
         self._scratch: Scratch | None = None
         self._unwritten = False
         self._next: Task | None = None
+        self._asked: Sequence[Task] = ()
 
     @cached_property
     def device(self) -> str:
@@ -119,7 +122,44 @@ class Evaluator:
             threads=devices.processors(self.worker),
             processes=devices.processes(self.worker),
             warn=_warn,
+            claims=self._claims,
+            idle=lambda: self._helping.one_chunk(),
         )
+
+    @cached_property
+    def _claims(self) -> Claims | None:
+        """By which the work is shared with whoever has the same store; None where there is nobody, or each one pays."""
+        from pytest_mieb.embedding import CLAIMS, Claims
+
+        if not self.embedder.fingerprint or getattr(self.embedder, "metered", False):
+            return None
+        run_id = self.worker.run_id if self.worker else uuid4().hex
+        return Claims(self.settings.cache / CLAIMS, run_id)
+
+    def ask(self, tasks: Sequence[Task]) -> None:
+        """Say what the run is asked for, in whatever process, the longest first."""
+        self._asked = tasks
+
+    @cached_property
+    def _helping(self) -> Helping:
+        from pytest_mieb.runtime.helping import Helping
+
+        return Helping(self._asked, self.source, self.pipeline, self._is_done)
+
+    def help(self) -> None:
+        """When this process has run its own tasks: embed for those of others what nobody is at."""
+        if "pipeline" in self.__dict__ and self._claims:
+            with _errors_as_warnings():
+                self._helping.everything()
+
+    @property
+    def helped(self) -> int:
+        """How many items this process embedded beside those of the task that it ran."""
+        return self.pipeline.helped if "pipeline" in self.__dict__ else 0
+
+    def _is_done(self, task: Task) -> bool:
+        kept = self._kept_as(task)
+        return task.name in self._results or bool(kept and self._may_take_over and kept.is_file())
 
     @cached_property
     def shared(self) -> Shared | None:
@@ -284,10 +324,8 @@ class Evaluator:
 
     def _expect_next(self) -> None:
         """Let the data of the next task be read, where it will have to be scored."""
-        if self._next and self._next.name not in self._results:
-            kept = self._kept_as(self._next)
-            if not (kept and self._may_take_over and kept.is_file()):
-                self._ahead.expect(self._next)
+        if self._next and not self._is_done(self._next):
+            self._ahead.expect(self._next)
 
     @cached_property
     def _ahead(self) -> Ahead:

@@ -83,6 +83,7 @@ class _Card:
         "subsets": Key(dict, required=False),
         "languages": Key(tuple, required=False),
         "expected": Key(dict, required=False),
+        "seconds": Key((int, float), required=False),
         "license": _OPTIONAL_TEXT,
         "reference": _OPTIONAL_TEXT,
         "notes": _OPTIONAL_TEXT,
@@ -121,6 +122,7 @@ class _Card:
             scoring=MappingProxyType(scoring),
             instruction=top.get("instruction"),
             expected=MappingProxyType(self.expected()),
+            seconds=self.seconds(),
             license=top.get("license", ""),
             reference=top.get("reference", ""),
             notes=top.get("notes", "").strip(),
@@ -182,6 +184,12 @@ class _Card:
                 self.refuse(f"expected.{name}", f"{shown(count)} is not a number of rows; write a whole number above 0")
         return dict(expected)
 
+    def seconds(self) -> float | None:
+        seconds: float | None = self.top.get("seconds")
+        if seconds is not None and not 0 < seconds < float("inf"):
+            self.refuse("seconds", f"{shown(seconds)} is no time; write seconds above 0, or leave it out")
+        return seconds
+
     def section(self, section: str, content: Mapping[Any, Any], keys: Mapping[str, Key]) -> dict[str, Any]:
         """`content` with its lists as tuples, after checking its keys and their types."""
         prefix = f"{section}." if section else ""
@@ -222,4 +230,11 @@ class _Card:
         raise CardError(f"{self.path}: {key}: {sentence}")
 
 
-_KIND_NAMES = {str: "text", int: "a whole number", bool: "true or false", tuple: "a list", dict: "a mapping"}
+_KIND_NAMES = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    tuple: "a list",
+    dict: "a mapping",
+}

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from pytest_mieb.plugin.scheduling import group_of, make_scheduler, worker_of
+from pytest_mieb.plugin.scheduling import chosen_distribution, group_of, make_scheduler, worker_of
 from pytest_mieb.runtime.devices import Worker
 from pytest_mieb.suite import DatasetRef, Task
 from pytest_mieb.suite.costs import costs_of
@@ -47,8 +48,17 @@ def test_tasks_of_one_dataset_are_one_group(nodeid: str, group: str) -> None:
     assert group_of(nodeid, TASKS) == group
 
 
-def test_a_group_costs_the_rows_of_its_tasks() -> None:
-    assert costs_of(TASKS) == {"small": 40, "big": 1000, "middle": 45}
+def test_a_group_costs_its_longest_task_and_a_tenth_of_the_others() -> None:
+    known = {"A": 10.0, "B": 200.0, "C": 30.0, "D": 45.0, "E": 100.0}
+    assert costs_of(TASKS, known) == pytest.approx({"small": 31, "big": 210, "middle": 45})
+    cards = {name: replace(task, seconds=known[name]) for name, task in TASKS.items()}
+    assert costs_of(cards, {}) == costs_of(TASKS, known)
+    assert costs_of(cards, {"D": 60.0})["middle"] == 60
+
+
+def test_a_card_that_says_nothing_costs_by_its_rows() -> None:
+    costs = costs_of(TASKS | tasks_of(F={"unknown": 0}), {})
+    assert costs["unknown"] > costs["big"] > costs["middle"] > costs["small"] > 0
 
 
 class Node:
@@ -75,9 +85,9 @@ def name_of(index: int) -> str:
     return list(TASKS)[index]
 
 
-def scheduled(pytester: pytest.Pytester, n_nodes: int) -> tuple[Any, list[Node]]:
-    config = pytester.parseconfig("-p", "xdist", "--tx", f"{n_nodes}*popen")
-    scheduling = make_scheduler(config, None, TASKS)
+def scheduled(pytester: pytest.Pytester, n_nodes: int, *options: str, notes: list[str]) -> tuple[Any, list[Node]]:
+    config = pytester.parseconfig("-p", "xdist", "--tx", f"{n_nodes}*popen", *options)
+    scheduling = make_scheduler(config, None, TASKS, {}, notes.append)
     order: list[str] = []
     nodes = [Node(f"gw{number}", order) for number in range(n_nodes)]
     for node in nodes:
@@ -101,27 +111,64 @@ def finish(scheduling: Any, *nodes: Node) -> None:
 
 @pytest.mark.parametrize("n_nodes", [1, 2, 3])
 def test_the_largest_dataset_is_sent_first_and_each_to_one_worker(pytester: pytest.Pytester, n_nodes: int) -> None:
-    scheduling, nodes = scheduled(pytester, n_nodes)
+    scheduling, nodes = scheduled(pytester, n_nodes, notes=[])
     finish(scheduling, *nodes)
     assert nodes[0].order == ["BE", "D", "AC"]
 
 
 def test_workers_start_with_the_largest_datasets(pytester: pytest.Pytester) -> None:
-    _, nodes = scheduled(pytester, 3)
+    _, nodes = scheduled(pytester, 3, notes=[])
     assert [list(map(name_of, node.sent)) for node in nodes] == [["B", "E"], ["D"], ["A", "C"]]
 
 
-def test_what_a_dead_worker_had_left_goes_to_another_but_for_what_it_died_of(pytester: pytest.Pytester) -> None:
-    scheduling, (dead,) = scheduled(pytester, 1)
-    assert scheduling.remove_node(dead) == "tasks/test_mieb.py::test_mieb[B]"
+def test_what_a_dead_worker_had_left_goes_to_another(pytester: pytest.Pytester) -> None:
+    notes: list[str] = []
+    scheduling, (dead,) = scheduled(pytester, 1, notes=notes)
+    assert scheduling.remove_node(dead) is None
+    assert notes == ["worker gw0 died while it ran B, which was started again"]
     replacement = Node("gw1", [])
     join(scheduling, replacement)
     scheduling.schedule()
     finish(scheduling, replacement)
-    assert replacement.order == ["E", "D", "AC"]
+    assert replacement.order == ["BE", "D", "AC"]
+
+
+def test_an_item_of_which_two_workers_died_is_told_and_not_tried_again(pytester: pytest.Pytester) -> None:
+    notes: list[str] = []
+    scheduling, (first,) = scheduled(pytester, 1, notes=notes)
+    scheduling.remove_node(first)
+    second, third = Node("gw1", []), Node("gw2", [])
+    join(scheduling, second)
+    scheduling.schedule()
+    assert scheduling.remove_node(second) == "tasks/test_mieb.py::test_mieb[B]"
+    join(scheduling, third)
+    scheduling.schedule()
+    finish(scheduling, third)
+    assert third.order == ["E", "D", "AC"]
+    assert len(notes) == 1
+
+
+def test_without_restarts_the_first_death_is_told(pytester: pytest.Pytester) -> None:
+    scheduling, (dead,) = scheduled(pytester, 1, "--max-worker-restart=0", notes=[])
+    assert scheduling.remove_node(dead) == "tasks/test_mieb.py::test_mieb[B]"
+
+
+@pytest.mark.parametrize(
+    ("options", "chosen"),
+    [
+        (["-n2"], None),
+        (["-n2", "--dist", "load"], "load"),
+        (["-n2", "--dist=loadfile"], "loadfile"),
+        (["-d", "--tx", "2*popen"], "load"),
+    ],
+)
+def test_a_distribution_of_the_users_is_told_from_a_number_of_workers(
+    pytester: pytest.Pytester, options: list[str], chosen: str | None
+) -> None:
+    assert chosen_distribution(pytester.parseconfig("-p", "xdist", *options)) == chosen
 
 
 def test_a_worker_that_dies_when_all_is_done_leaves_nothing(pytester: pytest.Pytester) -> None:
-    scheduling, (node,) = scheduled(pytester, 1)
+    scheduling, (node,) = scheduled(pytester, 1, notes=[])
     finish(scheduling, node)
     assert scheduling.remove_node(node) is None

@@ -272,8 +272,8 @@ def _run_facts(run: Run) -> RunFacts:
         standing=_standing(run),
         model=tuple(run.model.lines) if run.model and records else (),
         canary=run.context.canary if run.context else (),
-        embedded=sum(record.embedded for record in records),
-        reused=sum(record.reused for record in records),
+        embedded=sum(record.embedded for record in records) + run.helped,
+        reused=sum(record.reused for record in records) - run.helped,
         taken_over=sum(record.taken_over for record in records),
         seconds={
             record.task: record.seconds
