@@ -40,15 +40,21 @@ class Claim:
 
     def holder_is_gone(self) -> bool:
         """Whether it is known that its process has ended; of another host's that cannot be known."""
-        if self.host != socket.gethostname():
-            return False
-        try:
-            os.kill(self.process, 0)
-        except ProcessLookupError:
-            return True
-        except OSError:  # another user's
-            return False
+        return self.host == socket.gethostname() and _has_ended(self.process)
+
+
+def _has_ended(process: int) -> bool:
+    """Whether it is gone, or nothing is left of it but its number, until its parent asks what became of it."""
+    try:
+        os.kill(process, 0)
+        state = (
+            Path(f"/proc/{process}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()[0]
+        )
+    except ProcessLookupError:
+        return True
+    except OSError:  # another user's, or a system without such files
         return False
+    return state in "ZX"
 
 
 @dataclass(frozen=True)

@@ -201,7 +201,7 @@ class ActiveRun:
 
         if chosen_distribution(config):
             return None
-        return make_scheduler(config, log, self.session.tasks, self.session.known_seconds, self.run.notes.append)
+        return make_scheduler(config, log, self.session.tasks, self.session.known_seconds, self.run.died.append)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, report: pytest.TestReport) -> None:

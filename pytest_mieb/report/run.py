@@ -35,7 +35,7 @@ class Run:
     published models were measured on. `foreign_failures` counts those of tests that are none of the suite's.
     `unrecorded` says why what was to be recorded was not. `spent` has for each item the US dollars that an API took:
     for what it answered, and at most for the rest. `helped` counts items that a process embedded beside those of the
-    task that it ran: a record takes them for items of the store.
+    task that it ran: a record takes them for items of the store. `died` says which workers did, and of what.
     """
 
     args: Sequence[str]
@@ -56,6 +56,7 @@ class Run:
     unrecorded: str | None = None
     spent: dict[str, tuple[float, float]] = field(default_factory=dict)
     helped: int = 0
+    died: list[str] = field(default_factory=list)
     decision: Decision | None = None
 
     @property

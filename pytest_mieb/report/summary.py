@@ -35,6 +35,7 @@ def summary_lines(view: View) -> list[str]:
         *_noise(view, run),
         *_named("measured on a part of the data", run.partial, blank=False),
         *_named("part of the data does not fit, see the warnings or the result files", run.unfit, blank=False),
+        *run.died,
         *(standing_lines(run.standing) if run.standing else ()),
         *basis_lines(view),
         *(() if view.basis and view.basis.compared else _canary(run)),

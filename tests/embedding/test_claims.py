@@ -6,6 +6,8 @@ import json
 import multiprocessing
 import os
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -61,6 +63,17 @@ def test_the_claim_of_a_dead_process_is_taken_over_and_its_death_counts_in_its_r
     assert mine.take("stream/0")
     content = json.loads(path.read_text(encoding="utf-8"))
     assert (content["process"], content["deaths"]) == (os.getpid(), deaths)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="the system does not tell")
+def test_a_process_that_nobody_has_asked_after_is_dead_all_the_same(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        claim = Claim(socket.gethostname(), process.pid, "run")
+        deadline = time.monotonic() + 30
+        while not claim.holder_is_gone() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert claim.holder_is_gone() and process.returncode is None
+    assert not Claim(socket.gethostname(), os.getpid(), "run").holder_is_gone()
 
 
 def test_deaths_add_up(tmp_path: Path) -> None:

@@ -275,6 +275,7 @@ def _run_facts(run: Run) -> RunFacts:
         embedded=sum(record.embedded for record in records) + run.helped,
         reused=sum(record.reused for record in records) - run.helped,
         taken_over=sum(record.taken_over for record in records),
+        died=tuple(run.died),
         seconds={
             record.task: record.seconds
             for record in sorted(records, key=lambda record: -record.seconds.total)

@@ -70,9 +70,10 @@ class RunFacts:
     The first three name the tasks that ended in an error, those that did not run, and those that are not applicable now
     though the baseline has them. `noise` is by how much (0..1) a score moved under changes that must not matter, the
     largest first. `partial` were measured on a part of their data; some data of `unfit` does not fit. `canary` are the
-    stations at which the environment moved. `embedded` and `reused` count items, `taken_over` tasks. `seconds` is the
-    time of every task that was scored now, the slowest first. `spent` is US
-    dollars, for what an API answered and at most for the rest; it is empty where nothing is paid for.
+    stations at which the environment moved. `embedded` and `reused` count items, `taken_over` tasks. `died` says
+    which workers did, and what became of their tasks. `seconds` is the time of every task that was scored now, the
+    slowest first. `spent` is US dollars, for what an API answered and at most for the rest; empty where nothing is paid
+    for.
     """
 
     errors: tuple[str, ...]
@@ -87,6 +88,7 @@ class RunFacts:
     embedded: int
     reused: int
     taken_over: int
+    died: tuple[str, ...]
     seconds: Mapping[str, Seconds]
     spent: Sequence[float]
     next_command: str | None
