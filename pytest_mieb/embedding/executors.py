@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from time import sleep
 from typing import Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.embedding.chunks import Chunk, Share
 from pytest_mieb.embedding.claims import Claims
-from pytest_mieb.embedding.encoding import Encoder
+from pytest_mieb.embedding.crew import Crew, Outcomes
 from pytest_mieb.embedding.errors import EmbeddingError, failure
 from pytest_mieb.embedding.keeping import Kept
 from pytest_mieb.embedding.plan import Item, Plan, Stream
-from pytest_mieb.embedding.reading import Batch, Reader, contents
+from pytest_mieb.embedding.reading import Batch, Reader
 from pytest_mieb.support.seconds import Seconds, Watch
 
 # How often, in seconds, it is looked whether others are done.
@@ -66,7 +65,7 @@ class Executor(Protocol):
 
 
 class InProcess:
-    """This process: the model in its main thread, and `reader`, which reads ahead.
+    """This process: the model, on one device or on several, and `reader`, which reads ahead.
 
     Args:
         claims: by which processes that share a cache share the work; None: this one does all of it.
@@ -83,14 +82,14 @@ class InProcess:
         idle: Callable[[], bool] = lambda: False,
     ) -> None:
         self._reader, self._claims, self._idle = reader, claims, idle
-        self._encoder = Encoder(size, warn)
+        self._crew = Crew(size, warn)
         self._batch_size = size
         self.embedded = 0
         self.seconds = Seconds()
 
     def begin(self, plan: Plan) -> None:
         if plan.streams:
-            self._reader.begin(self._share(plan.streams[0]), self._encoder.size)
+            self._reader.begin(self._share(plan.streams[0]), self._crew.size)
 
     def fill(self, plan: Plan) -> None:
         works = [_Work(self._share(stream), Kept(stream)) for stream in plan.streams]
@@ -114,6 +113,7 @@ class InProcess:
 
     def close(self) -> None:
         self._reader.close()
+        self._crew.close()
         if self._claims:
             self._claims.close()
 
@@ -122,14 +122,13 @@ class InProcess:
 
     def _do(self, work: _Work) -> None:
         """Embed of a stream what no other process has."""
-        size, stream, kept = self._encoder.size, work.share.stream, work.kept
+        size, stream, kept = self._crew.size, work.share.stream, work.kept
         failed: dict[Item, Exception] = {}
         ended: list[Chunk] = []
-        before = kept.count
         try:
             with self._reader.batches(work.share, size) as (work.share, batches):
-                while (batch := self._read(batches)) is not None:
-                    self._embed(stream, batch, kept, failed)
+                for batch, outcomes in self._timed(self._crew.embedded(stream, self._read(batches))):
+                    self._keep(batch, outcomes, kept, failed)
                     if batch.ends:
                         ended.append(batch.ends)
                         if kept.write():
@@ -141,53 +140,55 @@ class InProcess:
         finally:
             kept.write()  # also when the model stops on the way: by a limit of cost, or Ctrl-C
             work.share.let_go()
-            self.embedded += kept.count - before
         if failed:
             which = min(item.inputs for item in failed)
             own = {item.row: error for item, error in failed.items() if item.inputs == which}
             broken = not kept.count and not len(stream.present)
             raise failure(stream.inputs[which], own, broken=broken) from own[min(own)]
 
+    def _timed(self, embedded: Iterator[tuple[Batch, Outcomes]]) -> Iterator[tuple[Batch, Outcomes]]:
+        """The same; what it takes, less the time that was waited for batches, is the model's."""
+        while True:
+            taking, waited = Watch(), self.seconds.waited_read
+            try:
+                with taking.running():
+                    found = next(embedded, None)
+            finally:
+                waited = self.seconds.waited_read - waited
+                self.seconds += Seconds(embed=max(0.0, taking.seconds - waited))
+            if found is None:
+                return
+            yield found
+
     def _let_go(self, share: Share, ended: list[Chunk]) -> None:
         for chunk in ended:
             share.done(chunk)
         ended.clear()
 
-    def _read(self, batches: Iterator[Batch]) -> Batch | None:
-        waiting = Watch()
-        with waiting.running():
-            batch = next(batches, None)
-        self.seconds += (batch.seconds if batch else Seconds()) + Seconds(waited_read=waiting.seconds)
-        return batch
+    def _read(self, batches: Iterator[Batch]) -> Iterator[Batch]:
+        """The batches, with the time that was waited for them."""
+        while True:
+            waiting = Watch()
+            with waiting.running():
+                batch = next(batches, None)
+            self.seconds += (batch.seconds if batch else Seconds()) + Seconds(waited_read=waiting.seconds)
+            if batch is None:
+                return
+            yield batch
 
-    def _embed(self, stream: Stream, batch: Batch, kept: Kept, failed: dict[Item, Exception]) -> None:
-        """Embed a batch; items that cannot be read or embedded are left out."""
+    def _keep(self, batch: Batch, outcomes: Outcomes, kept: Kept, failed: dict[Item, Exception]) -> None:
+        """Keep what was embedded; items that could not be read or embedded are left out."""
         failed |= batch.failed
-        embedding = Watch()
-        try:
-            with embedding.running():
-                outcomes = self._outcomes(stream, batch)
-        finally:
-            self.seconds += Seconds(embed=embedding.seconds)
-        if isinstance(outcomes, np.ndarray):
-            kept.add(batch.items, outcomes)
-            return
-        pairs = list(zip(batch.items, outcomes, strict=True))
-        failed |= {item: outcome for item, outcome in pairs if isinstance(outcome, Exception)}
-        sound = [(item, outcome) for item, outcome in pairs if not isinstance(outcome, Exception)]
-        if sound:
-            kept.add([item for item, _ in sound], np.stack([vector for _, vector in sound]))
-
-    def _outcomes(self, stream: Stream, batch: Batch) -> NDArray[np.float32] | list[NDArray[np.float32] | Exception]:
-        """The embeddings of a batch; where it cannot be embedded at once, each item's own, or why it has none."""
-        embedder = stream.view.embedder
-        if batch.prepared is not None and batch.size == self._encoder.size:
-            vectors = self._encoder.prepared(embedder, batch.prepared, len(batch.items))
-            if vectors is not None:
-                return vectors
-        if batch.prepared is not None:
-            batch.contents = contents(stream, batch.items, embedder)
-        return self._encoder.each(embedder, stream.modality, batch.contents)
+        items: Sequence[Item] = batch.items
+        if not isinstance(outcomes, np.ndarray):
+            pairs = list(zip(items, outcomes, strict=True))
+            failed |= {item: outcome for item, outcome in pairs if isinstance(outcome, Exception)}
+            sound = [(item, outcome) for item, outcome in pairs if not isinstance(outcome, Exception)]
+            if not sound:
+                return
+            items, outcomes = [item for item, _ in sound], np.stack([vector for _, vector in sound])
+        kept.add(items, outcomes)
+        self.embedded += len(items)
 
 
 @dataclass

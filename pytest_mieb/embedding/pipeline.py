@@ -50,6 +50,7 @@ class Pipeline:
         threads: how many read ahead.
         processes: how many decode and preprocess beside this one, where there is much to do; 0 leaves it to threads.
         warn: told what does not stop the work.
+        replicas: the same model on other devices.
         claims: by which it shares the work with other processes that have the same store; None: it does all of it.
         idle: see `executors.InProcess`.
         executor: who embeds; by default this process.
@@ -65,6 +66,7 @@ class Pipeline:
         threads: int = 1,
         processes: int = 0,
         warn: Callable[[str], None] = print,
+        replicas: Sequence[Embedder] = (),
         claims: Claims | None = None,
         idle: Callable[[], bool] = lambda: False,
         executor: Executor | None = None,
@@ -73,7 +75,8 @@ class Pipeline:
         reader = Reader(threads, Processes(processes) if processes else None)
         self.executor = executor or InProcess(batch_size, reader, warn, claims, idle)
         self._order = order
-        self._whole = View(embedder, Store(None, warn) if store is None else store)
+        self._replicas = tuple(replicas)
+        self._whole = View(embedder, Store(None, warn) if store is None else store, self._replicas)
         self._views: dict[str, View] = {}
         self._by_purpose: dict[Purpose, View] = {}
         self._reused = self.helped = 0
@@ -152,7 +155,8 @@ class Pipeline:
         if name == self.embedder.fingerprint:
             return self._whole
         if name not in self._views:
-            self._views[name] = View(embedder, self._whole.store.part(name))
+            others = tuple(replica.prompted(purpose) for replica in self._replicas)
+            self._views[name] = View(embedder, self._whole.store.part(name), others)
         return self._views[name]
 
 

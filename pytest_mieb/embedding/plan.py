@@ -27,10 +27,11 @@ class Item(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """The model as it embeds for one purpose, and where that is stored."""
+    """The model as it embeds for one purpose, and where that is stored; `others` are the same on other devices."""
 
     embedder: Embedder
     store: Store
+    others: tuple[Embedder, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

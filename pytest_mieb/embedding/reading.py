@@ -92,7 +92,8 @@ class Reader:
         processes, stream = self._processes, share.stream
         if processes and stream.modality == "image" and len(stream) >= self._many:
             processes.start(stream.view.embedder)
-        return _Reading(share, size, self._pool, self._threads + 1, processes)
+        ahead = self._threads + 1 + len(stream.view.others)
+        return _Reading(share, size, self._pool, ahead, processes)
 
 
 def _alone() -> None:

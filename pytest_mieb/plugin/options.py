@@ -124,7 +124,11 @@ OPTIONS = (
         metavar="URL",
     ),
     Option("--mieb-tasks", "Folder with further task cards; may be repeated.", repeated=True, path=True, metavar="DIR"),
-    Option("--mieb-device", "auto (default), cpu, cuda, cuda:N, or mps.", metavar="DEVICE"),
+    Option(
+        "--mieb-device",
+        "auto (default), cpu, cuda, cuda:N, or mps; several GPUs of one kind as cuda:0,cuda:1, each with the model.",
+        metavar="DEVICE",
+    ),
     Option("--mieb-dtype", "float32, float16, or bfloat16 (default: the model family's own).", metavar="DTYPE"),
     Option(
         "--mieb-store-dtype",

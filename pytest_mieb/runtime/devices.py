@@ -25,10 +25,30 @@ class Worker:
     count: int
 
 
+def choose_devices(asked: str, worker: Worker | None) -> tuple[str, ...]:
+    """The torch devices of this process, one or, as `cuda:0,cuda:1`, several; a worker takes one of several.
+
+    Must be called before torch is imported: it may narrow CUDA_VISIBLE_DEVICES to the leased GPU.
+
+    Raises:
+        ModelError: there is no such device, or they are of different kinds, so that scores would depend on which of
+            them embeds what.
+    """
+    several = asked.split(",")
+    if len(several) == 1:
+        return (choose_device(asked, worker),)
+    if worker:
+        return (choose_device(lease(several, _leases(worker)), worker),)
+    found = tuple(choose_device(each, None) for each in several)
+    kinds = {device: device_class(device) for device in found}
+    if len(set(kinds.values())) > 1:
+        named = ", ".join(f"{device} is {kind}" for device, kind in kinds.items())
+        raise ModelError(f"--mieb-device={asked}: embeddings of different devices differ ({named}); name equal ones")
+    return found
+
+
 def choose_device(asked: str, worker: Worker | None) -> str:
     """The torch device of this process; a worker takes a GPU of its own where there are several.
-
-    Must be called before torch is imported: it narrows CUDA_VISIBLE_DEVICES to the leased GPU.
 
     Raises:
         ModelError: there is no such device.
@@ -36,8 +56,7 @@ def choose_device(asked: str, worker: Worker | None) -> str:
     if worker and asked in ("auto", "cuda"):
         gpus = visible_gpus(os.environ)
         if len(gpus) > 1:
-            folder = Path(tempfile.gettempdir()) / f"{PREFIX}{worker.run_id}"
-            os.environ["CUDA_VISIBLE_DEVICES"] = lease(gpus, folder)
+            os.environ["CUDA_VISIBLE_DEVICES"] = lease(gpus, _leases(worker))
     if asked == "cpu":
         return asked
     import torch
@@ -51,6 +70,11 @@ def choose_device(asked: str, worker: Worker | None) -> str:
             f"--mieb-device={asked}: torch does not see it; on this machine there are auto, {', '.join(there)}"
         )
     return asked
+
+
+def _leases(worker: Worker) -> Path:
+    """The folder in which the workers of a run lease devices."""
+    return Path(tempfile.gettempdir()) / f"{PREFIX}{worker.run_id}"
 
 
 def device_class(device: str) -> str:

@@ -45,8 +45,14 @@ class Evaluator:
         self._asked: Sequence[Task] = ()
 
     @cached_property
+    def devices(self) -> tuple[str, ...]:
+        """Where this process embeds. Raises ModelError."""
+        return devices.choose_devices(self.settings.device, self.worker)
+
+    @property
     def device(self) -> str:
-        return devices.choose_device(self.settings.device, self.worker)
+        """Where this process scores, and embeds what is not embedded batch by batch."""
+        return self.devices[0]
 
     @cached_property
     def embedder(self) -> Embedder:
@@ -122,6 +128,7 @@ class Evaluator:
             threads=devices.processors(self.worker),
             processes=devices.processes(self.worker),
             warn=_warn,
+            replicas=[self._load(device) for device in self.devices[1:]],
             claims=self._claims,
             idle=lambda: self._helping.one_chunk(),
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -268,12 +269,12 @@ def _tasks(value: str, root: Path) -> Path:
 
 
 def _device(value: str) -> str:
-    kind, _, number = value.partition(":")
-    if kind in ("auto", "cpu", "mps") and not number and ":" not in value:
+    several = [each.strip() for each in value.split(",")]
+    if value in ("auto", "cpu", "cuda", "mps"):
         return value
-    if kind == "cuda" and (value == "cuda" or number.isdecimal()):
-        return value
-    raise SettingsError(f"--mieb-device={value}: legal are auto, cpu, cuda, cuda:N, mps")
+    if all(re.fullmatch(r"cuda:\d+", each) for each in several) and len(set(several)) == len(several):
+        return ",".join(several)
+    raise SettingsError(f"--mieb-device={value}: legal are auto, cpu, cuda, cuda:N, mps, or several as cuda:0,cuda:1")
 
 
 def _store_dtype(value: str) -> Precision:

@@ -119,7 +119,7 @@ REFUSED = {
     ),
     "a device of another name": (
         [*MEASURE, "--mieb-device=gpu"],
-        ["--mieb-device=gpu: legal are auto, cpu, cuda, cuda:N, mps"],
+        ["--mieb-device=gpu: legal are auto, cpu, cuda, cuda:N, mps, or several as cuda:0,cuda:1"],
     ),
     "a device of no number": ([*MEASURE, "--mieb-device=cuda:one"], ["--mieb-device=cuda:one: legal are auto, cpu"]),
     "a device that is not there": (

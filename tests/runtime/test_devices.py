@@ -12,7 +12,7 @@ import pytest
 
 from pytest_mieb.models import ModelError
 from pytest_mieb.runtime import devices
-from pytest_mieb.runtime.devices import Worker, choose_device, visible_gpus
+from pytest_mieb.runtime.devices import Worker, choose_device, choose_devices, visible_gpus
 
 
 @pytest.mark.parametrize(
@@ -123,6 +123,35 @@ def test_the_device_of_a_process(
 ) -> None:
     see(monkeypatch, cuda, mps)
     assert choose_device(asked, None) == chosen
+
+
+def test_several_devices_are_one_processs_and_one_of_them_a_workers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    see(monkeypatch, 2, False)
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(devices, "_held", [])
+    monkeypatch.setattr(devices, "device_class", lambda device: "H100")
+    assert choose_devices("cuda:0,cuda:1", None) == ("cuda:0", "cuda:1")
+    assert choose_devices("cuda:1", None) == ("cuda:1",)
+    assert [choose_devices("cuda:0,cuda:1", Worker("run", 2)) for _ in range(3)] == [
+        ("cuda:0",),
+        ("cuda:1",),
+        ("cuda:0",),
+    ]
+    for lock in devices._held:
+        lock.close()
+
+
+def test_devices_of_different_kinds_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    see(monkeypatch, 2, False)
+    monkeypatch.setattr(devices, "device_class", lambda device: {"cuda:0": "H100", "cuda:1": "A100"}[device])
+    with pytest.raises(ModelError) as refusal:
+        choose_devices("cuda:0,cuda:1", None)
+    assert str(refusal.value) == (
+        "--mieb-device=cuda:0,cuda:1: embeddings of different devices differ (cuda:0 is H100, cuda:1 is A100); "
+        "name equal ones"
+    )
 
 
 @pytest.mark.parametrize(
