@@ -154,9 +154,13 @@ class Evaluator:
         return Helping(self._asked, self.source, self.pipeline, self._is_done)
 
     def help(self) -> None:
-        """When this process has run its own tasks: embed for those of others what nobody is at."""
-        if "pipeline" in self.__dict__ and self._claims:
-            with _errors_as_warnings():
+        """When this process has run its own tasks, if it had any: embed for those of others what nobody is at."""
+        from pytest_mieb.embedding import SharedError
+        from pytest_mieb.models import ModelError
+
+        # What is wrong with the model or the store is said by whoever has a task.
+        with _errors_as_warnings(), suppress(ModelError, SharedError):
+            if self._asked and self._claims:
                 self._helping.everything()
 
     @property
