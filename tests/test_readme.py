@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from pytest_mieb.plugin.options import OPTIONS
+from pytest_mieb.runtime.options import OPTIONS
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

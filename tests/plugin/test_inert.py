@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_mieb.plugin.options import OPTIONS
+from pytest_mieb.runtime.options import OPTIONS
 from pytest_mieb.suite import CATEGORIES, SUITES
 
 HEAVY = ("torch", "transformers", "datasets", "numpy", "sklearn", "PIL", "yaml", "xdist.scheduler")
