@@ -15,7 +15,7 @@ from pytest_mieb.data.columns import ArrowColumns, Columns, ParquetColumns
 from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.data.opening import by_itself_if_need_be, declared_features, features_in, whole
 from pytest_mieb.data.remedies import translated
-from pytest_mieb.data.repository import ABOUT, MOST_FILES, Repository, of_listing
+from pytest_mieb.data.repository import ABOUT, MOST_FILES, UNLISTED, Repository, of_listing
 from pytest_mieb.suite import DatasetRef
 from pytest_mieb.support.atomic import written
 from pytest_mieb.support.hub import Line, fault_in
@@ -118,9 +118,8 @@ class Hub:
             return found
         commit, files = str(about.sha), [each.rfilename for each in about.siblings or ()]
         if len(files) > MOST_FILES:
-            return commit, Repository({}, None)
-        told = [name for name in ABOUT if name in files]
-        repository = of_listing(files, {name: self._file(ref.path, commit, name) for name in told})
+            return commit, UNLISTED
+        repository = described(ref.path, commit, files)
         _keep(ref, commit, repository)
         return commit, repository
 
@@ -133,7 +132,7 @@ class Hub:
         features = declared_features(chosen)
         if features is None:
             local = dict(zip(own.files, parts, strict=True)).get(first)
-            features = features_in(local) if local else self._features_on_the_hub(ref.path, commit, first)
+            features = features_in(local) if local else features_on_the_hub(ref.path, commit, first)
             configs = {
                 name: replace(each, features=features.to_dict()) if each is chosen else each
                 for name, each in repository.configs.items()
@@ -142,29 +141,12 @@ class Hub:
             _keep(ref, commit, self._known[ref.path, ref.revision][1])
         return whole(ParquetColumns(parts, features), split, own.rows)
 
-    def _features_on_the_hub(self, path: str, commit: str, name: str) -> Features:
-        """Of a file that need not be fetched: the last of it says what is in it."""
-        import datasets
-        import pyarrow.parquet as pq
-        from huggingface_hub import HfFileSystem, try_to_load_from_cache
-
-        cached = try_to_load_from_cache(path, name, revision=commit, repo_type="dataset")
-        if isinstance(cached, str):
-            return features_in(Path(cached))
-        with HfFileSystem().open(f"datasets/{path}@{commit}/{name}", "rb") as file:
-            return datasets.Features.from_arrow_schema(pq.read_schema(file))
-
     def _files(self, path: str, commit: str, names: Sequence[str]) -> list[Path]:
         """Several at once, by threads that keep no process from ending: a hub may feed them a byte a minute."""
         if len(names) == 1:
-            return [self._file(path, commit, names[0])]
+            return [file_of(path, commit, names[0])]
         with ThreadPool(min(_DOWNLOADS_AT_ONCE, len(names))) as pool:
-            return pool.map(lambda name: self._file(path, commit, name), names)
-
-    def _file(self, path: str, commit: str, name: str) -> Path:
-        from huggingface_hub import hf_hub_download
-
-        return Path(hf_hub_download(path, name, repo_type="dataset", revision=commit))
+            return pool.map(lambda name: file_of(path, commit, name), names)
 
     def _prepared(self, ref: DatasetRef, config: str | None, split: str) -> Dataset:
         """The split at the pinned revision; offline, `datasets` would take whatever revision is in its cache."""
@@ -183,6 +165,31 @@ class Hub:
         return translated(
             ref, "hub", lambda: self.line.ask(f"dataset {ref.path}", action, lambda: _growing(ref)), self.line
         )
+
+
+def file_of(path: str, commit: str, name: str) -> Path:
+    """A file of a dataset's repository in the hub's own cache, fetched where it is not there."""
+    from huggingface_hub import hf_hub_download
+
+    return Path(hf_hub_download(path, name, repo_type="dataset", revision=commit))
+
+
+def described(path: str, commit: str, files: Sequence[str]) -> Repository:
+    """The repository that holds `files`, by what it says of itself and by their names."""
+    return of_listing(files, {name: file_of(path, commit, name) for name in ABOUT if name in files})
+
+
+def features_on_the_hub(path: str, commit: str, name: str) -> Features:
+    """Of a file that need not be fetched: the last of it says what is in it."""
+    import datasets
+    import pyarrow.parquet as pq
+    from huggingface_hub import HfFileSystem, try_to_load_from_cache
+
+    cached = try_to_load_from_cache(path, name, revision=commit, repo_type="dataset")
+    if isinstance(cached, str):
+        return features_in(Path(cached))
+    with HfFileSystem().open(f"datasets/{path}@{commit}/{name}", "rb") as file:
+        return datasets.Features.from_arrow_schema(pq.read_schema(file))
 
 
 def _records(path: str) -> Path:

@@ -8,28 +8,33 @@ from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.layouts.ranked import Judgement, collection, letters
 from pytest_mieb.data.layouts.spec import LayoutSpec
 from pytest_mieb.data.rows import Collection
-from pytest_mieb.data.table import Opener, Table
+from pytest_mieb.data.table import Asked, Opener, Table
 from pytest_mieb.suite import Task
+
+
+def splits(task: Task, subset: str, opener: Opener) -> list[Asked]:
+    """Those of the corpus, the queries and the qrels."""
+    configs = opener.configs()
+
+    def asked(*names: str) -> Asked:
+        config = next((name for name in names if name in configs), names[0])
+        return Asked(opener.only_or_test_split(config), config)
+
+    return [asked("corpus"), asked("query", "queries"), asked("default", "qrels")]
 
 
 def read(task: Task, subset: str, opener: Opener) -> Collection:
     """Every query against every document; a query without judgements is dropped."""
-    return _read(task, opener, candidates_from_qrels=False)
+    return _read(task, subset, opener, candidates_from_qrels=False)
 
 
 def read_with_candidates(task: Task, subset: str, opener: Opener) -> Collection:
     """Every query against the documents of its own qrels, those with score 0 too."""
-    return _read(task, opener, candidates_from_qrels=True)
+    return _read(task, subset, opener, candidates_from_qrels=True)
 
 
-def _read(task: Task, opener: Opener, *, candidates_from_qrels: bool) -> Collection:
-    configs = opener.configs()
-
-    def table(*names: str) -> Table:
-        config = next((name for name in names if name in configs), names[0])
-        return opener.table(opener.only_or_test_split(config), config)
-
-    corpus, queries, qrels = table("corpus"), table("query", "queries"), table("default", "qrels")
+def _read(task: Task, subset: str, opener: Opener, *, candidates_from_qrels: bool) -> Collection:
+    corpus, queries, qrels = (opener.table(*asked) for asked in splits(task, subset, opener))
     return collection(
         queries=inputs(queries, task.modalities.split("2")[0], document=False),
         query_ids=ids(queries),
@@ -70,5 +75,7 @@ def judgements(table: Table) -> Iterator[Judgement]:
         yield Judgement(query, document, int(score))
 
 
-LAYOUT = LayoutSpec(name="beir", gives="collection", read=read)
-WITH_CANDIDATES = LayoutSpec(name="beir_candidates_from_qrels", gives="choices", read=read_with_candidates)
+LAYOUT = LayoutSpec(name="beir", gives="collection", read=read, splits=splits)
+WITH_CANDIDATES = LayoutSpec(
+    name="beir_candidates_from_qrels", gives="choices", read=read_with_candidates, splits=splits
+)

@@ -6,11 +6,15 @@ from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.layouts.ranked import Judgement, collection
 from pytest_mieb.data.layouts.spec import LayoutSpec
 from pytest_mieb.data.rows import Collection
-from pytest_mieb.data.table import Opener
+from pytest_mieb.data.table import Asked, Opener
 from pytest_mieb.suite import Task
 from pytest_mieb.suite.schema import TEXT
 
 ANSWERS = {f"({letter})": place for place, letter in enumerate("ABCDEF")}
+
+
+def splits(task: Task, subset: str, opener: Opener) -> list[Asked]:
+    return [Asked(task.dataset.options["split"])]
 
 
 def read(task: Task, subset: str, opener: Opener) -> Collection:
@@ -46,4 +50,4 @@ def _query_id(split: str, row: int) -> str:
     return f"query-{split}-{row}"
 
 
-LAYOUT = LayoutSpec(name="cv_bench", gives="choices", read=read, keys={"split": TEXT, "task": TEXT})
+LAYOUT = LayoutSpec(name="cv_bench", gives="choices", read=read, splits=splits, keys={"split": TEXT, "task": TEXT})

@@ -11,7 +11,7 @@ from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.labels import Labels, checked, matched, refuse_single
 from pytest_mieb.data.layouts.spec import LayoutSpec
 from pytest_mieb.data.rows import Labelled, LabelledSplit
-from pytest_mieb.data.table import Opener, Table
+from pytest_mieb.data.table import Asked, Opener, Table
 from pytest_mieb.suite import Task
 from pytest_mieb.suite.schema import OPTIONAL_COUNTS, OPTIONAL_TEXT, TEXT
 
@@ -38,6 +38,11 @@ def read(task: Task, subset: str, opener: Opener) -> Labelled:
         train = LabelledSplit(train_inputs, learned.values)
     names = None if labels.several else said
     return Labelled(LabelledSplit(inputs, labels.values), train, names, findings)
+
+
+def splits(task: Task, subset: str, opener: Opener) -> list[Asked]:
+    options = task.dataset.options
+    return [Asked(options[name]) for name in ("split", "train_split") if name in options]
 
 
 def _split(
@@ -125,6 +130,7 @@ LAYOUT = LayoutSpec(
     name="labelled",
     gives="labelled",
     read=read,
+    splits=splits,
     keys={
         "split": TEXT,
         "image": TEXT,

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from pytest_mieb.data.rows import Rows, RowsKind
-from pytest_mieb.data.table import Opener
+from pytest_mieb.data.table import Asked, Opener
 from pytest_mieb.suite import Task
 from pytest_mieb.suite.schema import Key
 
 Reader = Callable[[Task, str, Opener], Rows]
+Reads = Callable[[Task, str, Opener], Sequence[Asked]]
 
 
 @dataclass(frozen=True)
@@ -21,10 +22,13 @@ class LayoutSpec:
         name: as cards name it.
         gives: the kind of rows that it reads.
         read: from a task, one of its subsets and the opened dataset to the rows; raises DatasetError.
+        splits: what of the dataset `read` opens, found by the names of configs and splits alone; without it all of
+            the dataset is taken to be needed.
         keys: what a card's `dataset` section holds beside path, revision and layout.
     """
 
     name: str
     gives: RowsKind
     read: Reader
+    splits: Reads | None = None
     keys: Mapping[str, Key] = field(default_factory=dict)

@@ -7,14 +7,17 @@ from pytest_mieb.data.layouts.beir import judgements
 from pytest_mieb.data.layouts.ranked import Judgement, collection
 from pytest_mieb.data.layouts.spec import LayoutSpec
 from pytest_mieb.data.rows import Collection
-from pytest_mieb.data.table import Opener
+from pytest_mieb.data.table import Asked, Opener
 from pytest_mieb.suite import Task
 
 
+def splits(task: Task, subset: str, opener: Opener) -> list[Asked]:
+    """Those of the corpus, the queries and the qrels."""
+    return [Asked(opener.only_or_test_split(config), config) for config in ("corpus", "queries", "qrels")]
+
+
 def read(task: Task, subset: str, opener: Opener) -> Collection:
-    corpus, queries, qrels = (
-        opener.table(opener.only_or_test_split(config), config) for config in ("corpus", "queries", "qrels")
-    )
+    corpus, queries, qrels = (opener.table(*asked) for asked in splits(task, subset, opener))
     return collection(
         queries=Inputs(texts=queries.texts("query")),
         query_ids=[f"query-test-{number}" for number in queries.ids("query-id")],
@@ -28,4 +31,4 @@ def read(task: Task, subset: str, opener: Opener) -> Collection:
     )
 
 
-LAYOUT = LayoutSpec(name="vidore", gives="collection", read=read)
+LAYOUT = LayoutSpec(name="vidore", gives="collection", read=read, splits=splits)
