@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, TypeVar
 
@@ -38,8 +37,8 @@ _CUT_FILE = "consistency check failed"  # of huggingface_hub, on a file shorter 
 
 @dataclass(frozen=True)
 class Patience:
-    """How often one thing is asked for, and how often where it stalled; how long a hub is waited for, in seconds: in all
-    between those tries, for one that makes no progress, and before one that failed is asked again.
+    """How often one thing is asked for, and how often where it stalled; how long a hub is waited for, in seconds: in
+    all between those tries, for one that makes no progress, and before one that failed is asked again.
 
     A single request is sent again too: once here, and in places up to five times by the hub's own client.
     """
@@ -153,6 +152,7 @@ def insisting(
     patience: Patience,
     warn: Callable[[str], None],
     sleep: Callable[[float], None] | None = None,
+    progress: Callable[[], float] = lambda: 0.0,
 ) -> Result:
     """The result of `action`, tried again where its error may pass, as late as the hub asks for.
 
@@ -160,16 +160,20 @@ def insisting(
         what: for warnings, such as "dataset org/name".
         warn: told of waits, in one sentence each.
         sleep: how to wait; `time.sleep` where it is not given.
+        progress: a number; a try after which it is larger than before does not count.
 
     Raises:
         Exception: whatever `action` raised the last time.
     """
-    waited = 0.0
-    for attempt in count():
+    waited, attempt = 0.0, 0
+    while True:
+        before = progress()
         try:
             return action()
         except Exception as error:
             fault = fault_in(error)
+            if progress() > before:
+                waited, attempt = 0.0, 0
             tries = patience.tries_of_stalled if fault and fault.kind == "stalled" else patience.tries
             if fault is None or not (fault.passes or fault.kind == "stalled"):
                 raise
@@ -179,8 +183,7 @@ def insisting(
                 raise
             warn(f"{what}: {fault.sentence.partition(';')[0]}; asked again in {pause:.0f} seconds")
             (sleep or time.sleep)(pause)
-            waited += pause
-    raise AssertionError("unreachable")
+            waited, attempt = waited + pause, attempt + 1
 
 
 def watching(action: Callable[[], Result], progress: Callable[[], float], stall: float) -> Result:
