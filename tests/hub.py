@@ -59,8 +59,8 @@ class RefusalError(Exception):
 class Trouble:
     """What befalls requests whose path ends in `suffix`: every `every`th of them, `times` at most.
 
-    With `status` they are answered by it. With `cut` half a file is sent, with `drip` one byte each so many seconds, with
-    `spoil` a file of which one byte is another.
+    With `status` they are answered by it. With `cut` half a file is sent, with `drip` one byte each so many seconds,
+    with `spoil` a file of which one byte is another.
     """
 
     suffix: str = ""

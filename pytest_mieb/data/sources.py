@@ -54,8 +54,8 @@ class Source(Protocol):
 class Mirror:
     """Datasets in a folder, `<folder>/<org>/<name>/` each as a snapshot download of the hub lays it.
 
-    Of a dataset that `pytest-mieb data` put there, the mirror's record says how the hub describes it: then files that no
-    task reads may be missing.
+    The mirror's record of a dataset that `pytest-mieb data` put there says how the hub describes it: then files that
+    no task reads may be missing.
 
     `cache` is where `datasets` keeps what it prepares of those that are not plain parquet, apart for every state of
     every folder: by itself it tells neither two folders of one name apart, nor a folder from what it was before its

@@ -25,12 +25,14 @@ from pytest_mieb.support.seconds import Seconds
 FOLDER = "finished"
 _ABOUT = "about"
 _REPEATS = ("fits", "scores", "restarts")
+# What a card says that no score depends on.
+_OF_NO_SCORE = ("download", "file", "license", "reference", "notes")
 _PARTS = ("outcomes", "truth", "clusters", *_REPEATS)
 
 
 def key_of(task: Task, **facts: Any) -> str:
     """A digest of all that a result depends on: the card, and `facts`, which JSON can hold."""
-    card = {name: value for name, value in vars(task).items() if name not in ("file", "license", "reference", "notes")}
+    card = {name: value for name, value in vars(task).items() if name not in _OF_NO_SCORE}
     content = json.dumps([card, facts], sort_keys=True, default=_plain)
     return blake2b(content.encode(), digest_size=16).hexdigest()
 

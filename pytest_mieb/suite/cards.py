@@ -16,6 +16,7 @@ from pytest_mieb.suite.schema import TEXT as _TEXT
 from pytest_mieb.suite.schema import Key
 from pytest_mieb.suite.task import CATEGORIES, DEFAULT_SUBSET, MODALITIES, SUITES, DatasetRef, Task
 from pytest_mieb.support.packaged import packaged
+from pytest_mieb.support.sizes import size_read
 from pytest_mieb.support.strict_yaml import YamlError, load
 from pytest_mieb.support.wording import key as key_of
 from pytest_mieb.support.wording import shown
@@ -83,6 +84,7 @@ class _Card:
         "subsets": Key(dict, required=False),
         "languages": Key(tuple, required=False),
         "expected": Key(dict, required=False),
+        "download": _OPTIONAL_TEXT,
         "license": _OPTIONAL_TEXT,
         "reference": _OPTIONAL_TEXT,
         "notes": _OPTIONAL_TEXT,
@@ -121,6 +123,7 @@ class _Card:
             scoring=MappingProxyType(scoring),
             instruction=top.get("instruction"),
             expected=MappingProxyType(self.expected()),
+            download=self.download(),
             license=top.get("license", ""),
             reference=top.get("reference", ""),
             notes=top.get("notes", "").strip(),
@@ -181,6 +184,15 @@ class _Card:
             if not isinstance(count, int) or isinstance(count, bool) or count < 1:
                 self.refuse(f"expected.{name}", f"{shown(count)} is not a number of rows; write a whole number above 0")
         return dict(expected)
+
+    def download(self) -> float:
+        given = self.top.get("download")
+        if given is None:
+            return 0.0
+        n_bytes = size_read(given)
+        if not n_bytes:
+            self.refuse("download", f"{shown(given)} is not a size; write it as 20.1 GB")
+        return n_bytes
 
     def section(self, section: str, content: Mapping[Any, Any], keys: Mapping[str, Key]) -> dict[str, Any]:
         """`content` with its lists as tuples, after checking its keys and their types."""

@@ -43,7 +43,8 @@ class Task:
     `modalities` is query side to document side (`it2t`: image with text to text; `i2c`: image to class).
     `subsets` maps each subset (a language or a language pair) to its languages; a task without subsets has
     the one subset `default`. `expected` maps a subset, or a split where there are no subsets, to its number of rows
-    (of queries and documents together in retrieval); it may be empty.
+    (of queries and documents together in retrieval); it may be empty. `download` is about how many bytes the whole
+    dataset has on the hub, as it was measured once; 0 where it was not.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Task:
     scoring: Mapping[str, Any] = field(default_factory=dict)
     instruction: str | None = None
     expected: Mapping[str, int] = field(default_factory=dict)
+    download: float = 0.0
     license: str = ""
     reference: str = ""
     notes: str = ""
