@@ -192,6 +192,14 @@ def features_on_the_hub(path: str, commit: str, name: str) -> Features:
         return datasets.Features.from_arrow_schema(pq.read_schema(file))
 
 
+def remembered(ref: DatasetRef) -> tuple[str, Repository] | None:
+    """The commit of a revision and what it holds, as the hub said once; None where that is not known."""
+    if not _COMMIT.fullmatch(ref.revision):
+        return _as_it_was(ref)
+    found = Repository.read(_record(ref.path, ref.revision))
+    return (ref.revision, found) if found else None
+
+
 def _records(path: str) -> Path:
     from huggingface_hub import constants
 

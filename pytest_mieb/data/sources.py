@@ -17,12 +17,12 @@ from pytest_mieb.data.mirroring import manifest
 from pytest_mieb.data.mirroring.manifest import Manifest
 from pytest_mieb.data.opening import by_itself_if_need_be, declared_features, features_in, whole
 from pytest_mieb.data.remedies import translated
-from pytest_mieb.data.repository import Repository, in_folder
+from pytest_mieb.data.repository import Config, Repository, in_folder
 from pytest_mieb.suite import DatasetRef
 from pytest_mieb.support.hub import Line
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from datasets import Dataset, Features
 
 
 class Source(Protocol):
@@ -99,10 +99,32 @@ class Mirror:
             parts = [folder / name for name in own.files]
             if not chosen.parquet:
                 return ArrowColumns(by_itself_if_need_be(load, lambda: parts, split, prepared))
-            first = folder / next(split.files[0] for split in chosen.splits.values() if split.files)
-            return whole(ParquetColumns(parts, declared_features(chosen) or features_in(first)), split, own.rows)
+            return whole(ParquetColumns(parts, self._typed(ref, chosen)), split, own.rows)
 
         return self._try(ref, open_it)
+
+    def default_config(self, ref: DatasetRef) -> str | None:
+        """The config that is meant where none is named."""
+        return self._try(ref, lambda: self._repository(ref).default)
+
+    def features(self, ref: DatasetRef, config: str | None, split: str) -> dict[str, Any]:
+        """How `datasets` types the columns of a split, as JSON has it."""
+        import datasets
+
+        chosen = self._repository(ref).config(config)
+        if chosen.parquet:
+            return self._typed(ref, chosen).to_dict()
+        columns = self.columns(ref, config, split)
+        return datasets.Features({name: columns.feature(name) for name in columns.names}).to_dict()
+
+    def _typed(self, ref: DatasetRef, config: Config) -> Features:
+        first = next(split.files[0] for split in config.splits.values() if split.files)
+        return declared_features(config) or features_in(Path(self._folder(ref)) / first)
+
+    def commit(self, ref: DatasetRef) -> str:
+        """What the hub has the dataset as; the revision itself where the mirror has no record."""
+        record = self._record(ref)
+        return record.commit if record else ref.revision
 
     def _repository(self, ref: DatasetRef) -> Repository:
         folder, record = self._folder(ref), self._record(ref)

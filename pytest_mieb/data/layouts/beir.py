@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from pytest_mieb.data.inputs import Inputs
-from pytest_mieb.data.layouts.ranked import Judgement, collection, letters
+from pytest_mieb.data.layouts.ranked import Judgement, collection, letters, part_of_search
 from pytest_mieb.data.layouts.spec import LayoutSpec
+from pytest_mieb.data.parts import Draw, Part, Ranked
 from pytest_mieb.data.rows import Collection
 from pytest_mieb.data.table import Asked, Opener, Table
 from pytest_mieb.suite import Task
@@ -46,6 +47,22 @@ def _read(task: Task, subset: str, opener: Opener, *, candidates_from_qrels: boo
     )
 
 
+def part(task: Task, subset: str, opener: Opener, draw: Draw) -> Part:
+    return _part(task, subset, opener, draw, all_judged=False)
+
+
+def part_with_candidates(task: Task, subset: str, opener: Opener, draw: Draw) -> Part:
+    return _part(task, subset, opener, draw, all_judged=True)
+
+
+def _part(task: Task, subset: str, opener: Opener, draw: Draw, *, all_judged: bool) -> Part:
+    asked = splits(task, subset, opener)
+    corpus, queries, qrels = (opener.table(*each) for each in asked)
+    ranked = Ranked(ids(queries), ids(corpus), list(judgements(qrels)))
+    same = (corpus, queries) if task.scoring.get("skip_first_result") else None
+    return part_of_search(asked, ranked, draw, all_judged=all_judged, same=same)
+
+
 def ids(table: Table) -> list[str]:
     return table.ids("_id" if "_id" in table.columns else "id")
 
@@ -75,7 +92,11 @@ def judgements(table: Table) -> Iterator[Judgement]:
         yield Judgement(query, document, int(score))
 
 
-LAYOUT = LayoutSpec(name="beir", gives="collection", read=read, splits=splits)
+LAYOUT = LayoutSpec(name="beir", gives="collection", read=read, splits=splits, part=part)
 WITH_CANDIDATES = LayoutSpec(
-    name="beir_candidates_from_qrels", gives="choices", read=read_with_candidates, splits=splits
+    name="beir_candidates_from_qrels",
+    gives="choices",
+    read=read_with_candidates,
+    splits=splits,
+    part=part_with_candidates,
 )

@@ -7,8 +7,9 @@ from collections import defaultdict
 from pytest_mieb.data.findings import partly
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.layouts.beir import judgements
-from pytest_mieb.data.layouts.ranked import first_rows, repeated
+from pytest_mieb.data.layouts.ranked import first_rows, part_of_search, repeated
 from pytest_mieb.data.layouts.spec import LayoutSpec
+from pytest_mieb.data.parts import Draw, Part, Ranked
 from pytest_mieb.data.rows import CaptionedImages
 from pytest_mieb.data.table import Asked, Opener
 from pytest_mieb.suite import Task
@@ -76,10 +77,18 @@ def read(task: Task, subset: str, opener: Opener) -> CaptionedImages:
     )
 
 
+def part(task: Task, subset: str, opener: Opener, draw: Draw) -> Part:
+    asked = splits(task, subset, opener)
+    corpus, queries, qrels = (opener.table(*each) for each in asked)
+    ranked = Ranked(queries.ids("id"), corpus.ids("id"), list(judgements(qrels)))
+    return part_of_search(asked, ranked, draw, all_judged=True)
+
+
 LAYOUT = LayoutSpec(
     name="imagecode",
     gives="captioned images",
     read=read,
     splits=splits,
+    part=part,
     keys={"split": TEXT, "reencode": OPTIONAL_FLAG},
 )

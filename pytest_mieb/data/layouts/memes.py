@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.layouts.ranked import Judgement, collection
-from pytest_mieb.data.layouts.spec import LayoutSpec
+from pytest_mieb.data.layouts.spec import LayoutSpec, each_by_itself
 from pytest_mieb.data.rows import Collection
 from pytest_mieb.data.table import Asked, Opener, Table
 from pytest_mieb.suite import Task
@@ -74,8 +74,18 @@ def _side(table: Table, side: str, text: str, *, document: bool) -> Inputs:
 
 
 HATEFUL_MEMES = LayoutSpec(
-    name="hateful_memes", gives="collection", read=read_hateful_memes, splits=all_pooled, keys={"split": TEXT}
+    name="hateful_memes",
+    gives="collection",
+    read=read_hateful_memes,
+    splits=all_pooled,
+    part=each_by_itself(all_pooled),
+    keys={"split": TEXT},
 )
 MEMOTION = LayoutSpec(
-    name="memotion", gives="collection", read=read_memotion, splits=all_there_are, keys={"split": TEXT}
+    name="memotion",
+    gives="collection",
+    read=read_memotion,
+    splits=all_there_are,
+    part=each_by_itself(all_there_are),
+    keys={"split": TEXT},
 )

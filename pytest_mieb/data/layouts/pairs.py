@@ -6,7 +6,7 @@ The reference makes RGB of the pictures before a model sees them, here and in `i
 from __future__ import annotations
 
 from pytest_mieb.data.inputs import Inputs
-from pytest_mieb.data.layouts.spec import LayoutSpec
+from pytest_mieb.data.layouts.spec import LayoutSpec, each_by_itself
 from pytest_mieb.data.rows import CaptionedImages
 from pytest_mieb.data.table import Asked, Opener
 from pytest_mieb.suite import Task
@@ -31,5 +31,6 @@ LAYOUT = LayoutSpec(
     gives="captioned images",
     read=read,
     splits=splits,
+    part=each_by_itself(splits),
     keys={"split": TEXT, "images": TEXTS, "texts": TEXTS},
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.layouts.ranked import Judgement, collection
-from pytest_mieb.data.layouts.spec import LayoutSpec
+from pytest_mieb.data.layouts.spec import LayoutSpec, each_by_itself
 from pytest_mieb.data.rows import Collection
 from pytest_mieb.data.table import Asked, Opener
 from pytest_mieb.suite import Task
@@ -32,4 +32,6 @@ def read(task: Task, subset: str, opener: Opener) -> Collection:
     )
 
 
-LAYOUT = LayoutSpec(name="scimmir", gives="collection", read=read, splits=splits, keys={"split": TEXT})
+LAYOUT = LayoutSpec(
+    name="scimmir", gives="collection", read=read, splits=splits, part=each_by_itself(splits), keys={"split": TEXT}
+)

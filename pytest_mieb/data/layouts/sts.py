@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from pytest_mieb.data.inputs import Inputs
-from pytest_mieb.data.layouts.spec import LayoutSpec
+from pytest_mieb.data.layouts.spec import LayoutSpec, each_by_itself
 from pytest_mieb.data.rows import ScoredPairs
 from pytest_mieb.data.table import Asked, Opener
 from pytest_mieb.suite import DEFAULT_SUBSET, Task
@@ -35,5 +35,6 @@ LAYOUT = LayoutSpec(
     gives="scored pairs",
     read=read,
     splits=splits,
+    part=each_by_itself(splits),
     keys={"split": TEXT, "images": Key(tuple, length=2), "score": TEXT},
 )

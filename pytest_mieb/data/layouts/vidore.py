@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.layouts.beir import judgements
-from pytest_mieb.data.layouts.ranked import Judgement, collection
+from pytest_mieb.data.layouts.ranked import Judgement, collection, part_of_search
 from pytest_mieb.data.layouts.spec import LayoutSpec
+from pytest_mieb.data.parts import Draw, Part, Ranked
 from pytest_mieb.data.rows import Collection
 from pytest_mieb.data.table import Asked, Opener
 from pytest_mieb.suite import Task
@@ -31,4 +32,11 @@ def read(task: Task, subset: str, opener: Opener) -> Collection:
     )
 
 
-LAYOUT = LayoutSpec(name="vidore", gives="collection", read=read, splits=splits)
+def part(task: Task, subset: str, opener: Opener, draw: Draw) -> Part:
+    asked = splits(task, subset, opener)
+    corpus, queries, qrels = (opener.table(*each) for each in asked)
+    ranked = Ranked(queries.ids("query-id"), corpus.ids("corpus-id"), list(judgements(qrels)))
+    return part_of_search(asked, ranked, draw, all_judged=False)
+
+
+LAYOUT = LayoutSpec(name="vidore", gives="collection", read=read, splits=splits, part=part)

@@ -120,15 +120,15 @@ def _refuse_outside(ref: DatasetRef, name: str) -> None:
         raise DatasetError(f"dataset {ref.path}: the hub lists the file {name!r}, which would lie outside its folder")
 
 
-def cached(path: str, commit: str, name: str, size: int) -> Path | None:
-    """A file in the hub's own cache; None where it is not there, or is of another size."""
+def cached(path: str, commit: str, name: str, size: int | None = None) -> Path | None:
+    """A file in the hub's own cache; None where it is not there, or is of another size than `size`."""
     from huggingface_hub import try_to_load_from_cache
 
     found = try_to_load_from_cache(path, name, revision=commit, repo_type="dataset")
     if not isinstance(found, str):
         return None
     file = Path(found)
-    return file if file.is_file() and file.stat().st_size == size else None
+    return file if file.is_file() and size in (None, file.stat().st_size) else None
 
 
 def by_dataset(tasks: Iterable[Task]) -> dict[str, list[Task]]:

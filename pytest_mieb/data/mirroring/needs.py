@@ -16,13 +16,13 @@ from pytest_mieb.suite import DatasetRef, Task
 
 
 def splits_of(task: Task, repository: Repository) -> list[Asked] | None:
-    """What a task reads of its dataset; None where its layout does not say, and it may be anything.
+    """What a task reads of its dataset; None where it may be anything: its layout or the repository does not say.
 
     Raises:
         DatasetError: a config or a split that it reads is not there.
     """
     splits = layouts.known()[task.dataset.layout].splits
-    if splits is None:
+    if splits is None or not repository.configs:
         return None
     opener = Opener(_Described(repository), task.dataset)
 
@@ -47,7 +47,7 @@ def files_of(tasks: Iterable[Task], repository: Repository, listing: Iterable[st
     everything = sorted(listing)
     needed = {name for name in everything if name in ABOUT}
     for task in tasks:
-        asked = splits_of(task, repository) if repository.configs else None
+        asked = splits_of(task, repository)
         if asked is None:
             return everything
         for each in asked:
@@ -59,6 +59,21 @@ def files_of(tasks: Iterable[Task], repository: Repository, listing: Iterable[st
     return [name for name in everything if name in needed]
 
 
+def split_files_of(tasks: Iterable[Task], repository: Repository) -> list[str]:
+    """The files of the splits that tasks read, sorted; all data files where a layout does not say what it reads.
+
+    Raises:
+        DatasetError: a config or a split that a task reads is not there.
+    """
+    needed: set[str] = set()
+    for task in tasks:
+        asked = splits_of(task, repository)
+        if asked is None:
+            return sorted(_data_of(repository.configs.values()))
+        needed.update(name for each in asked for name in repository.split(each.config, each.split).files)
+    return sorted(needed)
+
+
 def parquet_of(tasks: Iterable[Task], repository: Repository) -> bool:
     """Whether all that tasks read of a dataset is plain parquet, of which no copy is prepared.
 
@@ -66,7 +81,7 @@ def parquet_of(tasks: Iterable[Task], repository: Repository) -> bool:
         DatasetError: a config or a split that a task reads is not there.
     """
     for task in tasks:
-        asked = splits_of(task, repository) if repository.configs else None
+        asked = splits_of(task, repository)
         if asked is None or not all(repository.config(each.config).parquet for each in asked):
             return False
     return True
