@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pytest_mieb.data.columns import ArrowColumns, Columns, ParquetColumns
+from pytest_mieb.data.digest import digest_called
 from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.data.opening import by_itself_if_need_be, declared_features, features_in, whole
 from pytest_mieb.data.remedies import translated
 from pytest_mieb.data.repository import ABOUT, MOST_FILES, UNLISTED, Repository, of_listing
 from pytest_mieb.suite import DatasetRef
 from pytest_mieb.support.atomic import written
-from pytest_mieb.support.hub import Line, fault_in
+from pytest_mieb.support.hub import DamagedError, Line, fault_in
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
@@ -168,10 +169,25 @@ class Hub:
 
 
 def file_of(path: str, commit: str, name: str) -> Path:
-    """A file of a dataset's repository in the hub's own cache, fetched where it is not there."""
-    from huggingface_hub import hf_hub_download
+    """A file of a dataset's repository in the hub's own cache, fetched where it is not there.
 
-    return Path(hf_hub_download(path, name, repo_type="dataset", revision=commit))
+    The hub's own client compares sizes only; so what it just fetched is compared with the hash that names it.
+
+    Raises:
+        DamagedError: another content came than the hub says.
+        Exception: what its client raises.
+    """
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+    before = try_to_load_from_cache(path, name, revision=commit, repo_type="dataset")
+    file = Path(hf_hub_download(path, name, repo_type="dataset", revision=commit))
+    content = file.resolve()
+    digest = digest_called(content.name)
+    if digest and not isinstance(before, str) and digest.of(content, content.stat().st_size) != digest:
+        content.unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
+        raise DamagedError(f"{name} has another {digest.kind}")
+    return file
 
 
 def described(path: str, commit: str, files: Sequence[str]) -> Repository:

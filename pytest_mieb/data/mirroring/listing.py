@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from pytest_mieb.data.digest import Digest
 from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.data.hub import described, features_on_the_hub
-from pytest_mieb.data.mirroring.manifest import Digest, FileRecord
+from pytest_mieb.data.mirroring.manifest import FileRecord
 from pytest_mieb.data.mirroring.needs import files_of, parquet_of
 from pytest_mieb.data.remedies import translated
 from pytest_mieb.data.repository import MOST_FILES, UNLISTED, Repository

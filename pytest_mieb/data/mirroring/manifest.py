@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pytest_mieb.data.digest import Digest
 from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.data.repository import Repository
 from pytest_mieb.support.atomic import written
@@ -16,24 +16,6 @@ from pytest_mieb.support.atomic import written
 # Beside the datasets, so that theirs are the hub's files and nothing else.
 RECORDS = ".pytest-mieb"
 _FORMAT = 1
-_READ_AT_ONCE = 1 << 20
-
-
-@dataclass(frozen=True)
-class Digest:
-    """The hash of a file's content as the hub lists it: `sha256` of large files, the id that `git` gives to others."""
-
-    kind: str
-    value: str
-
-    def of(self, file: Path, size: int, read: Callable[[int], None] = lambda n_bytes: None) -> Digest:
-        """The hash of the same kind of a file of `size` bytes; `read` hears of every piece. Raises OSError."""
-        hashed = hashlib.sha256() if self.kind == "sha256" else hashlib.sha1(b"blob %d\0" % size)
-        with file.open("rb") as stream:
-            while piece := stream.read(_READ_AT_ONCE):
-                hashed.update(piece)
-                read(len(piece))
-        return Digest(self.kind, hashed.hexdigest())
 
 
 @dataclass(frozen=True)

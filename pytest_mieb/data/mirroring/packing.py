@@ -13,8 +13,9 @@ import yaml
 
 from pytest_mieb.data import layouts
 from pytest_mieb.data.columns import Columns
+from pytest_mieb.data.digest import Digest
 from pytest_mieb.data.errors import DatasetError
-from pytest_mieb.data.mirroring.manifest import Digest, FileRecord, Manifest
+from pytest_mieb.data.mirroring.manifest import FileRecord, Manifest
 from pytest_mieb.data.parts import Draw
 from pytest_mieb.data.repository import Config, Repository, Split
 from pytest_mieb.data.sources import Mirror
