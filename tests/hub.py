@@ -14,6 +14,7 @@ import argparse
 import json
 import os
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
@@ -103,7 +104,7 @@ class Hub:
     requests: list[Request] = field(default_factory=list)
 
     def __enter__(self) -> Hub:
-        server = self._server = ThreadingHTTPServer(("127.0.0.1", self.port), _Handler)
+        server = self._server = _Server(("127.0.0.1", self.port), _Handler)
         server.hub = self  # type: ignore[attr-defined]
         server.daemon_threads = True
         self.port = server.server_address[1]
@@ -232,6 +233,13 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
     if first > last:
         raise RefusalError(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, message=f"{header} of {size} bytes")
     return first, last
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that went away."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):

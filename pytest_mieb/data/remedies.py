@@ -60,7 +60,7 @@ def _remedy(cause: str, error: Exception) -> str:
         return damaged
     if "corresponds to no data" in lowered or _of_no_rows(error):
         return "a split that the card names has no rows; check the card, then download it again"
-    if "gated" in lowered:
+    if "gated" in lowered and type(error).__name__ != "RepositoryNotFoundError":  # which speaks of gates as well
         return "it is gated; accept its terms on the hub and log in with `hf auth login` (or set HF_TOKEN)"
     if (
         "local cache" in lowered

@@ -25,12 +25,15 @@ from pytest_mieb.data.mirroring.receiving import StoppedError, receive
 from pytest_mieb.data.remedies import unreadable
 from pytest_mieb.suite import DatasetRef, Task
 from pytest_mieb.support.hub import DamagedError, Patience, fault_in, insisting
+from pytest_mieb.support.sizes import size_shown
 
 PATIENCE = Patience(tries_of_stalled=2)
 # Errors of the folder that the mirror lies in, after which no other file can be written either.
 _OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 # After how many files in a row that were asked for in vain the hub is not asked for others.
 _IN_VAIN = 4
+# After how many bytes more a file is asked for again as if for the first time.
+_WORTH_A_TRY = 1 << 20
 # Seconds between two times at which a dataset's record is written while its files come.
 _KEPT_EVERY = 30.0
 
@@ -177,8 +180,8 @@ class Fetch:
         free = shutil.disk_usage(self.mirror).free
         if needed > free:
             raise MirrorError(
-                f"{self.mirror} has {free / 1e9:,.1f} GB free where {needed / 1e9:,.1f} GB are to be fetched; make "
-                "room, give a folder on another disk, or select fewer tasks"
+                f"{self.mirror} has {size_shown(free)} free where {size_shown(needed)} are to be fetched; make room, "
+                "give a folder on another disk, or select fewer tasks"
             )
 
     def _there(self, wanted: _Wanted) -> int:
@@ -252,7 +255,9 @@ class Fetch:
         partial.parent.mkdir(parents=True, exist_ok=True)
         what = f"dataset {path}, {wanted.name}"
         try:
-            insisting(what, come, self.patience, self.listener.warn, self._sleep, lambda: _size(partial))
+            insisting(
+                what, come, self.patience, self.listener.warn, self._sleep, lambda: _size(partial) // _WORTH_A_TRY
+            )
         except StoppedError:
             raise
         except Exception as error:  # clients of HTTP raise what they like

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.data.mirroring.listing import Listing, listed, with_features
-from pytest_mieb.data.mirroring.manifest import Manifest
+from pytest_mieb.data.mirroring.manifest import FileRecord, Manifest
+from pytest_mieb.data.repository import Repository
 from pytest_mieb.suite import DatasetRef, Task
 from pytest_mieb.support.hub import Patience
 
@@ -34,13 +35,27 @@ def planned(
             f"dataset {ref.path} (revision {ref.revision}) is gated; accept its terms on the hub and log in with "
             "`hf auth login` (or set HF_TOKEN)"
         )
-    known = before.files if before and before.commit == listing.commit else {}
+    known: Mapping[str, FileRecord] = {}
+    if before and before.commit == listing.commit:
+        known = before.files
+        listing = replace(listing, repository=_typed(listing.repository, before.repository))
     for name, record in known.items():
         _refuse_change(ref, listing, name, record.digest.value)
     listing = replace(listing, needed=sorted({*listing.needed, *known}))
     repository = with_features(ref, listing, patience, warn)
     files = {name: known.get(name, listing.files[name]) for name in listing.needed}
     return Manifest(ref.path, ref.revision, listing.commit, files, repository)
+
+
+def _typed(now: Repository, before: Repository) -> Repository:
+    """A repository, with the types of its columns that were asked for before."""
+    configs = {
+        name: replace(
+            config, features=config.features or (before.configs[name].features if name in before.configs else None)
+        )
+        for name, config in now.configs.items()
+    }
+    return replace(now, configs=configs)
 
 
 def _refuse_change(ref: DatasetRef, listing: Listing, name: str, digest: str) -> None:

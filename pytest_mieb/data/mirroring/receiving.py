@@ -15,7 +15,6 @@ from typing import Any
 
 from pytest_mieb.support.hub import StalledError
 
-_PIECE = 1 << 20
 _RANGE = re.compile(r"bytes (\d+)-")
 # Fewer bytes than this in a second, for as long as a stall is waited for, are none.
 _SLOWEST = 1000
@@ -62,7 +61,7 @@ def receive(
             file.truncate(0)
             have = 0
         since, there = time.monotonic(), have
-        for piece in response.iter_raw(_PIECE):
+        for piece in response.iter_raw():
             check()
             file.write(piece)
             received += len(piece)
