@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -19,6 +20,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from pytest_mieb.cli import main
+from pytest_mieb.cli.data.progress import Shown
+from pytest_mieb.miniature import mirror
 from tests.hub import GRANTED, Hub, Trouble, commit_of
 
 ONE, TWO, THREE = "mini/one", "mini/two", "mini/three"
@@ -522,3 +525,52 @@ def test_a_mistake_is_one_sentence(case: str, tmp_path: Path, capsys: pytest.Cap
     code, lines, err = called(capsys, *(each.format(tmp_path) for each in arguments))
     assert (code, lines) == (4, [])
     assert sentence.format(tmp_path) in err.splitlines()[-1] and "Traceback" not in err
+
+
+def test_a_part_of_a_mirror(tmp_path: Path, capsys: pytest.CaptureFixture[str], miniature_cache: Path) -> None:
+    whole = mirror(miniature_cache, print)
+    code, lines, err = called(capsys, "pack", "-k", "STL10 or CVBenchCount", whole, tmp_path / "part", "--rows=8")
+    assert (code, err) == (0, "")
+    assert lines[0].endswith(f" run it with --mieb-data={tmp_path / 'part'} --mieb-sizes=any")
+    assert called(capsys, "verify", tmp_path / "part")[0] == 0
+    assert called(capsys, "pack", "-k", "STL10 or CVBenchCount", whole, tmp_path / "again", "--rows=8")[0] == 0
+    files = [file.relative_to(tmp_path / "part") for file in (tmp_path / "part").rglob("*") if file.is_file()]
+    assert files and all(
+        (tmp_path / "part" / each).read_bytes() == (tmp_path / "again" / each).read_bytes() for each in files
+    )
+    code, lines, _ = called(capsys, "pack", "-k", "DTD", tmp_path / "part", tmp_path / "less")
+    assert code == 1 and lines[1].startswith("failed: mteb/dtd: dataset mteb/dtd (revision ")
+
+
+def test_progress_is_a_line_now_and_then_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream, clock = io.StringIO(), [0.0]
+    monkeypatch.setattr("pytest_mieb.cli.data.progress.time.monotonic", lambda: clock[0])
+    with Shown("fetching", stream) as shown:
+        shown.listing(2)
+        shown.starting(2, 3_000_000)
+        for seconds in (1, 11, 12, 25):
+            clock[0] = seconds
+            shown.moved(500_000)
+            shown.finished("org/name", "file")
+        shown.warn("dataset [b]: a sentence")
+    assert stream.getvalue().splitlines() == [
+        "asking for 2 datasets",
+        "fetching 2 files",
+        "fetching: 1.0 MB of 3.0 MB, 1 of 2 files",
+        "fetching: 2.0 MB of 3.0 MB, 3 of 2 files",
+        "dataset [b]: a sentence",
+    ]
+
+
+def test_progress_is_a_bar_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    for name in ("NO_COLOR", "TERM", "TTY_COMPATIBLE", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    stream = Terminal()
+    with Shown("checking", stream) as shown:
+        shown.starting(2, 3_000_000)
+        shown.moved(1_500_000)
+    assert "checking 2 files" in stream.getvalue() and "1.5/3.0 MB" in stream.getvalue()

@@ -106,11 +106,11 @@ def part_of_search(
 def _same_pictures(corpus: Table, queries: Table, ranked: Ranked, chosen: Sequence[str]) -> set[str]:
     """The documents that are one of the chosen queries, as their files have it."""
     rows = [row for row, name in enumerate(ranked.queries) if name in {*chosen}]
-    wanted = {*_contents(queries.take(rows))}
-    return {name for name, content in zip(ranked.documents, _contents(corpus), strict=True) if content in wanted}
+    wanted = {*picture_digests(queries.take(rows))}
+    return {name for name, content in zip(ranked.documents, picture_digests(corpus), strict=True) if content in wanted}
 
 
-def _contents(table: Table, at_once: int = 1000) -> Iterator[bytes | None]:
+def picture_digests(table: Table, at_once: int = 1000) -> Iterator[bytes | None]:
     """A digest of the picture of each row; None where the file is not in the table."""
     for part in table.parts:
         for start in range(0, len(part.rows), at_once):
