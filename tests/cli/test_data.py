@@ -328,6 +328,17 @@ def test_a_hub_that_goes_away_is_told_once_for_each_dataset(place: Place) -> Non
     assert all("the hub was not reached" in failed for failed in said.failed)
 
 
+def test_a_hub_that_went_away_is_not_asked_for_every_dataset(place: Place) -> None:
+    for number in range(20):
+        card = (place.cards / "MiniOne.yaml").read_text().replace("MiniOne", f"MiniMore{number}")
+        (place.cards / f"MiniMore{number}.yaml").write_text(card.replace(ONE, f"mini/more-{number}"))
+    with Hub(place.root, failing={f"mini/more-{number}": 500 for number in range(20)}) as hub:
+        said = place.fetch(hub, "--jobs=1")
+        asked = [request for request in hub.requests if "more-" in request.path]
+    assert len(said.failed) == 23 and 4 <= len({request.path for request in asked}) <= 5
+    assert sum("was not asked for, as the hub answered 500" in failed for failed in said.failed) == 19
+
+
 def waited_for(condition: Callable[[], object], seconds: float = 60.0) -> None:
     end = time.monotonic() + seconds
     while not condition():

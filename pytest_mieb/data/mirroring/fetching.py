@@ -162,12 +162,15 @@ class Fetch:
         """A dataset's record as it will be, written at once: so whoever checks the mirror knows what is missing."""
         ref = tasks[0].dataset
         try:
+            if self._gone:
+                raise DatasetError(f"dataset {ref.path} was not asked for, as {self._gone}")
             before = manifest.read(self.mirror, ref.path)
             record = planned(ref, tasks, before, self.patience, self.listener.warn)
             if before and before.commit != record.commit:
                 for name in before.files.keys() - record.files.keys():
                     (self.mirror / ref.path / name).unlink(missing_ok=True)
             record.write(self.mirror)
+            self._in_vain = 0
             return _Plan(ref, record, dict(record.files), time.monotonic())
         except (DatasetError, OSError) as error:
             self._fail(ref.path, error)
