@@ -258,9 +258,7 @@ class Fetch:
         partial.parent.mkdir(parents=True, exist_ok=True)
         what = f"dataset {path}, {wanted.name}"
         try:
-            insisting(
-                what, come, self.patience, self.listener.warn, self._sleep, lambda: _size(partial) // _WORTH_A_TRY
-            )
+            insisting(what, come, self.patience, self._warn, self._sleep, lambda: _size(partial) // _WORTH_A_TRY)
         except StoppedError:
             raise
         except Exception as error:  # clients of HTTP raise what they like
@@ -272,6 +270,10 @@ class Fetch:
     def _refuse_to_go_on(self) -> None:
         if self._stopped.is_set():
             raise StoppedError
+
+    def _warn(self, sentence: str) -> None:
+        if not self._stopped.is_set():
+            self.listener.warn(sentence)
 
     def _sleep(self, seconds: float) -> None:
         self._stopped.wait(seconds)
