@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from hashlib import blake2b
@@ -96,6 +96,7 @@ class Mirror:
         def open_it() -> Columns:
             repository = self._repository(ref)
             chosen, own = repository.config(config), repository.split(config, split)
+            self._refuse_unfetched(ref, own.files)
             parts = [folder / name for name in own.files]
             if not chosen.parquet:
                 return ArrowColumns(by_itself_if_need_be(load, lambda: parts, split, prepared))
@@ -140,6 +141,21 @@ class Mirror:
                 f"reads {ref.revision}; fetch it again with `pytest-mieb data fetch`"
             )
         return record
+
+    def _refuse_unfetched(self, ref: DatasetRef, names: Sequence[str]) -> None:
+        """Raises DatasetError where a file is not as the record has it, as far as that is seen at once."""
+        record = self._record(ref)
+        if record is None:
+            return
+        for name in names:
+            expected, file = record.files.get(name), self.folder / ref.path / name
+            if expected and file.is_file() and file.stat().st_size == expected.size:
+                continue
+            what = "is missing or has another size than the hub's" if expected else "was not fetched"
+            raise DatasetError(
+                f"dataset {ref.path} (revision {ref.revision}): {name} {what} in the mirror {self.folder}; fetch it "
+                "with `pytest-mieb data fetch`"
+            )
 
     def _state_of(self, folder: Path, record: Manifest | None) -> str:
         """Of the files, and of the types that the record gives them."""

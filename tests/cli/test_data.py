@@ -11,7 +11,8 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,6 @@ class Place:
     cards: Path
     home: Path
     mirror: Path
-    trouble: dict[str, Any] = field(default_factory=dict)
 
     def start(
         self, hub: Hub, *arguments: str | Path, more: str = "", variables: Sequence[str] = ()
@@ -380,7 +380,8 @@ def test_a_part_that_is_not_what_it_should_be_is_fetched_anew(place: Place) -> N
         (folder,) = (place.mirror / ".pytest-mieb" / "mini").glob("two.parts")
         record = json.loads((place.mirror / ".pytest-mieb" / "mini" / "two.json").read_text())
         digest = record["files"]["data/test-0.parquet"]["sha256"]
-        (folder / f"{digest}.part").write_bytes(b"\0" * 1000)
+        name = blake2b(b"data/test-0.parquet", digest_size=4).hexdigest()
+        (folder / f"{digest}-{name}.part").write_bytes(b"\0" * 1000)
         hub.trouble = None
         said = place.fetch(hub)
     assert said.code == 0 and "has another sha256; asked again" in said.err
@@ -485,6 +486,26 @@ def test_verify_of_a_selection_misses_what_was_never_fetched(place: Place) -> No
         (place.mirror / ".pytest-mieb" / f"{ONE}.json").unlink()
         said = place.run(hub, "verify", place.mirror)
     assert said.code == 1 and said.lines[0] == f"{ONE}: missing, it was not fetched"
+
+
+def test_two_files_of_one_content_do_not_get_in_each_others_way(place: Place) -> None:
+    for name in ("test-1", "test-2", "test-3"):
+        shutil.copy(place.root / TWO / "data" / "test-0.parquet", place.root / TWO / "data" / f"{name}.parquet")
+    with Hub(place.root) as hub:
+        said = place.fetch(hub)
+        assert (said.code, place.run(hub, "verify", place.mirror).code) == (0, 0), said
+    assert "asked again" not in said.err and len(list((place.mirror / TWO / "data").iterdir())) == 4
+
+
+def test_a_fetch_of_another_revision_that_fails_leaves_nothing_of_the_one_before(place: Place) -> None:
+    with Hub(place.root) as hub:
+        place.fetch(hub)
+        card = place.cards / "MiniTwo.yaml"
+        card.write_text(card.read_text().replace(REVISION, "b" * 40))
+        pq.write_table(numbers(FEW_ROWS), place.root / TWO / "data" / "test-0.parquet")
+        hub.trouble = Trouble(suffix="two/resolve/" + "b" * 40 + "/data/test-0.parquet", status=500)
+        assert place.fetch(hub).code == 1
+    assert not list((place.mirror / TWO / "data").iterdir())
 
 
 def test_a_folder_of_any_name_is_a_mirror(place: Place) -> None:

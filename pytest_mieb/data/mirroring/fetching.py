@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 from multiprocessing.pool import ThreadPool
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -132,11 +133,17 @@ class Fetch:
         """
         records = self.mirror / RECORDS
         records.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(records / "fetch.lock")
         try:
-            with FileLock(records / "fetch.lock", timeout=0):
-                return self._run(tasks)
+            lock.acquire(timeout=0)
         except Timeout:
             raise MirrorError(f"another fetch into {self.mirror} is at work; wait for it") from None
+        except (NotImplementedError, OSError):
+            pass  # a file system without locks: of two at once the hashes find what went wrong
+        try:
+            return self._run(tasks)
+        finally:
+            lock.release()
 
     def _run(self, tasks: Mapping[str, Sequence[Task]]) -> Fetched:
         plans: list[_Plan] = []
@@ -166,8 +173,8 @@ class Fetch:
                 raise DatasetError(f"dataset {ref.path} was not asked for, as {self._gone}")
             before = manifest.read(self.mirror, ref.path)
             record = planned(ref, tasks, before, self.patience, self.listener.warn)
-            if before and before.commit != record.commit:
-                for name in before.files.keys() - record.files.keys():
+            for name, each in before.files.items() if before else ():
+                if name not in record.files or record.files[name].digest != each.digest:  # of another revision
                     (self.mirror / ref.path / name).unlink(missing_ok=True)
             record.write(self.mirror)
             self._in_vain = 0
@@ -198,8 +205,12 @@ class Fetch:
         return self.mirror / wanted.plan.ref.path / wanted.name
 
     def _partial(self, wanted: _Wanted) -> Path:
-        """Where a file lies while it comes: known by its hash, so that nothing else is ever appended to."""
-        return self._staging(wanted.plan) / f"{wanted.record.digest.value}.part"
+        """Where a file lies while it comes: known by its hash, so that nothing else is ever appended to.
+
+        And by its name, for a dataset may have two files of one content.
+        """
+        name = blake2b(wanted.name.encode(), digest_size=4).hexdigest()
+        return self._staging(wanted.plan) / f"{wanted.record.digest.value}-{name}.part"
 
     def _staging(self, plan: _Plan) -> Path:
         return self.mirror / RECORDS / f"{plan.ref.path}.parts"
@@ -214,6 +225,7 @@ class Fetch:
                 meter.at(wanted.record.size)
             else:
                 if not _is_right(wanted.record, place, meter):
+                    place.unlink(missing_ok=True)
                     self._fetch(wanted, place, meter)
                 wanted.plan.files[wanted.name] = wanted.record.stamped(place)
                 if time.monotonic() - wanted.plan.kept > _KEPT_EVERY:

@@ -65,11 +65,13 @@ def test_a_split_that_is_not_there_is_named(tmp_path: Path) -> None:
         files_of([task], repository(tmp_path), [])
 
 
-def kept(folder: Path, revision: str = REVISION, **more: str) -> Mirror:
+def kept(folder: Path, revision: str = REVISION) -> Mirror:
     """A mirror of which the training split was not fetched."""
     found = repository(folder)
     (folder / PATH / TRAIN).unlink()
-    Manifest(PATH, revision, "c" * 40, {}, found, **more).write(folder)
+    size = (folder / PATH / TEST).stat().st_size
+    files = {TEST: FileRecord(size, Digest("sha256", ""))}
+    Manifest(PATH, revision, "c" * 40, files, found).write(folder)
     return Mirror(folder, folder / "cache")
 
 
@@ -90,6 +92,17 @@ def test_the_record_knows_the_types_that_a_file_had_which_was_not_fetched(tmp_pa
     replace(record, repository=repository).write(tmp_path)
     found = source.columns(TASK.dataset, None, "test")
     assert found.values("kind") == [0, 1, 2] and source.configs(TASK.dataset) == ["default", "other"]
+
+
+def test_what_was_not_fetched_or_is_not_whole_is_said_to_be_so(tmp_path: Path) -> None:
+    source = kept(tmp_path)
+    with pytest.raises(
+        DatasetError, match=rf"{TRAIN} was not fetched in the mirror .*; fetch it with `pytest-mieb data"
+    ):
+        source.columns(TASK.dataset, None, "train")
+    (tmp_path / PATH / TEST).write_bytes(b"")
+    with pytest.raises(DatasetError, match=f"{TEST} is missing or has another size than the hub's in the mirror"):
+        source.columns(TASK.dataset, None, "test")
 
 
 def test_another_revision_than_the_cards_is_refused(tmp_path: Path) -> None:
