@@ -14,13 +14,14 @@ import argparse
 import json
 import os
 import re
+import sys
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from hashlib import sha1
+from hashlib import sha1, sha256
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -59,7 +60,8 @@ class RefusalError(Exception):
 class Trouble:
     """What befalls requests whose path ends in `suffix`: every `every`th of them, `times` at most.
 
-    With `status` they are answered by it. With `cut` half a file is sent, with `drip` one byte each so many seconds.
+    With `status` they are answered by it. With `cut` half a file is sent, with `drip` one byte each so many seconds,
+    with `spoil` a file of which one byte is another.
     """
 
     suffix: str = ""
@@ -67,6 +69,7 @@ class Trouble:
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: bool = False
     drip: float = 0.0
+    spoil: bool = False
     every: int = 1
     times: int = 1 << 30
     seen: int = 0
@@ -101,7 +104,7 @@ class Hub:
     requests: list[Request] = field(default_factory=list)
 
     def __enter__(self) -> Hub:
-        server = self._server = ThreadingHTTPServer(("127.0.0.1", self.port), _Handler)
+        server = self._server = _Server(("127.0.0.1", self.port), _Handler)
         server.hub = self  # type: ignore[attr-defined]
         server.daemon_threads = True
         self.port = server.server_address[1]
@@ -178,6 +181,19 @@ def _blob_id(path: Path, size: int, changed: int) -> str:
     return sha1(b"blob %d\0" % size + path.read_bytes()).hexdigest()
 
 
+def lfs(path: Path) -> dict[str, Any] | None:
+    """What the hub says of a large file: of parquet files, that is, however small the tests' own are."""
+    if path.suffix != ".parquet":
+        return None
+    stat = path.stat()
+    return {"sha256": _sha256(path, stat.st_size, stat.st_mtime_ns), "size": stat.st_size, "pointerSize": 134}
+
+
+@lru_cache(maxsize=10_000)
+def _sha256(path: Path, size: int, changed: int) -> str:
+    return sha256(path.read_bytes()).hexdigest()
+
+
 def tree(folder: Path, below: str, *, recursive: bool, expand: bool, commit: str) -> list[dict[str, Any]]:
     """The entries of one folder of a repository, or of all below it."""
     if not (folder / below).is_dir():
@@ -217,6 +233,13 @@ def byte_range(header: str | None, size: int) -> tuple[int, int] | None:
     if first > last:
         raise RefusalError(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, message=f"{header} of {size} bytes")
     return first, last
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of clients that went away."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -279,7 +302,7 @@ class _Handler(BaseHTTPRequestHandler):
             if what == "tree":
                 self._send_tree(folder, below or "", commit, query)
             else:
-                self._send_json(self._about(repository, folder, commit))
+                self._send_json(self._about(repository, folder, commit, blobs="blobs" in query))
         else:
             self._refuse_unknown(path)
 
@@ -301,7 +324,7 @@ class _Handler(BaseHTTPRequestHandler):
             return content
         return dict(parse_qs(self._body.decode()))
 
-    def _about(self, repository: str, folder: Path, commit: str) -> dict[str, Any]:
+    def _about(self, repository: str, folder: Path, commit: str, *, blobs: bool) -> dict[str, Any]:
         return {
             "_id": commit[:24],
             "id": repository,
@@ -315,7 +338,7 @@ class _Handler(BaseHTTPRequestHandler):
             "likes": 0,
             "lastModified": "2024-01-01T00:00:00.000Z",
             "createdAt": "2024-01-01T00:00:00.000Z",
-            "siblings": [{"rfilename": name} for name in files(folder)],
+            "siblings": [_sibling(folder, name, blobs=blobs) for name in files(folder)],
         }
 
     def _send_tree(self, folder: Path, below: str, commit: str, query: dict[str, list[str]]) -> None:
@@ -340,7 +363,8 @@ class _Handler(BaseHTTPRequestHandler):
         asked = byte_range(self.headers.get("Range"), size)
         first, last = asked or (0, size - 1)
         self.send_response(HTTPStatus.PARTIAL_CONTENT if asked else HTTPStatus.OK)
-        self.send_header("ETag", f'"{blob_id(file)}"')
+        large = lfs(file)
+        self.send_header("ETag", f'"{large["sha256"] if large else blob_id(file)}"')
         self.send_header("X-Repo-Commit", commit)
         self.send_header("Accept-Ranges", "bytes")
         self.send_header("Content-Type", "application/octet-stream")
@@ -357,6 +381,8 @@ class _Handler(BaseHTTPRequestHandler):
             last = first + (last - first) // 2
             self.close_connection = True
         for part in _parts(file, first, last):
+            if self._trouble and self._trouble.spoil:
+                part = bytes([part[0] ^ 1]) + part[1:]
             if self._trouble and self._trouble.drip:
                 self._drip(part, self._trouble.drip)
             else:
@@ -390,6 +416,15 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+
+def _sibling(folder: Path, name: str, *, blobs: bool) -> dict[str, Any]:
+    about: dict[str, Any] = {"rfilename": name}
+    if blobs:
+        file = folder / name
+        about |= {"size": file.stat().st_size, "blobId": blob_id(file)}
+        about |= {"lfs": large} if (large := lfs(file)) else {}
+    return about
 
 
 def _branch(repository: str) -> dict[str, str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import math
-import re
 import sys
 import time
 from collections.abc import Sequence
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_mieb.cli.sides import RefusalError, exiting_on_refusal
 from pytest_mieb.runtime.settings import default_cache
+from pytest_mieb.support.sizes import size_read, size_shown
 
 if TYPE_CHECKING:
     from pytest_mieb.embedding.inventory import Holding
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 FINE, DAMAGED = 0, 1
 _SECONDS_A_DAY = 86_400
-_UNITS = {"kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_SIZE = re.compile(rf"(\d+(?:\.\d+)?)\s*({'|'.join(_UNITS)})")
 
 
 def declare(commands: Any) -> None:
@@ -66,7 +64,7 @@ def show(given: argparse.Namespace) -> int:
         sys.stdout.write(f"no embeddings are stored in {place.url}\n")
         return FINE
     sys.stdout.writelines(f"{line}\n" for line in _table(holdings, place))
-    sys.stdout.write(f"{_size(sum(holding.n_bytes for holding in holdings))} in {place.url}\n")
+    sys.stdout.write(f"{size_shown(sum(holding.n_bytes for holding in holdings))} in {place.url}\n")
     return FINE
 
 
@@ -102,9 +100,9 @@ def prune(given: argparse.Namespace) -> int:
         except (SharedError, OSError) as error:
             raise RefusalError(f"{holding.folder} cannot be removed: {error}") from error
         done = "would be removed" if given.dry_run else "removed"
-        sys.stdout.write(f"{done}: {_name(holding)}, {_size(holding.n_bytes)}, last used {_day(holding)}\n")
+        sys.stdout.write(f"{done}: {_name(holding)}, {size_shown(holding.n_bytes)}, last used {_day(holding)}\n")
     left = sum(holding.n_bytes for holding in holdings) - sum(holding.n_bytes for holding in chosen)
-    sys.stdout.write(f"{_n_models(chosen)} {'would be ' if given.dry_run else ''}removed, {_size(left)} left\n")
+    sys.stdout.write(f"{_n_models(chosen)} {'would be ' if given.dry_run else ''}removed, {size_shown(left)} left\n")
     return FINE
 
 
@@ -157,7 +155,7 @@ def _table(holdings: Sequence[Holding], place: Place) -> list[str]:
     for holding in holdings:
         batch = str(holding.label.batch_size) if holding.label else "-"
         folder = holding.folder.removeprefix(f"{place.path}/")
-        rows.append((_name(holding), batch, f"{holding.n_items:,}", _size(holding.n_bytes), _day(holding), folder))
+        rows.append((_name(holding), batch, f"{holding.n_items:,}", size_shown(holding.n_bytes), _day(holding), folder))
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     numbers = {1, 2, 3}
     return [
@@ -185,11 +183,6 @@ def _n_files(count: int) -> str:
     return f"{count or 'no'} file{'' if count == 1 else 's'}"
 
 
-def _size(n_bytes: float) -> str:
-    unit = max((unit for unit in _UNITS if _UNITS[unit] <= n_bytes), key=_UNITS.__getitem__, default="kB")
-    return f"{n_bytes / _UNITS[unit]:.1f} {unit}"
-
-
 def _days(text: str) -> float:
     try:
         days = float(text)
@@ -201,7 +194,7 @@ def _days(text: str) -> float:
 
 
 def _bytes(text: str) -> float:
-    match = _SIZE.fullmatch(text.strip())
-    if not match:
+    n_bytes = size_read(text)
+    if n_bytes is None:
         raise argparse.ArgumentTypeError(f"{text!r} is no size, such as 500MB or 20GB")
-    return float(match[1]) * _UNITS[match[2]]
+    return n_bytes

@@ -49,6 +49,10 @@ class Columns(Protocol):
         """Undecoded pictures: the bytes of each file, or the path of one; None or both None where there is none."""
         ...
 
+    def tables(self, rows: Rows) -> Iterator[pa.Table]:
+        """All columns of rows, which are in order, piece by piece; the schema says how `datasets` types them."""
+        ...
+
     def gaps(self, name: str) -> Rows:
         """The rows that hold no picture, found without reading pictures where the files allow it."""
         ...
@@ -108,6 +112,14 @@ class ArrowColumns:
 
     def gaps(self, name: str) -> Rows:
         return _joined(map(_missing, self._batches(name)))
+
+    def tables(self, rows: Rows) -> Iterator[pa.Table]:
+        from datasets.table import embed_table_storage
+
+        metadata = self.dataset.features.arrow_schema.metadata
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            chosen = self.dataset.select(rows[start : start + _ROWS_AT_ONCE].tolist())
+            yield embed_table_storage(chosen.with_format("arrow")[:]).replace_schema_metadata(metadata)
 
     def _batches(self, name: str) -> Iterator[Any]:
         rows = self.dataset.select_columns([name]).with_format("arrow")
@@ -182,6 +194,14 @@ class ParquetColumns:
         if self._says_that_it_is_whole(name):
             return np.empty(0, dtype=np.int64)
         return _joined(_missing(self._group(name, group)) for group in range(len(self._groups)))
+
+    def tables(self, rows: Rows) -> Iterator[pa.Table]:
+        schema = self._open[0].schema_arrow
+        groups = np.searchsorted(self._starts, rows, side="right") - 1
+        for group in np.unique(groups).tolist():
+            place, number = self._groups[group]
+            chosen = rows[groups == group] - self._starts[group]
+            yield self._open[place].read_row_group(number).take(chosen).select(schema.names).cast(schema)
 
     def _says_that_it_is_whole(self, name: str) -> bool:
         """Whether the files' own statistics count no gap in the column of bytes."""

@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from pytest_mieb.data.columns import ArrowColumns, Columns, ParquetColumns
+from pytest_mieb.data.digest import digest_called
 from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.data.opening import by_itself_if_need_be, declared_features, features_in, whole
 from pytest_mieb.data.remedies import translated
-from pytest_mieb.data.repository import ABOUT, MOST_FILES, Repository, of_listing
+from pytest_mieb.data.repository import ABOUT, MOST_FILES, UNLISTED, Repository, of_listing
 from pytest_mieb.suite import DatasetRef
 from pytest_mieb.support.atomic import written
-from pytest_mieb.support.hub import Line, fault_in
+from pytest_mieb.support.hub import DamagedError, Line, fault_in
 
 if TYPE_CHECKING:
     from datasets import Dataset, Features
@@ -118,9 +119,8 @@ class Hub:
             return found
         commit, files = str(about.sha), [each.rfilename for each in about.siblings or ()]
         if len(files) > MOST_FILES:
-            return commit, Repository({}, None)
-        told = [name for name in ABOUT if name in files]
-        repository = of_listing(files, {name: self._file(ref.path, commit, name) for name in told})
+            return commit, UNLISTED
+        repository = described(ref.path, commit, files)
         _keep(ref, commit, repository)
         return commit, repository
 
@@ -133,7 +133,7 @@ class Hub:
         features = declared_features(chosen)
         if features is None:
             local = dict(zip(own.files, parts, strict=True)).get(first)
-            features = features_in(local) if local else self._features_on_the_hub(ref.path, commit, first)
+            features = features_in(local) if local else features_on_the_hub(ref.path, commit, first)
             configs = {
                 name: replace(each, features=features.to_dict()) if each is chosen else each
                 for name, each in repository.configs.items()
@@ -142,29 +142,12 @@ class Hub:
             _keep(ref, commit, self._known[ref.path, ref.revision][1])
         return whole(ParquetColumns(parts, features), split, own.rows)
 
-    def _features_on_the_hub(self, path: str, commit: str, name: str) -> Features:
-        """Of a file that need not be fetched: the last of it says what is in it."""
-        import datasets
-        import pyarrow.parquet as pq
-        from huggingface_hub import HfFileSystem, try_to_load_from_cache
-
-        cached = try_to_load_from_cache(path, name, revision=commit, repo_type="dataset")
-        if isinstance(cached, str):
-            return features_in(Path(cached))
-        with HfFileSystem().open(f"datasets/{path}@{commit}/{name}", "rb") as file:
-            return datasets.Features.from_arrow_schema(pq.read_schema(file))
-
     def _files(self, path: str, commit: str, names: Sequence[str]) -> list[Path]:
         """Several at once, by threads that keep no process from ending: a hub may feed them a byte a minute."""
         if len(names) == 1:
-            return [self._file(path, commit, names[0])]
+            return [file_of(path, commit, names[0])]
         with ThreadPool(min(_DOWNLOADS_AT_ONCE, len(names))) as pool:
-            return pool.map(lambda name: self._file(path, commit, name), names)
-
-    def _file(self, path: str, commit: str, name: str) -> Path:
-        from huggingface_hub import hf_hub_download
-
-        return Path(hf_hub_download(path, name, repo_type="dataset", revision=commit))
+            return pool.map(lambda name: file_of(path, commit, name), names)
 
     def _prepared(self, ref: DatasetRef, config: str | None, split: str) -> Dataset:
         """The split at the pinned revision; offline, `datasets` would take whatever revision is in its cache."""
@@ -183,6 +166,54 @@ class Hub:
         return translated(
             ref, "hub", lambda: self.line.ask(f"dataset {ref.path}", action, lambda: _growing(ref)), self.line
         )
+
+
+def file_of(path: str, commit: str, name: str) -> Path:
+    """A file of a dataset's repository in the hub's own cache, fetched where it is not there.
+
+    The hub's own client compares sizes only; so what it just fetched is compared with the hash that names it.
+
+    Raises:
+        DamagedError: another content came than the hub says.
+        Exception: what its client raises.
+    """
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+    before = try_to_load_from_cache(path, name, revision=commit, repo_type="dataset")
+    file = Path(hf_hub_download(path, name, repo_type="dataset", revision=commit))
+    content = file.resolve()
+    digest = digest_called(content.name)
+    if digest and not isinstance(before, str) and digest.of(content, content.stat().st_size) != digest:
+        content.unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
+        raise DamagedError(f"{name} has another {digest.kind}")
+    return file
+
+
+def described(path: str, commit: str, files: Sequence[str]) -> Repository:
+    """The repository that holds `files`, by what it says of itself and by their names."""
+    return of_listing(files, {name: file_of(path, commit, name) for name in ABOUT if name in files})
+
+
+def features_on_the_hub(path: str, commit: str, name: str) -> Features:
+    """Of a file that need not be fetched: the last of it says what is in it."""
+    import datasets
+    import pyarrow.parquet as pq
+    from huggingface_hub import HfFileSystem, try_to_load_from_cache
+
+    cached = try_to_load_from_cache(path, name, revision=commit, repo_type="dataset")
+    if isinstance(cached, str):
+        return features_in(Path(cached))
+    with HfFileSystem().open(f"datasets/{path}@{commit}/{name}", "rb") as file:
+        return datasets.Features.from_arrow_schema(pq.read_schema(file))
+
+
+def remembered(ref: DatasetRef) -> tuple[str, Repository] | None:
+    """The commit of a revision and what it holds, as the hub said once; None where that is not known."""
+    if not _COMMIT.fullmatch(ref.revision):
+        return _as_it_was(ref)
+    found = Repository.read(_record(ref.path, ref.revision))
+    return (ref.revision, found) if found else None
 
 
 def _records(path: str) -> Path:

@@ -21,20 +21,25 @@ def translated(ref: DatasetRef, where: str, action: Callable[[], Any], line: Lin
     except DatasetError:
         raise
     except Exception as error:  # clients of HTTP raise what they like
-        cause = " ".join(str(error).split()) or type(error).__name__
-        fault = fault_in(error) if line else None
-        if line and line.asleep and line.last:
-            remedy = f"it is not cached, and {line.last.sentence} (asked in vain before, and not again for a while)"
-        elif fault and fault.kind == "unreached":
-            remedy = _NOT_REACHED
-        elif fault and not (fault.status == 404 or "gated" in cause.lower()):
-            remedy = fault.sentence
-        else:
-            remedy = _remedy(cause, error)
-        raise DatasetError(
-            f"dataset {ref.path} (revision {ref.revision}) cannot be read from the {where}: {remedy}"
-            f" [{type(error).__name__}: {cause[:300]}]"
-        ) from error
+        raise unreadable(ref, where, error, line) from error
+
+
+def unreadable(ref: DatasetRef, where: str, error: Exception, line: Line | None = None) -> DatasetError:
+    """The error of a dataset that another error made unreadable, with a remedy."""
+    cause = " ".join(str(error).split()) or type(error).__name__
+    fault = fault_in(error) if where == "hub" else None
+    if line and line.asleep and line.last:
+        remedy = f"it is not cached, and {line.last.sentence} (asked in vain before, and not again for a while)"
+    elif fault and fault.kind == "unreached":
+        remedy = _NOT_REACHED
+    elif fault and not (fault.status == 404 or "gated" in cause.lower()):
+        remedy = fault.sentence
+    else:
+        remedy = _remedy(cause, error)
+    return DatasetError(
+        f"dataset {ref.path} (revision {ref.revision}) cannot be read from the {where}: {remedy}"
+        f" [{type(error).__name__}: {cause[:300]}]"
+    )
 
 
 def _of_no_rows(error: BaseException | None) -> bool:
@@ -55,7 +60,7 @@ def _remedy(cause: str, error: Exception) -> str:
         return damaged
     if "corresponds to no data" in lowered or _of_no_rows(error):
         return "a split that the card names has no rows; check the card, then download it again"
-    if "gated" in lowered:
+    if "gated" in lowered and type(error).__name__ != "RepositoryNotFoundError":  # which speaks of gates as well
         return "it is gated; accept its terms on the hub and log in with `hf auth login` (or set HF_TOKEN)"
     if (
         "local cache" in lowered

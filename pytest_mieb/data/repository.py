@@ -73,25 +73,37 @@ class Repository:
         """Keep it for the next process. Raises OSError."""
         file.parent.mkdir(parents=True, exist_ok=True)
         with written(file) as temporary:
-            temporary.write_text(json.dumps(asdict(self)), encoding="utf-8")
+            temporary.write_text(json.dumps(self.content()), encoding="utf-8")
 
     @classmethod
     def read(cls, file: Path) -> Repository | None:
         """What was kept; None where nothing was, or it cannot be read."""
         try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-            configs = {
-                name: Config(
-                    {split: Split(tuple(own["files"]), own["rows"]) for split, own in config["splits"].items()},
-                    config["features"],
-                    config["parquet"],
-                    config["problem"],
-                )
-                for name, config in content["configs"].items()
-            }
-            return cls(configs, content["default"])
+            return cls.of_content(json.loads(file.read_text(encoding="utf-8")))
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
+
+    def content(self) -> dict[str, Any]:
+        """All of it as JSON can hold it."""
+        return asdict(self)
+
+    @classmethod
+    def of_content(cls, content: Mapping[str, Any]) -> Repository:
+        """Raises ValueError, KeyError, TypeError or AttributeError where it is not what `content` gives."""
+        configs = {
+            name: Config(
+                {split: Split(tuple(own["files"]), own["rows"]) for split, own in config["splits"].items()},
+                config["features"],
+                config["parquet"],
+                config["problem"],
+            )
+            for name, config in content["configs"].items()
+        }
+        return cls(configs, content["default"])
+
+
+# One that `datasets` had better list itself.
+UNLISTED = Repository({}, None)
 
 
 def in_folder(folder: Path) -> Repository:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from hashlib import blake2b
@@ -12,14 +13,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 from pytest_mieb.data.columns import ArrowColumns, Columns, ParquetColumns
 from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.data.hub import Hub
+from pytest_mieb.data.mirroring import manifest
+from pytest_mieb.data.mirroring.manifest import Manifest
 from pytest_mieb.data.opening import by_itself_if_need_be, declared_features, features_in, whole
 from pytest_mieb.data.remedies import translated
-from pytest_mieb.data.repository import Repository, in_folder
+from pytest_mieb.data.repository import Config, Repository, in_folder
 from pytest_mieb.suite import DatasetRef
 from pytest_mieb.support.hub import Line
 
 if TYPE_CHECKING:
-    from datasets import Dataset
+    from datasets import Dataset, Features
 
 
 class Source(Protocol):
@@ -51,6 +54,9 @@ class Source(Protocol):
 class Mirror:
     """Datasets in a folder, `<folder>/<org>/<name>/` each as a snapshot download of the hub lays it.
 
+    The mirror's record of a dataset that `pytest-mieb data` put there says how the hub describes it: then files that
+    no task reads may be missing.
+
     `cache` is where `datasets` keeps what it prepares of those that are not plain parquet, apart for every state of
     every folder: by itself it tells neither two folders of one name apart, nor a folder from what it was before its
     files were replaced.
@@ -70,7 +76,7 @@ class Mirror:
         return self.cache / "keys"
 
     def state(self, ref: DatasetRef) -> str | None:
-        return _state(self._folder(ref))
+        return self._state_of(Path(self._folder(ref)), self._record(ref))
 
     def configs(self, ref: DatasetRef) -> list[str]:
         return self._try(ref, lambda: list(self._repository(ref).configs))
@@ -82,34 +88,89 @@ class Mirror:
         import datasets
 
         folder = Path(self._folder(ref))
+        prepared = str(self.cache / _state(str(folder)))
 
         def load() -> Dataset:
-            return datasets.load_dataset(str(folder), config, split=split, cache_dir=self._prepared(folder))
+            return datasets.load_dataset(str(folder), config, split=split, cache_dir=prepared)
 
         def open_it() -> Columns:
             repository = self._repository(ref)
             chosen, own = repository.config(config), repository.split(config, split)
+            self._refuse_unfetched(ref, own.files)
             parts = [folder / name for name in own.files]
             if not chosen.parquet:
-                return ArrowColumns(by_itself_if_need_be(load, lambda: parts, split, self._prepared(folder)))
-            first = folder / next(split.files[0] for split in chosen.splits.values() if split.files)
-            return whole(ParquetColumns(parts, declared_features(chosen) or features_in(first)), split, own.rows)
+                return ArrowColumns(by_itself_if_need_be(load, lambda: parts, split, prepared))
+            return whole(ParquetColumns(parts, self._typed(ref, chosen)), split, own.rows)
 
         return self._try(ref, open_it)
 
-    def _prepared(self, folder: Path) -> str:
-        return str(self.cache / _state(str(folder)))
+    def default_config(self, ref: DatasetRef) -> str | None:
+        """The config that is meant where none is named."""
+        return self._try(ref, lambda: self._repository(ref).default)
+
+    def features(self, ref: DatasetRef, config: str | None, split: str) -> dict[str, Any]:
+        """How `datasets` types the columns of a split, as JSON has it."""
+        import datasets
+
+        chosen = self._repository(ref).config(config)
+        if chosen.parquet:
+            return self._typed(ref, chosen).to_dict()
+        columns = self.columns(ref, config, split)
+        return datasets.Features({name: columns.feature(name) for name in columns.names}).to_dict()
+
+    def _typed(self, ref: DatasetRef, config: Config) -> Features:
+        first = next(split.files[0] for split in config.splits.values() if split.files)
+        return declared_features(config) or features_in(Path(self._folder(ref)) / first)
+
+    def commit(self, ref: DatasetRef) -> str:
+        """What the hub has the dataset as; the revision itself where the mirror has no record."""
+        record = self._record(ref)
+        return record.commit if record else ref.revision
 
     def _repository(self, ref: DatasetRef) -> Repository:
-        folder = self._folder(ref)
+        folder, record = self._folder(ref), self._record(ref)
+        if record and record.repository.configs:
+            return record.repository
         return _in_folder(folder, _state(folder))
+
+    def _record(self, ref: DatasetRef) -> Manifest | None:
+        record = _recorded(str(self.folder), ref.path)
+        if record and ref.revision not in (record.revision, record.commit):
+            raise DatasetError(
+                f"dataset {ref.path}: the mirror {self.folder} holds revision {record.revision} of it, and the card "
+                f"reads {ref.revision}; fetch it again with `pytest-mieb data fetch`"
+            )
+        return record
+
+    def _refuse_unfetched(self, ref: DatasetRef, names: Sequence[str]) -> None:
+        """Raises DatasetError where a file is not as the record has it, as far as that is seen at once."""
+        record = self._record(ref)
+        if record is None:
+            return
+        for name in names:
+            expected, file = record.files.get(name), self.folder / ref.path / name
+            if expected and file.is_file() and file.stat().st_size == expected.size:
+                continue
+            what = "is missing or has another size than the hub's" if expected else "was not fetched"
+            raise DatasetError(
+                f"dataset {ref.path} (revision {ref.revision}): {name} {what} in the mirror {self.folder}; fetch it "
+                "with `pytest-mieb data fetch`"
+            )
+
+    def _state_of(self, folder: Path, record: Manifest | None) -> str:
+        """Of the files, and of the types that the record gives them."""
+        files = _state(str(folder))
+        if record is None:
+            return files
+        about = json.dumps(record.repository.content(), sort_keys=True)
+        return f"{files}-{blake2b(about.encode(), digest_size=8).hexdigest()}"
 
     def _folder(self, ref: DatasetRef) -> str:
         folder = self.folder / ref.path
         if not folder.is_dir():
             raise DatasetError(
                 f"dataset {ref.path} (revision {ref.revision}) is not in the mirror {self.folder}: "
-                f"download a snapshot of it to {folder}"
+                f"fetch it with `pytest-mieb data fetch`, or download a snapshot of it to {folder}"
             )
         return str(folder)
 
@@ -157,6 +218,11 @@ def open_source(name: str, cache: Path, warn: Callable[[str], None] = print, *, 
     if name == "miniature":
         return Miniature(cache, warn)
     return Mirror(Path(name).resolve(), cache / "datasets", any_size=any_size)
+
+
+@cache
+def _recorded(mirror: str, path: str) -> Manifest | None:
+    return manifest.read(Path(mirror), path)
 
 
 @cache

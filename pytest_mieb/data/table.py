@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -133,6 +133,13 @@ class Table:
             missing = part.columns.gaps(column)
             yield from (before + row for row in np.flatnonzero(np.isin(part.rows, missing)).tolist())
             before += len(part.rows)
+
+
+class Asked(NamedTuple):
+    """A split that a layout reads, by its name, and its config; None is the one that is meant by none."""
+
+    split: str
+    config: str | None = None
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ FOLDER = "finished"
 _ABOUT = "about"
 _REPEATS = ("fits", "scores", "restarts")
 # What of a card changes no result.
-_NOTHING_TO_IT = ("file", "seconds", "license", "reference", "notes")
+_NOTHING_TO_IT = ("download", "file", "seconds", "license", "reference", "notes")
 _PARTS = ("outcomes", "truth", "clusters", *_REPEATS)
 
 

@@ -16,6 +16,7 @@ from pytest_mieb.suite.schema import TEXT as _TEXT
 from pytest_mieb.suite.schema import Key
 from pytest_mieb.suite.task import CATEGORIES, DEFAULT_SUBSET, MODALITIES, SUITES, DatasetRef, Task
 from pytest_mieb.support.packaged import packaged
+from pytest_mieb.support.sizes import size_read
 from pytest_mieb.support.strict_yaml import YamlError, load
 from pytest_mieb.support.wording import key as key_of
 from pytest_mieb.support.wording import shown
@@ -84,6 +85,7 @@ class _Card:
         "languages": Key(tuple, required=False),
         "expected": Key(dict, required=False),
         "seconds": Key((int, float), required=False),
+        "download": _OPTIONAL_TEXT,
         "license": _OPTIONAL_TEXT,
         "reference": _OPTIONAL_TEXT,
         "notes": _OPTIONAL_TEXT,
@@ -123,6 +125,7 @@ class _Card:
             instruction=top.get("instruction"),
             expected=MappingProxyType(self.expected()),
             seconds=self.seconds(),
+            download=self.download(),
             license=top.get("license", ""),
             reference=top.get("reference", ""),
             notes=top.get("notes", "").strip(),
@@ -189,6 +192,15 @@ class _Card:
         if seconds is not None and not 0 < seconds < float("inf"):
             self.refuse("seconds", f"{shown(seconds)} is no time; write seconds above 0, or leave it out")
         return seconds
+
+    def download(self) -> float:
+        given = self.top.get("download")
+        if given is None:
+            return 0.0
+        n_bytes = size_read(given)
+        if not n_bytes:
+            self.refuse("download", f"{shown(given)} is not a size; write it as 20.1 GB")
+        return n_bytes
 
     def section(self, section: str, content: Mapping[Any, Any], keys: Mapping[str, Key]) -> dict[str, Any]:
         """`content` with its lists as tuples, after checking its keys and their types."""

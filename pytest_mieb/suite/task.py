@@ -44,7 +44,8 @@ class Task:
     `subsets` maps each subset (a language or a language pair) to its languages; a task without subsets has
     the one subset `default`. `expected` maps a subset, or a split where there are no subsets, to its number of rows
     (of queries and documents together in retrieval); it may be empty. `seconds` is how long published models took for
-    the task, on the median.
+    the task, on the median. `download` is about how many bytes the whole dataset has on the hub, as it was measured
+    once; 0 where it was not.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Task:
     instruction: str | None = None
     expected: Mapping[str, int] = field(default_factory=dict)
     seconds: float | None = None
+    download: float = 0.0
     license: str = ""
     reference: str = ""
     notes: str = ""

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from pytest_mieb.support.retrying import retry_after, wait_before, worth_another_try
 
-Kind = Literal["answered", "cut", "unreached", "stalled"]
+Kind = Literal["answered", "cut", "damaged", "unreached", "stalled"]
 Result = TypeVar("Result")
 
 _LIBRARIES = ("httpx", "httpx2", "httpcore", "httpcore2", "requests", "urllib3", "aiohttp")
@@ -37,13 +37,14 @@ _CUT_FILE = "consistency check failed"  # of huggingface_hub, on a file shorter 
 
 @dataclass(frozen=True)
 class Patience:
-    """How often one thing is asked for, and how long a hub is waited for, in seconds: in all between those tries, for
-    one that makes no progress, and before one that failed is asked again.
+    """How often one thing is asked for, and how often where it stalled; how long a hub is waited for, in seconds: in
+    all between those tries, for one that makes no progress, and before one that failed is asked again.
 
     A single request is sent again too: once here, and in places up to five times by the hub's own client.
     """
 
     tries: int = 3
+    tries_of_stalled: int = 1
     longest_wait: float = 300.0
     stall: float = 300.0
     asleep: float = 300.0
@@ -60,7 +61,7 @@ class Fault(NamedTuple):
     @property
     def passes(self) -> bool:
         """Whether it may be otherwise a little later."""
-        return self.kind in ("cut", "unreached") or worth_another_try(self.status)
+        return self.kind in ("cut", "damaged", "unreached") or worth_another_try(self.status)
 
     @property
     def sentence(self) -> str:
@@ -70,6 +71,7 @@ class Fault(NamedTuple):
             return f"the hub answered {self.status}{said}; {_remedy(self.status)}"
         happened = {
             "cut": "the hub broke off in the middle of a file",
+            "damaged": "the hub sent a file whose content is not what it lists",
             "stalled": "the hub sent nothing for a long time",
             "unreached": "the hub was not reached",
         }[self.kind]
@@ -95,13 +97,17 @@ class StalledError(Exception):
     """Nothing came from the hub for as long as is waited for it."""
 
 
+class DamagedError(Exception):
+    """What came from the hub is not what it says of it."""
+
+
 def fault_in(error: BaseException) -> Fault | None:
     """What of an error, of its causes, or of what it was raised beside came from the hub; None where nothing did.
 
     An answer says more than a broken connection, and that more than one that never was.
     """
     found = [fault for each in _chain(error) if (fault := _fault(each))]
-    order: tuple[Kind, ...] = ("stalled", "answered", "cut", "unreached")
+    order: tuple[Kind, ...] = ("stalled", "damaged", "answered", "cut", "unreached")
     return min(found, key=lambda fault: order.index(fault.kind), default=None)
 
 
@@ -125,6 +131,8 @@ def _fault(error: BaseException) -> Fault | None:
         return Fault("answered", status, " ".join(str(said).split())[:100], retry_after(headers))
     if isinstance(error, StalledError):
         return Fault("stalled", said=str(error))
+    if isinstance(error, DamagedError):
+        return Fault("damaged", said=str(error))
     if _CUT_FILE in str(error).lower():
         return Fault("cut")
     if type(error).__name__ == "OfflineModeIsEnabled":
@@ -136,6 +144,84 @@ def _fault(error: BaseException) -> Fault | None:
     if name in _UNREACHED:
         return Fault("unreached")
     return Fault("unreached", said="it did not answer in time") if "Timeout" in name else Fault("cut")
+
+
+def insisting(
+    what: str,
+    action: Callable[[], Result],
+    patience: Patience,
+    warn: Callable[[str], None],
+    sleep: Callable[[float], None] | None = None,
+    progress: Callable[[], float] = lambda: 0.0,
+) -> Result:
+    """The result of `action`, tried again where its error may pass, as late as the hub asks for.
+
+    Args:
+        what: for warnings, such as "dataset org/name".
+        warn: told of waits, in one sentence each.
+        sleep: how to wait; `time.sleep` where it is not given.
+        progress: a number; a try after which it is larger than before does not count.
+
+    Raises:
+        Exception: whatever `action` raised the last time.
+    """
+    waited, attempt = 0.0, 0
+    while True:
+        before = progress()
+        try:
+            return action()
+        except Exception as error:
+            fault = fault_in(error)
+            if progress() > before:
+                waited, attempt = 0.0, 0
+            tries = patience.tries_of_stalled if fault and fault.kind == "stalled" else patience.tries
+            if fault is None or not (fault.passes or fault.kind == "stalled"):
+                raise
+            headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
+            pause = wait_before(attempt, headers)
+            if attempt + 1 >= tries or waited + pause > patience.longest_wait:
+                raise
+            warn(f"{what}: {fault.sentence.partition(';')[0]}; asked again in {pause:.0f} seconds")
+            (sleep or time.sleep)(pause)
+            waited, attempt = waited + pause, attempt + 1
+
+
+def watching(action: Callable[[], Result], progress: Callable[[], float], stall: float) -> Result:
+    """The result of `action`, which runs in a thread of its own as long as it makes progress.
+
+    One that makes none is left behind: a client that is fed a byte a minute never times out by itself.
+
+    Args:
+        progress: a number that changes while `action` makes progress.
+        stall: how many seconds without progress are waited.
+
+    Raises:
+        StalledError: it made none for so long.
+    """
+    outcome: list[Any] = []
+
+    def run() -> None:
+        try:
+            outcome.append((True, action()))
+        except BaseException as error:  # raised again where it is waited for
+            outcome.append((False, error))
+
+    thread = threading.Thread(target=run, name="mieb-hub", daemon=True)
+    thread.start()
+    before, since = progress(), time.monotonic()
+    while True:
+        thread.join(min(1.0, stall / 4))
+        if not thread.is_alive():
+            break
+        if (now := progress()) != before:
+            before, since = now, time.monotonic()
+        elif time.monotonic() - since > stall:
+            raise StalledError(f"no progress for {stall:.0f} seconds")
+    ok, value = outcome[0]
+    if not ok:
+        raise value
+    result: Result = value
+    return result
 
 
 @dataclass
@@ -178,26 +264,14 @@ class Line:
         if self.asleep:
             with offline():
                 return action()
-        waited = 0.0
-        for attempt in range(self.patience.tries):
-            try:
-                result = self._watched(what, action, watched)
-            except Exception as error:
-                fault = fault_in(error)
-                if fault is None or not fault.passes:
-                    raise
-                headers = {} if fault.retry_after is None else {"Retry-After": str(fault.retry_after)}
-                pause = wait_before(attempt, headers)
-                if attempt + 1 == self.patience.tries or waited + pause > self.patience.longest_wait:
-                    self._give_up(fault)
-                    raise
-                self.warn(f"{what}: {fault.sentence.partition(';')[0]}; asked again in {pause:.0f} seconds")
-                time.sleep(pause)
-                waited += pause
-            else:
-                self.in_vain, self.last = 0, None
-                return result
-        raise AssertionError("unreachable")
+        try:
+            result = insisting(what, lambda: self._watched(what, action, watched), self.patience, self.warn)
+        except Exception as error:
+            if (fault := fault_in(error)) and fault.passes:
+                self._give_up(fault)
+            raise
+        self.in_vain, self.last = 0, None
+        return result
 
     @property
     def asleep(self) -> bool:
@@ -210,40 +284,17 @@ class Line:
             self._asleep_until = time.monotonic() + self.patience.asleep
 
     def _watched(self, what: str, action: Callable[[], Result], watched: Callable[[], list[Path]]) -> Result:
-        """The result of `action`, which runs in a thread of its own as long as it makes progress.
+        def patient() -> Result:
+            with _asking_again():
+                return action()
 
-        One that makes none is left behind: a client that is fed a byte a minute never times out by itself.
-        """
         if _is_offline():
             return action()
-        outcome: list[Any] = []
-
-        def run() -> None:
-            try:
-                with _asking_again():
-                    outcome.append((True, action()))
-            except BaseException as error:  # raised again where it is waited for
-                outcome.append((False, error))
-
-        thread = threading.Thread(target=run, name="mieb-hub", daemon=True)
-        thread.start()
-        size, since = -1, time.monotonic()
-        while True:
-            thread.join(min(1.0, self.patience.stall / 4))
-            if not thread.is_alive():
-                break
-            now = sum(map(_size_of, watched()))
-            if now != size:
-                size, since = now, time.monotonic()
-            elif time.monotonic() - since > self.patience.stall:
-                said = f"no progress for {self.patience.stall:.0f} seconds"
-                self._stalled[what] = Fault("stalled", said=said)
-                raise StalledError(said)
-        ok, value = outcome[0]
-        if not ok:
-            raise value
-        result: Result = value
-        return result
+        try:
+            return watching(patient, lambda: sum(map(_size_of, watched())), self.patience.stall)
+        except StalledError as error:
+            self._stalled[what] = Fault("stalled", said=str(error))
+            raise
 
 
 @contextmanager

@@ -102,8 +102,9 @@ def served(root: Path, **trouble: Any) -> Hub:
         {"status": 500, "every": 3},
         {"suffix": ".parquet", "cut": True, "times": 1},
         {"suffix": ".parquet", "status": 429, "times": 1, "headers": {"Retry-After": "7"}},
+        {"suffix": ".parquet", "spoil": True, "times": 1},
     ],
-    ids=["one 500", "two 503", "500 on every third request", "one cut body", "one 429"],
+    ids=["one 500", "two 503", "500 on every third request", "one cut body", "one 429", "one wrong hash"],
 )
 def test_what_passes_is_passed_over(root: Path, tmp_path: Path, trouble: dict[str, Any]) -> None:
     with served(root, **trouble) as hub:
@@ -127,6 +128,11 @@ LASTING: dict[str, tuple[dict[str, Any], tuple[str, ...], int]] = {
         2,
     ),
     "cut": ({"suffix": ".parquet", "cut": True}, ("the hub broke off in the middle of a file; run again later",), 2),
+    "wrong hash": (
+        {"suffix": ".parquet", "spoil": True},
+        ("the hub sent a file whose content is not what it lists: ", "has another sha256; run again later"),
+        2,
+    ),
 }
 
 

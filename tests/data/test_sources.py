@@ -40,7 +40,8 @@ def test_a_mirror_without_the_dataset_says_where_to_put_it(tmp_path: Path) -> No
     with pytest.raises(DatasetError) as refusal:
         load_rows(TASK, "default", Mirror(tmp_path, tmp_path / "cache"))
     assert str(refusal.value) == (
-        f"{NAMED} is not in the mirror {tmp_path}: download a snapshot of it to {tmp_path / 'org/some-dataset'}"
+        f"{NAMED} is not in the mirror {tmp_path}: fetch it with `pytest-mieb data fetch`, or download a snapshot of "
+        f"it to {tmp_path / 'org/some-dataset'}"
     )
 
 

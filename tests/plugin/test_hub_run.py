@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.hub import MODELS, Hub
+from tests.hub import MODELS, Hub, Trouble
 from tests.models.builders import build_clip
-from tests.plugin.running import Toys, assert_no_traceback, assert_refused, run
-from tests.plugin.toy import TASKS
+from tests.plugin.running import Toys, assert_no_traceback, assert_refused, environment, run
+from tests.plugin.toy import OF_COLOURS, TASKS
 
 MODEL = "team/tiny-clip"
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -68,3 +68,47 @@ def test_offline_the_same_run_reads_the_caches(runs: HubRuns) -> None:
 
 def test_offline_without_a_cache_is_one_usage_error_that_says_what_to_do(runs: HubRuns) -> None:
     assert_refused(runs.empty, MODEL, "go online once")
+
+
+@pytest.fixture(scope="module")
+def troubled(toys: Toys, tmp_path_factory: pytest.TempPathFactory) -> pytest.RunResult:
+    """A run on a hub where one dataset is gated, one is gone, one fails, and one comes with another content."""
+    root = tmp_path_factory.mktemp("troubled")
+    here = toys.at(root / "project")
+    hub = Hub(toys.mirror, gated=["toy/pairs"], missing=["toy/choice"], failing={"toy/sts": 500})
+    spoilt = sorted((toys.mirror / "toy/languages").rglob("*.parquet"))[0]
+    hub.trouble = Trouble(suffix=spoilt.relative_to(toys.mirror / "toy/languages").as_posix(), spoil=True)
+    with hub:
+        return run(
+            here.folder,
+            "--mieb-model=toymodels:sound",
+            "--mieb-data=hub",
+            f"--mieb-tasks={toys.cards}",
+            f"--mieb-cache={root / 'cache'}",
+            "--mieb-baseline=none",
+            "--mieb-device=cpu",
+            "-kToy",
+            variables=hub.environment(root / "home")
+            | {"HF_HUB_OFFLINE": "0", "PYTHONPATH": environment()["PYTHONPATH"]},
+        )
+
+
+@pytest.mark.parametrize(
+    ("path", "sentence"),
+    [
+        ("toy/pairs", "it is gated; accept its terms on the hub and log in with `hf auth login`"),
+        ("toy/choice", "it or its revision does not exist there, or you may not see it"),
+        ("toy/sts", "the hub answered 500: this repository was told to fail; that is trouble of its own"),
+        ("toy/languages", "the hub sent a file whose content is not what it lists"),
+    ],
+)
+def test_what_the_hub_does_not_give_costs_its_own_task(troubled: pytest.RunResult, path: str, sentence: str) -> None:
+    told = [line for line in troubled.outlines if f"dataset {path} (revision" in line and "cannot be read" in line]
+    assert told and all(sentence in line for line in told), told
+    assert not [line for line in troubled.outlines if "Traceback" in line or "INTERNALERROR" in line]
+
+
+def test_all_other_tasks_of_such_a_run_go_on(troubled: pytest.RunResult) -> None:
+    outcomes = troubled.parseoutcomes()
+    assert (outcomes["passed"], outcomes["errors"]) == (len(OF_COLOURS), len(TASKS) - len(OF_COLOURS))
+    assert troubled.ret == 6

@@ -208,6 +208,7 @@ REFUSED = {
         changed(CARD, ("protocol: clustering", "protocol: magic")),
         "protocol: 'magic' is not legal; use one of: linear_probe",
     ),
+    "download": (f"{CARD}download: much", "download: 'much' is not a size; write it as 20.1 GB"),
     "suite": (changed(CARD, ("[lite, eng]", "[light]")), "suites: 'light' is not legal; use one of: lite, eng"),
     "suites are no list": (changed(CARD, ("[lite, eng]", "lite")), "suites: 'lite' is not a list; write a list"),
     "metric of another protocol": (
@@ -424,3 +425,11 @@ def test_packaged_folders_hold_the_cards_and_the_baselines() -> None:
 @pytest.mark.parametrize("text", [CARD, ZERO_SHOT, PROBE, RETRIEVAL, STS])
 def test_the_cards_that_the_refusals_start_from_are_sound(tmp_path: Path, text: str) -> None:
     assert read(tmp_path, text).name == "Birds"
+
+
+def test_the_size_of_a_dataset_is_that_of_its_card(tmp_path: Path) -> None:
+    (tmp_path / "Birds.yaml").write_text(f"{CARD}download: 20.1 GB\n")
+    assert read_card(tmp_path / "Birds.yaml").download == 20.1e9
+    tasks = load_tasks()
+    assert tasks["Imagenet1k"].download == tasks["Imagenet1kZeroShot"].download == 156e9
+    assert tasks["STL10"].download == 0

@@ -6,11 +6,15 @@ from collections.abc import Sequence
 
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.layouts.ranked import Judgement, collection
-from pytest_mieb.data.layouts.spec import LayoutSpec
+from pytest_mieb.data.layouts.spec import LayoutSpec, each_by_itself
 from pytest_mieb.data.rows import Collection
-from pytest_mieb.data.table import Opener, Table
+from pytest_mieb.data.table import Asked, Opener, Table
 from pytest_mieb.suite import Task
 from pytest_mieb.suite.schema import OPTIONAL_FLAG
+
+
+def splits(task: Task, subset: str, opener: Opener) -> list[Asked]:
+    return [Asked(subset)]
 
 
 def read_captions(task: Task, subset: str, opener: Opener) -> Collection:
@@ -55,6 +59,14 @@ CAPTIONS = LayoutSpec(
     name="captioned_images_per_language",
     gives="collection",
     read=read_captions,
+    splits=splits,
+    part=each_by_itself(splits),
     keys={"reencode": OPTIONAL_FLAG},
 )
-SENTENCES = LayoutSpec(name="sentence_per_image_per_language", gives="collection", read=read_sentences)
+SENTENCES = LayoutSpec(
+    name="sentence_per_image_per_language",
+    gives="collection",
+    read=read_sentences,
+    splits=splits,
+    part=each_by_itself(splits),
+)

@@ -7,12 +7,19 @@ from collections import defaultdict
 from pytest_mieb.data.findings import partly
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.layouts.beir import judgements
-from pytest_mieb.data.layouts.ranked import first_rows, repeated
+from pytest_mieb.data.layouts.ranked import first_rows, part_of_search, repeated
 from pytest_mieb.data.layouts.spec import LayoutSpec
+from pytest_mieb.data.parts import Draw, Part, Ranked
 from pytest_mieb.data.rows import CaptionedImages
-from pytest_mieb.data.table import Opener
+from pytest_mieb.data.table import Asked, Opener
 from pytest_mieb.suite import Task
 from pytest_mieb.suite.schema import OPTIONAL_FLAG, TEXT
+
+
+def splits(task: Task, subset: str, opener: Opener) -> list[Asked]:
+    """Those of the corpus, the queries and the qrels."""
+    split = task.dataset.options["split"]
+    return [Asked("corpus", "corpus"), Asked(split, "query"), Asked(split, "qrels")]
 
 
 def read(task: Task, subset: str, opener: Opener) -> CaptionedImages:
@@ -21,9 +28,7 @@ def read(task: Task, subset: str, opener: Opener) -> CaptionedImages:
     Of repeated ids and of several correct images the last counts, as in the reference.
     """
     options = task.dataset.options
-    corpus = opener.table("corpus", "corpus")
-    queries = opener.table(options["split"], "query")
-    qrels = opener.table(options["split"], "qrels")
+    corpus, queries, qrels = (opener.table(*asked) for asked in splits(task, subset, opener))
     document_ids, query_ids = corpus.ids("id"), queries.ids("id")
     first_rows(document_ids, "documents", corpus.error)
     asked = first_rows(query_ids, "queries", queries.error)
@@ -72,9 +77,18 @@ def read(task: Task, subset: str, opener: Opener) -> CaptionedImages:
     )
 
 
+def part(task: Task, subset: str, opener: Opener, draw: Draw) -> Part:
+    asked = splits(task, subset, opener)
+    corpus, queries, qrels = (opener.table(*each) for each in asked)
+    ranked = Ranked(queries.ids("id"), corpus.ids("id"), list(judgements(qrels)))
+    return part_of_search(asked, ranked, draw, all_judged=True)
+
+
 LAYOUT = LayoutSpec(
     name="imagecode",
     gives="captioned images",
     read=read,
+    splits=splits,
+    part=part,
     keys={"split": TEXT, "reencode": OPTIONAL_FLAG},
 )

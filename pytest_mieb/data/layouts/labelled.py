@@ -10,8 +10,9 @@ from pytest_mieb.data.findings import Finding
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.labels import Labels, checked, matched, refuse_single
 from pytest_mieb.data.layouts.spec import LayoutSpec
+from pytest_mieb.data.parts import Draw, Part, rows_by_class, rows_of_classes
 from pytest_mieb.data.rows import Labelled, LabelledSplit
-from pytest_mieb.data.table import Opener, Table
+from pytest_mieb.data.table import Asked, Opener, Table
 from pytest_mieb.suite import Task
 from pytest_mieb.suite.schema import OPTIONAL_COUNTS, OPTIONAL_TEXT, TEXT
 
@@ -38,6 +39,33 @@ def read(task: Task, subset: str, opener: Opener) -> Labelled:
         train = LabelledSplit(train_inputs, learned.values)
     names = None if labels.several else said
     return Labelled(LabelledSplit(inputs, labels.values), train, names, findings)
+
+
+def splits(task: Task, subset: str, opener: Opener) -> list[Asked]:
+    options = task.dataset.options
+    return [Asked(options[name]) for name in ("split", "train_split") if name in options]
+
+
+def part(task: Task, subset: str, opener: Opener, draw: Draw) -> Part:
+    """Rows of some classes; of a probe's training split enough for all that it draws, of these classes alone."""
+    options = task.dataset.options
+    _, labels, _ = _split(task, opener, options["split"])
+    test = Asked(options["split"])
+    chosen = rows_by_class(_several(labels), labels.rows, draw, test)
+    if "train_split" not in options:
+        return {test: chosen}
+    _, learned, _ = _split(task, opener, options["train_split"], options.get("drop_train_rows", ()))
+    brought, _ = matched(labels, learned)
+    rows = {*chosen}
+    classes = {label for row, own in zip(labels.rows, _several(brought), strict=True) if row in rows for label in own}
+    each = max(task.scoring["samples_per_label"], draw.size(len(learned.rows)) // len(classes))
+    train = Asked(options["train_split"])
+    return {test: chosen, train: rows_of_classes(_several(learned), learned.rows, classes, each, draw, train)}
+
+
+def _several(labels: Labels) -> list[list[Any]]:
+    """The labels of each row, one or several."""
+    return [value if labels.several else [value] for value in labels.values]
 
 
 def _split(
@@ -125,6 +153,8 @@ LAYOUT = LayoutSpec(
     name="labelled",
     gives="labelled",
     read=read,
+    splits=splits,
+    part=part,
     keys={
         "split": TEXT,
         "image": TEXT,

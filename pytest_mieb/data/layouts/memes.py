@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.layouts.ranked import Judgement, collection
-from pytest_mieb.data.layouts.spec import LayoutSpec
+from pytest_mieb.data.layouts.spec import LayoutSpec, each_by_itself
 from pytest_mieb.data.rows import Collection
-from pytest_mieb.data.table import Opener, Table
+from pytest_mieb.data.table import Asked, Opener, Table
 from pytest_mieb.suite import Task
 from pytest_mieb.suite.schema import TEXT
 
 POOLED_SPLITS = ("test", "validation", "train")
+
+
+def all_pooled(task: Task, subset: str, opener: Opener) -> list[Asked]:
+    return [Asked(split) for split in dict.fromkeys((task.dataset.options["split"], *POOLED_SPLITS))]
+
+
+def all_there_are(task: Task, subset: str, opener: Opener) -> list[Asked]:
+    return [Asked(split) for split in opener.splits()]
 
 
 def read_hateful_memes(task: Task, subset: str, opener: Opener) -> Collection:
@@ -65,5 +73,19 @@ def _side(table: Table, side: str, text: str, *, document: bool) -> Inputs:
     return Inputs(texts=[entry.strip() for entry in texts] if document else texts)
 
 
-HATEFUL_MEMES = LayoutSpec(name="hateful_memes", gives="collection", read=read_hateful_memes, keys={"split": TEXT})
-MEMOTION = LayoutSpec(name="memotion", gives="collection", read=read_memotion, keys={"split": TEXT})
+HATEFUL_MEMES = LayoutSpec(
+    name="hateful_memes",
+    gives="collection",
+    read=read_hateful_memes,
+    splits=all_pooled,
+    part=each_by_itself(all_pooled),
+    keys={"split": TEXT},
+)
+MEMOTION = LayoutSpec(
+    name="memotion",
+    gives="collection",
+    read=read_memotion,
+    splits=all_there_are,
+    part=each_by_itself(all_there_are),
+    keys={"split": TEXT},
+)

@@ -6,11 +6,15 @@ The reference makes RGB of the pictures before a model sees them, here and in `i
 from __future__ import annotations
 
 from pytest_mieb.data.inputs import Inputs
-from pytest_mieb.data.layouts.spec import LayoutSpec
+from pytest_mieb.data.layouts.spec import LayoutSpec, each_by_itself
 from pytest_mieb.data.rows import CaptionedImages
-from pytest_mieb.data.table import Opener
+from pytest_mieb.data.table import Asked, Opener
 from pytest_mieb.suite import Task
 from pytest_mieb.suite.schema import TEXT, TEXTS
+
+
+def splits(task: Task, subset: str, opener: Opener) -> list[Asked]:
+    return [Asked(task.dataset.options["split"])]
 
 
 def read(task: Task, subset: str, opener: Opener) -> CaptionedImages:
@@ -26,5 +30,7 @@ LAYOUT = LayoutSpec(
     name="pairs",
     gives="captioned images",
     read=read,
+    splits=splits,
+    part=each_by_itself(splits),
     keys={"split": TEXT, "images": TEXTS, "texts": TEXTS},
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from hashlib import blake2b
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 from pytest_mieb.data.errors import DatasetError
 from pytest_mieb.data.findings import Finding, partly
 from pytest_mieb.data.inputs import Inputs
+from pytest_mieb.data.parts import Draw, Part, Ranked, answered, rows_of_search
 from pytest_mieb.data.rows import Collection, Qrels
+from pytest_mieb.data.table import Asked, Table
 
 Grades = Mapping[tuple[str, str], int]
 
@@ -81,6 +84,39 @@ def collection(
         candidates=candidates,
         findings=findings,
     )
+
+
+def part_of_search(
+    asked: Sequence[Asked], ranked: Ranked, draw: Draw, *, all_judged: bool, same: tuple[Table, Table] | None = None
+) -> Part:
+    """Rows of the splits of the corpus, the queries and the qrels.
+
+    Args:
+        asked: these three.
+        all_judged: whether a query's candidates are the documents that are judged for it.
+        same: the tables of corpus and queries, where the pictures of the queries are in the corpus and must stay there.
+    """
+    queries = answered(ranked, draw)
+    kept = _same_pictures(*same, ranked, queries) if same else ()
+    return dict(
+        zip(asked, rows_of_search(ranked, draw, all_judged=all_judged, kept=kept, queries=queries), strict=True)
+    )
+
+
+def _same_pictures(corpus: Table, queries: Table, ranked: Ranked, chosen: Sequence[str]) -> set[str]:
+    """The documents that are one of the chosen queries, as their files have it."""
+    rows = [row for row, name in enumerate(ranked.queries) if name in {*chosen}]
+    wanted = {*picture_digests(queries.take(rows))}
+    return {name for name, content in zip(ranked.documents, picture_digests(corpus), strict=True) if content in wanted}
+
+
+def picture_digests(table: Table, at_once: int = 1000) -> Iterator[bytes | None]:
+    """A digest of the picture of each row; None where the file is not in the table."""
+    for part in table.parts:
+        for start in range(0, len(part.rows), at_once):
+            for picture in part.columns.pictures("image", part.rows[start : start + at_once]):
+                content = (picture or {}).get("bytes")
+                yield blake2b(content, digest_size=16).digest() if content else None
 
 
 def first_rows(ids: Sequence[str], what: str, error: Callable[[str], DatasetError]) -> dict[str, int]:

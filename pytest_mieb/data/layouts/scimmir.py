@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.layouts.ranked import Judgement, collection
-from pytest_mieb.data.layouts.spec import LayoutSpec
+from pytest_mieb.data.layouts.spec import LayoutSpec, each_by_itself
 from pytest_mieb.data.rows import Collection
-from pytest_mieb.data.table import Opener
+from pytest_mieb.data.table import Asked, Opener
 from pytest_mieb.suite import Task
 from pytest_mieb.suite.schema import TEXT
+
+
+def splits(task: Task, subset: str, opener: Opener) -> list[Asked]:
+    return [Asked(task.dataset.options["split"])]
 
 
 def read(task: Task, subset: str, opener: Opener) -> Collection:
@@ -28,4 +32,6 @@ def read(task: Task, subset: str, opener: Opener) -> Collection:
     )
 
 
-LAYOUT = LayoutSpec(name="scimmir", gives="collection", read=read, keys={"split": TEXT})
+LAYOUT = LayoutSpec(
+    name="scimmir", gives="collection", read=read, splits=splits, part=each_by_itself(splits), keys={"split": TEXT}
+)

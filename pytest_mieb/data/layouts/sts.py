@@ -5,16 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from pytest_mieb.data.inputs import Inputs
-from pytest_mieb.data.layouts.spec import LayoutSpec
+from pytest_mieb.data.layouts.spec import LayoutSpec, each_by_itself
 from pytest_mieb.data.rows import ScoredPairs
-from pytest_mieb.data.table import Opener
+from pytest_mieb.data.table import Asked, Opener
 from pytest_mieb.suite import DEFAULT_SUBSET, Task
 from pytest_mieb.suite.schema import TEXT, Key
 
 
+def splits(task: Task, subset: str, opener: Opener) -> list[Asked]:
+    return [Asked(task.dataset.options["split"], None if subset == DEFAULT_SUBSET else subset)]
+
+
 def read(task: Task, subset: str, opener: Opener) -> ScoredPairs:
     options = task.dataset.options
-    table = opener.table(options["split"], None if subset == DEFAULT_SUBSET else subset)
+    (asked,) = splits(task, subset, opener)
+    table = opener.table(*asked)
     first, second = options["images"]
     try:
         scores = np.asarray(table.values(options["score"]), dtype=np.float64)
@@ -29,5 +34,7 @@ LAYOUT = LayoutSpec(
     name="sts",
     gives="scored pairs",
     read=read,
+    splits=splits,
+    part=each_by_itself(splits),
     keys={"split": TEXT, "images": Key(tuple, length=2), "score": TEXT},
 )

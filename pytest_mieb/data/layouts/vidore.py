@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from pytest_mieb.data.inputs import Inputs
 from pytest_mieb.data.layouts.beir import judgements
-from pytest_mieb.data.layouts.ranked import Judgement, collection
+from pytest_mieb.data.layouts.ranked import Judgement, collection, part_of_search
 from pytest_mieb.data.layouts.spec import LayoutSpec
+from pytest_mieb.data.parts import Draw, Part, Ranked
 from pytest_mieb.data.rows import Collection
-from pytest_mieb.data.table import Opener
+from pytest_mieb.data.table import Asked, Opener
 from pytest_mieb.suite import Task
 
 
+def splits(task: Task, subset: str, opener: Opener) -> list[Asked]:
+    """Those of the corpus, the queries and the qrels."""
+    return [Asked(opener.only_or_test_split(config), config) for config in ("corpus", "queries", "qrels")]
+
+
 def read(task: Task, subset: str, opener: Opener) -> Collection:
-    corpus, queries, qrels = (
-        opener.table(opener.only_or_test_split(config), config) for config in ("corpus", "queries", "qrels")
-    )
+    corpus, queries, qrels = (opener.table(*asked) for asked in splits(task, subset, opener))
     return collection(
         queries=Inputs(texts=queries.texts("query")),
         query_ids=[f"query-test-{number}" for number in queries.ids("query-id")],
@@ -28,4 +32,11 @@ def read(task: Task, subset: str, opener: Opener) -> Collection:
     )
 
 
-LAYOUT = LayoutSpec(name="vidore", gives="collection", read=read)
+def part(task: Task, subset: str, opener: Opener, draw: Draw) -> Part:
+    asked = splits(task, subset, opener)
+    corpus, queries, qrels = (opener.table(*each) for each in asked)
+    ranked = Ranked(queries.ids("query-id"), corpus.ids("corpus-id"), list(judgements(qrels)))
+    return part_of_search(asked, ranked, draw, all_judged=False)
+
+
+LAYOUT = LayoutSpec(name="vidore", gives="collection", read=read, splits=splits, part=part)

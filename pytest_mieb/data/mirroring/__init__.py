@@ -1,0 +1,1 @@
+"""Mirrors of the hub in a folder: what they need, how they are fetched, checked, and cut down to a part."""
