@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from pytest_mieb import __version__
-from pytest_mieb.cli import cache, compare, data, models, show
+from pytest_mieb.cli import cache, compare, data, embed, models, show
 from pytest_mieb.cli.sides import USAGE_ERROR
 
 
@@ -38,6 +38,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="pytest-mieb", description="MIEB, the Massive Image Embedding Benchmark.")
     parser.add_argument("--version", action="version", version=f"pytest-mieb {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in (models, compare, show, cache, data):
+    for command in (models, compare, show, cache, data, embed):
         command.declare(commands)
     return parser

@@ -30,6 +30,9 @@ class Counts:
     reused: int = 0
     seconds: Seconds = field(default_factory=Seconds)
 
+    def __sub__(self, before: Counts) -> Counts:
+        return Counts(self.embedded - before.embedded, self.reused - before.reused, self.seconds - before.seconds)
+
 
 class Wanted(NamedTuple):
     """Inputs, and what they are embedded for."""

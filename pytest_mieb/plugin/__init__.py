@@ -139,7 +139,7 @@ class ActiveRun:
         """With workers this process loads no model, but can tell what lies in a folder before they start."""
         if self.session.worker is not None:
             return
-        from pytest_mieb.plugin.termination import interrupt_on_sigterm
+        from pytest_mieb.support.termination import interrupt_on_sigterm
 
         self.interruptible = interrupt_on_sigterm()
         self.session.sweep()
@@ -264,7 +264,7 @@ class ActiveRun:
     def pytest_unconfigure(self) -> None:
         self.session.evaluator.close()
         if self.interruptible:
-            from pytest_mieb.plugin.termination import restore
+            from pytest_mieb.support.termination import restore
 
             restore()
 

@@ -136,11 +136,12 @@ def result_of(
 
     That is what was done between two counts, preparing its subsets, and what `clock` says beside.
     """
+    done = after - before
     return TaskResult(
         task=prepared[0].task,
         score=float(np.mean([subset.score for subset in subsets.values()])),
         subsets=subsets,
-        embedded=after.embedded - before.embedded,
-        reused=after.reused - before.reused,
-        seconds=after.seconds - before.seconds + Seconds(load=sum(each.seconds for each in prepared)) + clock,
+        embedded=done.embedded,
+        reused=done.reused,
+        seconds=done.seconds + Seconds(load=sum(each.seconds for each in prepared)) + clock,
     )

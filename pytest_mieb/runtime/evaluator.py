@@ -18,7 +18,7 @@ from pytest_mieb.support.scratch import Scratch
 if TYPE_CHECKING:
     from pytest_mieb.canary import CanaryReport
     from pytest_mieb.data import Source
-    from pytest_mieb.embedding import Claims, Pipeline, Shared
+    from pytest_mieb.embedding import Claims, Counts, Pipeline, Shared
     from pytest_mieb.measurement.baseline import Measurement
     from pytest_mieb.measurement.context import Context
     from pytest_mieb.measurement.result import TaskResult
@@ -332,6 +332,21 @@ class Evaluator:
             subsets, scoring = score_all(prepared, self.pipeline, self.device, any_size=self.source.any_size)
         clock = Seconds(waited_load=loading.seconds, score=scoring, total=total.seconds)
         return result_of(prepared, subsets, before, self.pipeline.counts, clock)
+
+    def embed(self, task: Task) -> Counts:
+        """Embed what a task needs, without scoring it. Raises DatasetError, EmbeddingError, ModelError."""
+        from pytest_mieb.embedding import Counts
+        from pytest_mieb.runtime.evaluation import wanted_by
+        from pytest_mieb.support.seconds import Seconds, Watch
+
+        total = Watch()
+        with _errors_as_warnings(), total.running():
+            prepared = self._ahead.take(task)
+            self._expect_next()
+            before = self.pipeline.counts
+            self.pipeline.fill(wanted_by(prepared))
+            done = self.pipeline.counts - before
+        return Counts(done.embedded, done.reused, done.seconds + Seconds(total=total.seconds))
 
     def _expect_next(self) -> None:
         """Let the data of the next task be read, where it will have to be scored."""
