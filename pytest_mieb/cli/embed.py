@@ -1,4 +1,4 @@
-"""`pytest-mieb embed`: fill the store with what tasks need, so that another machine can judge from it."""
+"""`pytest-mieb embed`: fill the store with what tasks need, so that a later run only scores."""
 
 from __future__ import annotations
 
