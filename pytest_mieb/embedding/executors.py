@@ -74,19 +74,20 @@ class InProcess:
 
     def _fill(self, stream: Stream) -> None:
         size = self._encoder.size
-        kept = _Kept(stream, size * _BATCHES_AT_ONCE)
+        kept, before = _Kept(stream, size * _BATCHES_AT_ONCE), self.embedded
         failed: dict[Item, Exception] = {}
         try:
             with self._reader.batches(stream, size) as batches:
                 while (batch := self._read(batches)) is not None:
                     self._embed(stream, batch, kept, failed)
+                    self.embedded = before + kept.count
                     if len(failed) >= _FAILURES:
                         break
             if not failed:
                 kept.conclude()
         finally:
             kept.write()  # also when the model stops on the way: by a limit of cost, or Ctrl-C
-            self.embedded += kept.count
+            self.embedded = before + kept.count
         if failed:
             which = min(item.inputs for item in failed)
             own = {item.row: error for item, error in failed.items() if item.inputs == which}

@@ -40,6 +40,7 @@ class Pipeline:
     """Embeds inputs with one model, every distinct item once; what it has embedded is kept in `store`.
 
     A model that is told what an embedding is for keeps what it embeds otherwise in a part of the store of its own.
+    `goal` is how many items it will have embedded when what is filled now, or was last, is.
 
     Args:
         store: None keeps everything in memory.
@@ -71,6 +72,7 @@ class Pipeline:
         self._views: dict[str, View] = {}
         self._by_purpose: dict[Purpose, View] = {}
         self._reused = 0
+        self.goal = 0
 
     @property
     def counts(self) -> Counts:
@@ -90,6 +92,7 @@ class Pipeline:
         """Embed what the store lacks of these inputs. Raises as `Executor.fill` does."""
         planned = self.plan(wanted)
         self._reused += planned.reused
+        self.goal = self.executor.embedded + planned.missing
         self.executor.fill(planned)
 
     def begin(self, wanted: Sequence[Wanted]) -> None:
