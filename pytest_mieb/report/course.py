@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pytest_mieb.report.run import task_in
 from pytest_mieb.runtime.progress import Status
 
-# No time left is told before so many seconds, and so large a part of all costs, went by.
+# No time left is told before so many seconds of work, and so large a part of all costs, went by.
 _SECONDS_KNOWN, _SHARE_KNOWN = 5.0, 0.01
 
 
@@ -106,7 +106,7 @@ class Course:
             tasks=len(self._pending),
             elapsed=now - self._start,
             embedded=self._of_the_gone + sum(heard.status.embedded for heard in self._heard.values()),
-            left=self._left(done, busy, now - self._start),
+            left=self._left(done, busy),
             workers=tuple(
                 At(name, heard.status, self._rate(heard, now), now - heard.since, now - heard.at)
                 for name, heard in sorted(self._heard.items(), key=lambda each: (len(each[0]), each[0]))
@@ -121,7 +121,7 @@ class Course:
         seconds = now - samples[0][0]
         return (heard.status.embedded - samples[0][1]) / seconds if seconds else 0.0
 
-    def _left(self, done: Collection[str], busy: Collection[Status], elapsed: float) -> float | None:
+    def _left(self, done: Collection[str], busy: Collection[Status]) -> float | None:
         """The costs that remain, at the pace so far of those that are paid, shared by the workers that are busy."""
         under_way: defaultdict[str, float] = defaultdict(float)
         for status in busy:
@@ -129,7 +129,7 @@ class Course:
                 under_way[status.task] = max(under_way[status.task], self._cost(status.task) * status.share)
         paid = sum(self._cost(name) for name in done if name not in self._taken_over) + sum(under_way.values())
         open_ones = sum(self._cost(name) for name in self._pending if name not in done) - sum(under_way.values())
-        if open_ones <= 0 or not busy or elapsed < _SECONDS_KNOWN or paid < _SHARE_KNOWN * (paid + open_ones):
+        if open_ones <= 0 or not busy or self._worked < _SECONDS_KNOWN or paid < _SHARE_KNOWN * (paid + open_ones):
             return None
         return open_ones * self._worked / paid / len(busy)
 

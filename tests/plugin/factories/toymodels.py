@@ -89,6 +89,20 @@ def stuck() -> FunctionEmbedder:
     return FunctionEmbedder(look, paint, fingerprint="toy-stuck")
 
 
+def slow() -> FunctionEmbedder:
+    """Takes half a second for a batch that is not the package's own, and prints megabytes, past Python too."""
+
+    def look(images: Sequence[Image]) -> NDArray[np.float32]:
+        if len(images) > 8:
+            time.sleep(0.5)
+            print("looking " * 200_000)
+            os.write(1, b"looking\n" * 200_000)
+            os.write(2, b"looking\n" * 200_000)
+        return thumbnails(images)
+
+    return FunctionEmbedder(look, paint)
+
+
 def choosy() -> FunctionEmbedder:
     """Refuses a picture that is more than 16 times as wide as high, as a processor of Qwen2-VL's kind does."""
 
