@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import suppress
+from statistics import fmean
 from time import monotonic
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from pytest_mieb.runtime.progress import Beacon, Status
 
 if TYPE_CHECKING:
     from pytest_mieb.plugin.session import MiebSession
+    from pytest_mieb.suite import Task
 
 # The key of a worker's input under which it finds the channel to tell its status by.
 CHANNEL = "mieb_progress"
@@ -66,6 +68,13 @@ def _descriptor() -> int | None:
         return None
 
 
+def _costs(tasks: Mapping[str, Task]) -> dict[str, float]:
+    """What each task takes beside the others: its rows, as their cards expect; where one says nothing, the mean."""
+    rows = {name: sum(task.expected.values()) for name, task in tasks.items()}
+    usual = fmean(known) if (known := [count for count in rows.values() if count]) else 1.0
+    return {name: count or usual for name, count in rows.items()}
+
+
 class Watching:
     """The hooks of the process whose terminal it is: it runs the tasks itself, or its workers do."""
 
@@ -73,8 +82,7 @@ class Watching:
         self._session = session
         self._form = "none"
         self._lock = threading.RLock()
-        costs = {name: float(sum(task.expected.values()) or 1) for name, task in session.tasks.items()}
-        self._course = Course(costs, session.tasks, monotonic())
+        self._course = Course(_costs(session.tasks), session.tasks, monotonic())
         self._channels: dict[str, Any] = {}
         self._display: Display | None = None
         self._alone = self._paused = False

@@ -90,17 +90,21 @@ def stuck() -> FunctionEmbedder:
 
 
 def slow() -> FunctionEmbedder:
-    """Takes half a second for a batch that is not the package's own, and prints megabytes, past Python too."""
+    """Takes a while for a batch that is not the package's own, and prints a lot, past Python too."""
 
     def look(images: Sequence[Image]) -> NDArray[np.float32]:
         if len(images) > 8:
-            time.sleep(0.5)
-            print("looking " * 200_000)
-            os.write(1, b"looking\n" * 200_000)
-            os.write(2, b"looking\n" * 200_000)
+            time.sleep(0.3)
+            print("looking " * 50_000)
+            os.write(1, b"looking\n" * 50_000)
+            os.write(2, b"looking\n" * 50_000)
         return thumbnails(images)
 
     return FunctionEmbedder(look, paint)
+
+
+def slow_and_dies() -> FunctionEmbedder:
+    return FunctionEmbedder(slow().embed_images, dies().embed_texts)
 
 
 def choosy() -> FunctionEmbedder:
