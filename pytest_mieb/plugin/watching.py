@@ -34,19 +34,21 @@ def form_of(config: pytest.Config, asked: str, environment: Mapping[str, str]) -
     Raises:
         pytest.UsageError: `live` was asked for, and cannot be.
     """
-    if asked == "none" or config.get_verbosity() <= -2 or config.option.collectonly or _descriptor() is None:
+    if asked == "none" or config.get_verbosity() <= -2 or config.option.collectonly:
         return "none"
     obstacle = _obstacle(config, environment)
     if asked == "live" and obstacle:
         raise pytest.UsageError(
             f"--mieb-progress=live cannot be shown: {obstacle}; leave it out, or give lines or none"
         )
-    return "lines" if asked == "lines" or obstacle or (environment.get("CI") and asked == "auto") else "live"
+    if asked == "live" or not (asked == "lines" or obstacle or environment.get("CI")):
+        return "live"
+    return "lines" if _descriptor() is not None else "none"
 
 
 def _obstacle(config: pytest.Config, environment: Mapping[str, str]) -> str | None:
     """Why no lines can be moved about on this terminal, or None."""
-    if not sys.stdout.isatty() or sys.platform == "win32":
+    if _descriptor() is None or not sys.stdout.isatty() or sys.platform == "win32":
         return "pytest does not write to a terminal that can be drawn on"
     if environment.get("TERM", "dumb") == "dumb":
         return "TERM names a terminal that cannot be drawn on"
