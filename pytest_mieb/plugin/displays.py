@@ -88,7 +88,7 @@ class Between:
 
 
 @contextmanager
-def in_turn(writer: Any, lock: threading.RLock, before: Callable[[str], None]) -> Iterator[None]:
+def in_turn(writer: Any, lock: threading.RLock, before: Callable[[str], object]) -> Iterator[None]:
     """Meanwhile whatever is written through pytest's terminal writer waits for `lock`, and tells `before` first.
 
     It is written through at once, since others write to the same terminal.

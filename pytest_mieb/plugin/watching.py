@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 CHANNEL = "mieb_progress"
 # Seconds after which pytest is not expected to write more at once.
 _QUIET = 0.05
+# Seconds after which one looks again at what is done, also where it is shown more rarely.
+_LOOK = 5.0
 
 
 def form_of(config: pytest.Config, asked: str, environment: Mapping[str, str]) -> str:
@@ -159,16 +161,20 @@ class Watching:
         return Between(descriptor, encoding=encoding, whole=config.get_verbosity() > 0)
 
     def _draw(self, display: Display) -> None:
-        """Show the run again and again, until it ends or the terminal is gone."""
-        if self._stopped.wait(display.first):
-            return
+        """Show the run again and again, and look at it more often, until it ends."""
+        due = monotonic() + display.first
         while not self._stopped.is_set():
-            with self._lock, suppress(OSError):
-                now = self._now()
-                if now.tasks and not self._paused:  # until then the workers collect
-                    display.draw(now)
-            if self._soon.wait(display.pause) and not self._stopped.wait(_QUIET):
+            if self._soon.wait(min(_LOOK, max(0.0, due - monotonic()))):
+                if self._stopped.wait(_QUIET):
+                    return
                 self._soon.clear()
+                due = monotonic()
+            with self._lock, suppress(OSError):  # of a terminal that is gone
+                now = self._now()
+                if monotonic() >= due:
+                    due = monotonic() + display.pause
+                    if now.tasks and not self._paused:  # until then the workers collect
+                        display.draw(now)
 
     def _now(self) -> Snapshot:
         now = monotonic()

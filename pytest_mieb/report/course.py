@@ -66,7 +66,8 @@ class Course:
         self._taken_over: set[str] = set()
         self._heard: dict[str, _Heard] = {}
         self._of_the_gone = 0
-        self._worked, self._last = 0.0, start
+        self._worked = 0.0
+        self._last: float | None = None
 
     def expect(self, nodeids: Iterable[str]) -> None:
         """The tests that will run; those that are about no task do not count."""
@@ -84,6 +85,7 @@ class Course:
         self._taken_over.add(task)
 
     def hear(self, worker: str, status: Status, now: float) -> None:
+        self._go_on(now)
         before = self._heard.get(worker)
         same = before is not None and (before.status.task, before.status.stage) == (status.task, status.stage)
         since = before.since if before and same else now
@@ -97,21 +99,28 @@ class Course:
 
     def at(self, now: float) -> Snapshot:
         """The run now; the more often one looks, the more exact are rates and the time left."""
-        busy = [heard.status for heard in self._heard.values() if heard.status.task]
-        self._worked += (now - self._last) * len(busy)
-        self._last = now
+        self._go_on(now)
         done = {name for name, tests in self._pending.items() if not tests}
         return Snapshot(
             done=len(done),
             tasks=len(self._pending),
             elapsed=now - self._start,
             embedded=self._of_the_gone + sum(heard.status.embedded for heard in self._heard.values()),
-            left=self._left(done, busy),
+            left=self._left(done),
             workers=tuple(
                 At(name, heard.status, self._rate(heard, now), now - heard.since, now - heard.at)
                 for name, heard in sorted(self._heard.items(), key=lambda each: (len(each[0]), each[0]))
             ),
         )
+
+    @property
+    def _busy(self) -> list[Status]:
+        return [heard.status for heard in self._heard.values() if heard.status.task]
+
+    def _go_on(self, now: float) -> None:
+        """Count the time until now as that of the workers that were busy meanwhile."""
+        self._worked += (now - (now if self._last is None else self._last)) * len(self._busy)
+        self._last = now
 
     def _rate(self, heard: _Heard, now: float) -> float:
         samples = heard.samples
@@ -121,8 +130,9 @@ class Course:
         seconds = now - samples[0][0]
         return (heard.status.embedded - samples[0][1]) / seconds if seconds else 0.0
 
-    def _left(self, done: Collection[str], busy: Collection[Status]) -> float | None:
+    def _left(self, done: Collection[str]) -> float | None:
         """The costs that remain, at the pace so far of those that are paid, shared by the workers that are busy."""
+        busy = self._busy
         under_way: defaultdict[str, float] = defaultdict(float)
         for status in busy:
             if status.task and status.task not in done:
