@@ -45,6 +45,7 @@ class Pipeline:
     """Embeds inputs with one model, every distinct item once; what it has embedded is kept in `store`.
 
     A model that is told what an embedding is for keeps what it embeds otherwise in a part of the store of its own.
+    `goal` is how many items it will have embedded when what is filled now, or was last, is.
 
     Args:
         store: None keeps everything in memory.
@@ -83,6 +84,7 @@ class Pipeline:
         self._views: dict[str, View] = {}
         self._by_purpose: dict[Purpose, View] = {}
         self._reused = self.helped = 0
+        self.goal = 0
 
     @property
     def counts(self) -> Counts:
@@ -103,6 +105,7 @@ class Pipeline:
         planned = self.plan(wanted)
         self._reused += planned.reused
         before = self.counts.embedded
+        self.goal = self.executor.embedded + planned.missing
         self.executor.fill(planned)
         self._reused += planned.missing - (self.counts.embedded - before)  # others did
 

@@ -39,11 +39,14 @@ def pytest_configure(config: pytest.Config) -> None:
     from pytest_mieb.plugin.collecting import add_suite
     from pytest_mieb.plugin.scheduling import worker_of
     from pytest_mieb.plugin.session import MiebSession
+    from pytest_mieb.plugin.watching import watcher
 
     session = MiebSession(settings, worker_of(config))
     config.stash[SESSION] = session
     with_suite = add_suite(config)
     config.pluginmanager.register(ActiveRun(session, config.invocation_params.args, with_suite), "mieb-run")
+    if watching := watcher(session, config):
+        config.pluginmanager.register(watching, "mieb-watching")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

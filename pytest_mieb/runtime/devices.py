@@ -86,6 +86,14 @@ def device_class(device: str) -> str:
     return torch.cuda.get_device_name(device)
 
 
+def shown(device: str, environment: Mapping[str, str]) -> str:
+    """A device as people know it: a GPU by its entry in CUDA_VISIBLE_DEVICES, of which a worker sees its own only."""
+    kind, _, number = device.partition(":")
+    entries = visible_gpus(environment) if "CUDA_VISIBLE_DEVICES" in environment else ()
+    place = int(number or 0)
+    return f"cuda:{entries[place]}" if kind == "cuda" and place < len(entries) else device
+
+
 def visible_gpus(environment: Mapping[str, str], listing: Path = Path("/proc/driver/nvidia/gpus")) -> Sequence[str]:
     """What may stand in CUDA_VISIBLE_DEVICES: the caller's own entries, or 0..n-1 for all GPUs of the machine."""
     given = environment.get("CUDA_VISIBLE_DEVICES")

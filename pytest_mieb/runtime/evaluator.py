@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from pytest_mieb.runtime import devices
+from pytest_mieb.runtime.progress import Progress, Status
 from pytest_mieb.support.atomic import sweep
 from pytest_mieb.support.scratch import Scratch
 
@@ -37,6 +39,7 @@ class Evaluator:
     def __init__(self, settings: Settings, worker: devices.Worker | None) -> None:
         self.settings = settings
         self.worker = worker
+        self.progress = Progress()
         self._results: dict[str, TaskResult] = {}
         self._measured: dict[str, Measurement] = {}
         self._scratch: Scratch | None = None
@@ -57,7 +60,11 @@ class Evaluator:
     @cached_property
     def embedder(self) -> Embedder:
         """The loaded model. Raises ModelError."""
-        return self._load()
+        self.progress.enter("loading the model")
+        try:
+            return self._load()
+        finally:
+            self.progress.enter("waiting")
 
     def _load(self, device: str | None = None, dtype: str | None = None) -> Embedder:
         """The model, on another device or in another dtype than the run's where they are given."""
@@ -161,7 +168,9 @@ class Evaluator:
         # What is wrong with the model or the store is said by whoever has a task.
         with _errors_as_warnings(), suppress(ModelError, SharedError):
             if self._asked and self._claims:
+                self.progress.enter("helping")
                 self._helping.everything()
+        self.progress.rest()
 
     @property
     def helped(self) -> int:
@@ -264,8 +273,12 @@ class Evaluator:
     def result(self, task: Task) -> TaskResult:
         """Run the task, once in this process, and write its result files."""
         if task.name not in self._results:
-            with _errors_as_warnings():
-                self._run(task)
+            self.progress.begin(task.name, self.status.embedded)
+            try:
+                with _errors_as_warnings():
+                    self._run(task)
+            finally:
+                self.progress.rest()
         return self._results[task.name]
 
     def _run(self, task: Task) -> None:
@@ -281,6 +294,7 @@ class Evaluator:
         if self.settings.calibrate:
             from pytest_mieb.runtime.calibration import noise
 
+            self.progress.enter("calibrating")
             others = self.calibration.scores(result, self.source)
             now = replace(now, noise=noise(result.repeatable, others))
         self._results[task.name], self._measured[task.name] = result, now
@@ -326,7 +340,9 @@ class Evaluator:
                 prepared = self._ahead.take(task)
             self._expect_next()
             before = self.pipeline.counts
+            self.progress.enter("embedding")
             self.pipeline.fill(wanted_by(prepared))
+            self.progress.enter("scoring")
             if following := self._ahead.ready():
                 self.pipeline.begin(wanted_by(following))
             subsets, scoring = score_all(prepared, self.pipeline, self.device, any_size=self.source.any_size)
@@ -347,6 +363,13 @@ class Evaluator:
             self.pipeline.fill(wanted_by(prepared))
             done = self.pipeline.counts - before
         return Counts(done.embedded, done.reused, done.seconds + Seconds(total=total.seconds))
+
+    @property
+    def status(self) -> Status:
+        """What this process does now. Whoever asks may be another thread: nothing is loaded for it."""
+        own, pipeline = self.__dict__.get("devices", ()), self.__dict__.get("pipeline")
+        embedded, goal = (pipeline.executor.embedded, pipeline.goal) if pipeline else (0, 0)
+        return self.progress.status(", ".join(devices.shown(each, os.environ) for each in own), embedded, goal)
 
     def _expect_next(self) -> None:
         """Let the data of the next task be read, where it will have to be scored."""

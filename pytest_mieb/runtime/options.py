@@ -139,4 +139,11 @@ OPTIONS = (
     ),
     Option("--mieb-batch-size", "Items in a batch (default: 64).", metavar="N"),
     Option("--mieb-trust-remote-code", "Run code that comes with a model.", switch=True),
+    Option(
+        "--mieb-progress",
+        "How the run is shown while it lasts: live, below what pytest prints on a terminal; lines, one a minute; none; "
+        "or auto (default): live where that can be.",
+        metavar="FORM",
+        judges=True,
+    ),
 )

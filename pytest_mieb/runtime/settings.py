@@ -23,6 +23,7 @@ NONE = "none"
 YAML = (".yaml", ".yml")
 DTYPES = ("float32", "float16", "bfloat16")
 SIZES = ("expected", "any")
+PROGRESS = ("auto", "live", "lines", "none")
 
 
 class SettingsError(ValueError):
@@ -40,7 +41,8 @@ class Settings:
     """The options of one run, checked.
 
     `data` is `hub`, `miniature`, or a folder with a mirror of the hub. `baseline` is a file, or None to measure only.
-    `store` is a folder or a URL of fsspec in which embeddings are shared with other machines.
+    `store` is a folder or a URL of fsspec in which embeddings are shared with other machines. `progress` is how the run
+    is shown while it lasts.
     """
 
     model: ModelSpec
@@ -64,6 +66,7 @@ class Settings:
     store_dtype: Precision = "float32"
     batch_size: int = 64
     trust_remote_code: bool = False
+    progress: str = PROGRESS[0]
 
     @property
     def kind(self) -> ModelKind:
@@ -133,6 +136,7 @@ def parse_settings(
         store_dtype=_store_dtype(value("store_dtype") or "float32"),
         batch_size=_batch_size(value("batch_size") or "64"),
         trust_remote_code=bool(value("trust_remote_code")),
+        progress=_one_of("--mieb-progress", value("progress") or PROGRESS[0], PROGRESS),
     )
     _refuse_outcomes_among_results(settings)
     return settings

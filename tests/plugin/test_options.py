@@ -130,6 +130,14 @@ REFUSED = {
         [*MEASURE, "--mieb-dtype=fp16"],
         ["--mieb-dtype=fp16: legal are float32, float16, bfloat16"],
     ),
+    "progress of another form": (
+        [*MEASURE, "--mieb-progress=bar"],
+        ["--mieb-progress=bar: legal are auto, live, lines, none"],
+    ),
+    "live progress without a terminal": (
+        [*MEASURE, "--mieb-progress=live"],
+        ["--mieb-progress=live cannot be shown: pytest does not write to a terminal that can be drawn on"],
+    ),
     "a batch of none": (
         [*MEASURE, "--mieb-batch-size=0"],
         ["--mieb-batch-size=0: legal are whole numbers from 1 to 65536"],

@@ -109,6 +109,24 @@ def stuck() -> FunctionEmbedder:
     return FunctionEmbedder(look, paint, fingerprint="toy-stuck")
 
 
+def slow() -> FunctionEmbedder:
+    """Takes a while for a batch that is not the package's own, and prints a lot, past Python too."""
+
+    def look(images: Sequence[Image]) -> NDArray[np.float32]:
+        if len(images) > 8:
+            time.sleep(0.3)
+            print("looking " * 50_000)
+            os.write(1, b"looking\n" * 50_000)
+            os.write(2, b"looking\n" * 50_000)
+        return thumbnails(images)
+
+    return FunctionEmbedder(look, paint)
+
+
+def slow_and_dies() -> FunctionEmbedder:
+    return FunctionEmbedder(slow().embed_images, dies().embed_texts)
+
+
 def choosy() -> FunctionEmbedder:
     """Refuses a picture that is more than 16 times as wide as high, as a processor of Qwen2-VL's kind does."""
 
