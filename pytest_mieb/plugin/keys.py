@@ -19,3 +19,5 @@ EMBEDDER = "mieb_embedder"
 VERDICT = "mieb_verdict"
 SELECTED = "mieb_selected"
 NOTHING = "mieb_nothing"
+# In a worker's input: the channel by which it tells its status.
+CHANNEL = "mieb_progress"
