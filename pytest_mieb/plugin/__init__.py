@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_mieb.plugin.fixtures import mieb_embedder, mieb_result, mieb_session, mieb_task, mieb_verdict
-from pytest_mieb.plugin.keys import HELPED, MESSAGE, NOTHING, SELECTED, SESSION, TASK, VERDICT
+from pytest_mieb.plugin.keys import CHANNEL, HELPED, MESSAGE, NOTHING, SELECTED, SESSION, TASK, VERDICT
 from pytest_mieb.plugin.options import add_options, read_settings
 from pytest_mieb.suite import CATEGORIES, SUITES
 
@@ -39,14 +39,27 @@ def pytest_configure(config: pytest.Config) -> None:
     from pytest_mieb.plugin.collecting import add_suite
     from pytest_mieb.plugin.scheduling import worker_of
     from pytest_mieb.plugin.session import MiebSession
-    from pytest_mieb.plugin.watching import watcher
 
     session = MiebSession(settings, worker_of(config))
     config.stash[SESSION] = session
     with_suite = add_suite(config)
     config.pluginmanager.register(ActiveRun(session, config.invocation_params.args, with_suite), "mieb-run")
-    if watching := watcher(session, config):
+    if watching := _watching(session, config):
         config.pluginmanager.register(watching, "mieb-watching")
+
+
+def _watching(session: MiebSession, config: pytest.Config) -> object | None:
+    """The hooks by which the run can be watched: those of who shows it, or of a worker that somebody asks."""
+    if session.worker is None:
+        from pytest_mieb.plugin.watching import Watching
+
+        return Watching(session)
+    channel = getattr(config, "workerinput", {}).get(CHANNEL)
+    if channel is None:
+        return None
+    from pytest_mieb.plugin.telling import Telling
+
+    return Telling(session, channel)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

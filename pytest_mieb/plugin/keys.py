@@ -20,3 +20,5 @@ VERDICT = "mieb_verdict"
 SELECTED = "mieb_selected"
 NOTHING = "mieb_nothing"
 HELPED = "mieb_helped"
+# In a worker's input: the channel by which it tells its status.
+CHANNEL = "mieb_progress"

@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_mieb.plugin.displays import Below, Between, Display, in_turn
+from pytest_mieb.plugin.keys import CHANNEL
 from pytest_mieb.plugin.messages import notice
 from pytest_mieb.report.course import Course, Snapshot
-from pytest_mieb.runtime.progress import Beacon, Status
+from pytest_mieb.runtime.progress import Status
 from pytest_mieb.suite.costs import seconds_of
 
 if TYPE_CHECKING:
+    from pytest_mieb.plugin.displays import Display
     from pytest_mieb.plugin.session import MiebSession
 
-# The key of a worker's input under which it finds the channel to tell its status by.
-CHANNEL = "mieb_progress"
 # Seconds after which pytest is not expected to write more at once.
 _QUIET = 0.05
 # Seconds after which one looks again at what is done, also where it is shown more rarely.
@@ -132,6 +131,8 @@ class Watching:
         descriptor = _descriptor()
         if self._form == "none" or descriptor is None:
             return (yield)
+        from pytest_mieb.plugin.displays import in_turn
+
         writer = session.config.get_terminal_writer()
         self._display = display = self._displayed(os.dup(descriptor), session.config)
         drawing = threading.Thread(target=self._draw, args=(display,), name="mieb-progress", daemon=True)
@@ -148,6 +149,8 @@ class Watching:
                     display.close()
 
     def _displayed(self, descriptor: int, config: pytest.Config) -> Display:
+        from pytest_mieb.plugin.displays import Below, Between
+
         encoding = sys.stdout.encoding or "utf-8"
         if self._form == "live":
             return Below(descriptor, config.get_terminal_writer(), encoding=encoding)
@@ -188,24 +191,3 @@ class Watching:
     def pytest_leave_pdb(self) -> None:
         with self._lock:
             self._paused = False
-
-
-class Telling:
-    """The hooks of a worker, which tells the controller what it does."""
-
-    def __init__(self, session: MiebSession, channel: Any) -> None:
-        self._beacon = Beacon(lambda: session.evaluator.status, channel.send)
-
-    def pytest_sessionstart(self) -> None:
-        self._beacon.start()
-
-    def pytest_unconfigure(self) -> None:
-        self._beacon.stop()
-
-
-def watcher(session: MiebSession, config: pytest.Config) -> Watching | Telling | None:
-    """The hooks of this process; none where it is a worker whom nobody asks."""
-    if session.worker is None:
-        return Watching(session)
-    channel = getattr(config, "workerinput", {}).get(CHANNEL)
-    return Telling(session, channel) if channel else None

@@ -63,6 +63,7 @@ class Course:
     def __init__(self, costs: Mapping[str, float], tasks: Collection[str], start: float, window: float = 10.0) -> None:
         self._costs, self._tasks, self._start, self._window = costs, tasks, start, window
         self._pending: dict[str, set[str]] = {}
+        self._finished: set[str] = set()
         self._taken_over: set[str] = set()
         self._heard: dict[str, _Heard] = {}
         self._of_the_gone = 0
@@ -70,14 +71,16 @@ class Course:
         self._last: float | None = None
 
     def expect(self, nodeids: Iterable[str]) -> None:
-        """The tests that will run; those that are about no task do not count."""
+        """The tests that will run, which every worker says anew; those that are about no task do not count."""
         for nodeid in nodeids:
-            if name := task_in(nodeid, self._tasks):
+            name = task_in(nodeid, self._tasks)
+            if name and nodeid not in self._finished:
                 self._pending.setdefault(name, set()).add(nodeid)
 
     def finish(self, nodeid: str) -> None:
         """A test is over, whatever came of it. A task is done when all of its tests are."""
         if name := task_in(nodeid, self._tasks):
+            self._finished.add(nodeid)
             self._pending.setdefault(name, set()).discard(nodeid)
 
     def take_over(self, task: str) -> None:

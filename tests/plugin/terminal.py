@@ -6,7 +6,6 @@ import fcntl
 import os
 import pty
 import select
-import signal
 import struct
 import subprocess
 import sys
@@ -21,6 +20,10 @@ import pyte
 from tests.plugin.running import PATIENCE, environment
 
 _SCROLLBACK = 100_000
+# What is typed reaches, as Ctrl-C, whoever's controlling terminal it is.
+_TAKING_THE_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
 
 
 @dataclass
@@ -64,7 +67,8 @@ class Terminal:
         self._master, slave = pty.openpty()
         self.resize(self.columns, self.rows)
         kept = {name: value for name, value in environment().items() if name not in ("COLUMNS", "LINES", "CI")}
-        command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+        pytest = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *arguments]
+        command = [sys.executable, "-c", _TAKING_THE_TERMINAL, *pytest]
         with subprocess.Popen(
             command,
             cwd=folder,
@@ -73,7 +77,6 @@ class Terminal:
             stdout=slave,
             stderr=slave,
             start_new_session=True,
-            preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
         ) as process:
             os.close(slave)
             self._process = process
@@ -112,9 +115,6 @@ class Terminal:
 
     def press(self, keys: str) -> None:
         os.write(self._master, keys.encode())
-
-    def interrupt(self) -> None:
-        os.killpg(self._process.pid, signal.SIGINT)
 
 
 def shown(pictures: Sequence[Sequence[str]]) -> list[list[str]]:

@@ -79,8 +79,8 @@ def test_a_worker_that_dies_disappears_and_leaves_no_trace(here: Toys) -> None:
 
 def test_in_a_log_each_line_stands_alone_and_a_name_stays_with_its_outcome(here: Toys) -> None:
     (here.folder / "often.py").write_text(
-        "import functools\n\nfrom pytest_mieb.plugin import displays, watching\n\n"
-        "watching.Between = functools.partial(displays.Between, pause=0.4)\n"
+        "import functools\n\nfrom pytest_mieb.plugin import displays\n\n"
+        "displays.Between = functools.partial(displays.Between, pause=0.4)\n"
     )
     command = ["-p", "often", *SLOW, *here.options, *FOUR]
     path = os.pathsep.join([str(here.folder), environment()["PYTHONPATH"]])

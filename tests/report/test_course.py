@@ -35,6 +35,8 @@ def test_a_task_is_done_when_all_of_its_tests_are(course: Course) -> None:
     course.finish("tests/test_own.py::test_score[A]")
     course.finish("tests/test_own.py::test_score[A]")  # run again by somebody
     assert course.at(1003.0).done == 1
+    course.expect(map(id_of, COSTS))  # a worker that replaces another
+    assert (course.at(1003.0).done, course.at(1003.0).tasks) == (1, 4)
     assert course.at(1003.0).elapsed == 3.0
 
 
