@@ -53,7 +53,7 @@ def test_data_that_cannot_be_used_is_an_error_of_its_task_alone(in_part: Ran, to
     assert result.ret == INCOMPLETE
     for sentence in (
         f"dataset toy/absent (revision main) is not in the mirror {toys.mirror}: "
-        f"download a snapshot of it to {toys.mirror}/toy/absent",
+        f"fetch it with `pytest-mieb data fetch`, or download a snapshot of it to {toys.mirror}/toy/absent",
         "dataset toy/colours (revision main), split test: no column 'colour', only image, label; "
         "check the card against the dataset, or download it again",
     ):
